@@ -1,0 +1,247 @@
+# varve: one Makefile for everything.  `make help` lists the targets.
+#
+# Sources are found by wildcard: a new file in a folder of the tree is part of the build at once.
+#
+#   repo/*.c repo/*/*.c          the library                      -> $(BUILD)/libvarve.a
+#   tools/*.c tools/*/*.c        the command line                 -> $(BUILD)/varve
+#   fs/*.c fs/*/*.c              the filesystem                   -> $(BUILD)/varvefs
+#   tests/lib/*.c                what tests share                    (linked into each of the following)
+#   tests/unit/NAME_test.c       unit tests, a program each       -> $(BUILD)/tests/unit/NAME_test
+#   tests/tools/NAME.c           programs that scenarios use      -> $(BUILD)/tests/tools/NAME
+#   tests/fuzz/NAME_fuzz.c       fuzz targets                     -> $(BUILD)/fuzz/NAME (libFuzzer)
+#                                the same, over a corpus once     -> $(BUILD)/tests/corpus/NAME
+#   tests/fuzz/seed_NAME.c       generators of the seed corpora   -> $(BUILD)/fuzz/seed_NAME
+
+VERSION := 0.1.0
+
+# What a caller may set, on the command line or in the environment.
+PREFIX ?= /usr/local
+SANITIZE ?=
+BUILD ?= build$(if $(SANITIZE),-$(if $(findstring thread,$(SANITIZE)),tsan,asan))
+CFLAGS ?= -O2 -g
+WERROR ?=
+T ?=
+JOBS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_CC ?= clang
+PKG_CONFIG ?= pkg-config
+
+# --- Sources ---------------------------------------------------------------------------------------------------------
+
+REPO_SRC := $(wildcard repo/*.c repo/*/*.c)
+TOOLS_SRC := $(wildcard tools/*.c tools/*/*.c)
+FS_SRC := $(wildcard fs/*.c fs/*/*.c)
+TESTLIB_SRC := $(wildcard tests/lib/*.c)
+UNIT_SRC := $(wildcard tests/unit/*_test.c)
+TESTTOOL_SRC := $(wildcard tests/tools/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+SEED_SRC := $(wildcard tests/fuzz/seed_*.c)
+REPLAY_SRC := tests/fuzz/replay_main.c
+MANUALS := $(wildcard docs/*.[1-8])
+
+ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(FUZZ_SRC) $(SEED_SRC) \
+	$(REPLAY_SRC)
+HEADERS := $(wildcard repo/*.h repo/*/*.h tools/*.h tools/*/*.h fs/*.h fs/*/*.h tests/*/*.h)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+LIB := $(BUILD)/libvarve.a
+PROGRAMS := $(if $(TOOLS_SRC),$(BUILD)/varve) $(if $(FS_SRC),$(BUILD)/varvefs)
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
+TESTTOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TESTTOOL_SRC))
+CORPUS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/tests/corpus/%,$(FUZZ_SRC))
+FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+SEEDERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(SEED_SRC))
+
+# --- Foreign libraries -----------------------------------------------------------------------------------------------
+
+# curl is linked from the day that its one file exists.
+REPO_PKGS := libzstd libsodium lmdb $(if $(wildcard repo/store/store_http.c),libcurl)
+TOOLS_PKGS := jansson inih
+FS_PKGS := fuse3
+TEST_PKGS := cmocka
+NEEDED := $(REPO_PKGS) $(TOOLS_PKGS) $(FS_PKGS)
+
+pkg_exists = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo $(1))
+pkg_cflags = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null))
+pkg_libs = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null))
+
+FS_OPTIONAL := $(call pkg_exists,libsystemd) $(call pkg_exists,libseccomp)
+MISSING := $(strip $(foreach p,$(NEEDED),$(if $(call pkg_exists,$(p)),,$(p))))
+
+REPO_LIBS := $(call pkg_libs,$(REPO_PKGS))
+TOOLS_LIBS := $(call pkg_libs,$(TOOLS_PKGS))
+FS_LIBS := $(call pkg_libs,$(FS_PKGS) $(FS_OPTIONAL))
+TEST_LIBS := $(call pkg_libs,$(TEST_PKGS))
+
+# --- Flags -----------------------------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 $(if $(WERROR),-Werror)
+
+# _FORTIFY_SOURCE wants an optimising compiler and gets in the way of the sanitizers' own checks.
+OPTIMISED := $(filter-out -O0,$(filter -O%,$(CFLAGS)))
+HARDEN := -fPIE -fstack-protector-strong \
+	$(if $(SANITIZE),,$(if $(OPTIMISED),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+SANFLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+DEFINES := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVARVE_VERSION=\"$(VERSION)\" \
+	$(if $(filter libsystemd,$(FS_OPTIONAL)),-DHAVE_SYSTEMD=1) $(if $(filter libseccomp,$(FS_OPTIONAL)),-DHAVE_SECCOMP=1) \
+	$(call pkg_cflags,$(NEEDED) $(FS_OPTIONAL)) $(call pkg_cflags,$(TEST_PKGS))
+
+STANDARD := -std=gnu11 $(WARNINGS) $(DEFINES) -pthread
+COMPILE = $(CC) $(STANDARD) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(SANFLAGS)
+LINK = $(CC) -pthread -pie $(CFLAGS) $(SANFLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+FUZZ_COMPILE = $(FUZZ_CC) $(STANDARD) -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+
+# --- Building --------------------------------------------------------------------------------------------------------
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all check run-tests check-programs asan tsan lint fuzz fuzz-seeds bench bench-scale demo deps install uninstall \
+	clean help objects FORCE
+
+all: $(PROGRAMS) ## build varve and varvefs (the default)
+
+# Changes only when the command does, so that other flags or another compiler rebuild what they concern.
+$(BUILD)/flags: FORCE
+	$(if $(MISSING),$(error missing: $(MISSING) (run "make deps", which installs them)))
+	@mkdir -p $(@D)
+	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  cc    $<"
+	@$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(LIB): $(call objects,$(REPO_SRC))
+	@echo "  ar    $@"
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+define link
+@mkdir -p $(@D)
+@echo "  ld    $@"
+@$(LINK) -o $@ $(filter %.o %.a,$^) $(1) $(REPO_LIBS) $(LDLIBS)
+endef
+
+$(BUILD)/varve: $(call objects,$(TOOLS_SRC)) $(LIB)
+	$(call link,$(TOOLS_LIBS))
+
+$(BUILD)/varvefs: $(call objects,$(FS_SRC)) $(LIB)
+	$(call link,$(FS_LIBS))
+
+$(UNIT): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC)) $(LIB)
+	$(call link,$(TEST_LIBS))
+
+$(TESTTOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(call objects,$(TESTLIB_SRC)) $(LIB)
+	$(call link,$(TEST_LIBS))
+
+$(CORPUS): $(BUILD)/tests/corpus/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call objects,$(REPLAY_SRC) $(TESTLIB_SRC)) $(LIB)
+	$(call link,$(TEST_LIBS))
+
+$(SEEDERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(call objects,$(TESTLIB_SRC)) $(LIB)
+	$(call link,$(TEST_LIBS))
+
+# libFuzzer wants the library instrumented too, by clang: objects of its own.
+$(BUILD)/fuzz/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FUZZ_COMPILE)' | cmp -s - $@ || echo '$(FUZZ_COMPILE)' >$@
+
+$(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/fuzz/flags
+	@mkdir -p $(@D)
+	@echo "  fuzz  $<"
+	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/libvarve.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(REPO_SRC))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzz.o \
+		$(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(TESTLIB_SRC)) $(BUILD)/fuzz/libvarve.a
+	@echo "  ld    $@"
+	@$(FUZZ_COMPILE) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS) $(REPO_LIBS)
+
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(ALL_SRC))
+-include $(wildcard $(BUILD)/fuzz/obj/*/*.d $(BUILD)/fuzz/obj/*/*/*.d)
+
+objects: $(call objects,$(ALL_SRC))
+
+check-programs: all $(UNIT) $(TESTTOOLS) $(CORPUS)
+
+# --- Testing ---------------------------------------------------------------------------------------------------------
+
+# Starts make again because what is installed decides about flags.
+check: ## install what is missing, build, and run all tests (T=PATTERN: those that match; JOBS=N at once)
+	@packaging/install-deps.sh --if-needed
+	@$(MAKE) --no-print-directory run-tests
+
+run-tests: check-programs
+	@SANITIZE='$(SANITIZE)' JOBS='$(JOBS)' tests/run.sh $(BUILD) $(T)
+
+asan: ## the tests with the address and undefined-behaviour sanitizers, in build-asan/
+	@$(MAKE) --no-print-directory check SANITIZE=address,undefined CFLAGS='-O1 -g'
+
+tsan: ## the tests with the thread sanitizer, in build-tsan/
+	@$(MAKE) --no-print-directory check SANITIZE=thread CFLAGS='-O1 -g'
+
+lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellcheck, layers, manuals, lengths
+	@packaging/install-deps.sh --lint --if-needed
+	@MAKE='$(MAKE)' JOBS='$(JOBS)' BUILD='$(BUILD)/lint' STANDARD='$(STANDARD)' tests/lint/lint.sh
+
+# New inputs go to a copy; what crashed stays in $(BUILD)/fuzz and belongs into tests/fuzz/corpus/NAME when mended.
+fuzz: $(FUZZERS) ## run each fuzz target for FUZZ_SECONDS=60
+	@for f in $(FUZZERS); do \
+		name=$${f##*/}; \
+		mkdir -p $(BUILD)/fuzz/corpus/$$name tests/fuzz/corpus/$$name; \
+		echo "  fuzzing $$name for $(FUZZ_SECONDS) s"; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=20 -print_final_stats=0 -verbosity=0 \
+			-artifact_prefix=$(BUILD)/fuzz/$$name- \
+			$(BUILD)/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done
+
+# A generator gets the folder of all corpora and writes into NAME/ below it.
+fuzz-seeds: $(SEEDERS) ## rewrite the seed corpora in tests/fuzz/corpus
+	@for f in $(SEEDERS); do $$f tests/fuzz/corpus || exit 1; done
+
+bench: all ## compare with restic and borg on the same data
+	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
+
+bench-scale: all ## the same questions for millions of files and chunks
+	@BUILD='$(abspath $(BUILD))' tests/bench/scale.sh
+
+demo: ## see it work: back up, change, back up, mount, copy out (installs what is missing)
+	@BUILD='$(BUILD)' MAKE='$(MAKE)' packaging/demo.sh
+
+# --- Installing ------------------------------------------------------------------------------------------------------
+
+deps: ## install the packages that building and testing need
+	@packaging/install-deps.sh
+
+install: all ## install below PREFIX=/usr/local (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	@set -e; for m in $(MANUALS); do \
+		dir=$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; \
+		echo "install -m 644 $$m $$dir"; \
+		install -d $$dir; \
+		install -m 644 $$m $$dir; \
+	done
+
+uninstall: ## remove what install put there
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS)))
+	@set -e; for m in $(MANUALS); do \
+		file=$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; \
+		echo "rm -f $$file"; \
+		rm -f $$file; \
+	done
+
+clean: ## remove build directories
+	rm -rf $(BUILD) build build-asan build-tsan
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='	' read -r target text; do printf '  %-12s %s\n' "$$target" "$$text"; done
+	@echo
+	@echo '  Variables: BUILD=DIR CC= CFLAGS= LDFLAGS= WERROR=1 SANITIZE=address,undefined PREFIX= DESTDIR= T= JOBS='
