@@ -8,6 +8,7 @@
 #   tests/lib/*.c                what tests share                    (linked into each of the following)
 #   tests/unit/NAME_test.c       unit tests, a program each       -> $(BUILD)/tests/unit/NAME_test
 #   tests/tools/NAME.c           programs that scenarios use      -> $(BUILD)/tests/tools/NAME
+#   tests/tools/lib/*.c          what those share                    (linked into each of them)
 #   tests/fuzz/NAME_fuzz.c       fuzz targets                     -> $(BUILD)/fuzz/NAME (libFuzzer)
 #                                the same, over a corpus once     -> $(BUILD)/tests/corpus/NAME
 #   tests/fuzz/seed_NAME.c       generators of the seed corpora   -> $(BUILD)/fuzz/seed_NAME
@@ -34,14 +35,15 @@ FS_SRC := $(wildcard fs/*.c fs/*/*.c)
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 TESTTOOL_SRC := $(wildcard tests/tools/*.c)
+TOOLLIB_SRC := $(wildcard tests/tools/lib/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 SEED_SRC := $(wildcard tests/fuzz/seed_*.c)
 REPLAY_SRC := tests/fuzz/replay_main.c
 MANUALS := $(wildcard docs/*.[1-8])
 
-ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(FUZZ_SRC) $(SEED_SRC) \
-	$(REPLAY_SRC)
-HEADERS := $(wildcard repo/*.h repo/*/*.h tools/*.h tools/*/*.h fs/*.h fs/*/*.h tests/*/*.h)
+ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(TOOLLIB_SRC) $(FUZZ_SRC) \
+	$(SEED_SRC) $(REPLAY_SRC)
+HEADERS := $(wildcard repo/*.h repo/*/*.h tools/*.h tools/*/*.h fs/*.h fs/*/*.h tests/*/*.h tests/*/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libvarve.a
@@ -98,7 +100,7 @@ FUZZ_COMPILE = $(FUZZ_CC) $(STANDARD) -O1 -g -fno-omit-frame-pointer -fsanitize=
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check run-tests check-programs asan tsan lint fuzz fuzz-seeds bench bench-scale demo deps install uninstall \
+.PHONY: all check run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench bench-scale demo deps install uninstall \
 	clean help objects FORCE
 
 all: $(PROGRAMS) ## build varve and varvefs (the default)
@@ -135,7 +137,7 @@ $(BUILD)/varvefs: $(call objects,$(FS_SRC)) $(LIB)
 $(UNIT): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC)) $(LIB)
 	$(call link,$(TEST_LIBS))
 
-$(TESTTOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(call objects,$(TESTLIB_SRC)) $(LIB)
+$(TESTTOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(call objects,$(TOOLLIB_SRC)) $(LIB)
 	$(call link,$(TEST_LIBS))
 
 $(CORPUS): $(BUILD)/tests/corpus/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call objects,$(REPLAY_SRC) $(TESTLIB_SRC)) $(LIB)
@@ -180,10 +182,13 @@ check: ## install what is missing, build, and run all tests (T=PATTERN: those th
 run-tests: check-programs
 	@SANITIZE='$(SANITIZE)' JOBS='$(JOBS)' tests/run.sh $(BUILD) $(T)
 
+# -O1: at -O2 the sanitizers' reports no longer name the right line.
 asan: ## the tests with the address and undefined-behaviour sanitizers, in build-asan/
+	@packaging/install-deps.sh --asan --if-needed
 	@$(MAKE) --no-print-directory check SANITIZE=address,undefined CFLAGS='-O1 -g'
 
 tsan: ## the tests with the thread sanitizer, in build-tsan/
+	@packaging/install-deps.sh --asan --if-needed
 	@$(MAKE) --no-print-directory check SANITIZE=thread CFLAGS='-O1 -g'
 
 lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellcheck, layers, manuals, lengths
@@ -191,8 +196,12 @@ lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellchec
 	@MAKE='$(MAKE)' JOBS='$(JOBS)' BUILD='$(BUILD)/lint' STANDARD='$(STANDARD)' tests/lint/lint.sh
 
 # New inputs go to a copy; what crashed stays in $(BUILD)/fuzz and belongs into tests/fuzz/corpus/NAME when mended.
-fuzz: $(FUZZERS) ## run each fuzz target for FUZZ_SECONDS=60
-	@for f in $(FUZZERS); do \
+fuzz: ## run each fuzz target for FUZZ_SECONDS=60 (T=NAME: that one)
+	@packaging/install-deps.sh --fuzz --if-needed
+	@$(MAKE) --no-print-directory run-fuzz
+
+run-fuzz: $(FUZZERS)
+	@for f in $(if $(T),$(filter %/$(T),$(FUZZERS)),$(FUZZERS)); do \
 		name=$${f##*/}; \
 		mkdir -p $(BUILD)/fuzz/corpus/$$name tests/fuzz/corpus/$$name; \
 		echo "  fuzzing $$name for $(FUZZ_SECONDS) s"; \
@@ -205,7 +214,9 @@ fuzz: $(FUZZERS) ## run each fuzz target for FUZZ_SECONDS=60
 fuzz-seeds: $(SEEDERS) ## rewrite the seed corpora in tests/fuzz/corpus
 	@for f in $(SEEDERS); do $$f tests/fuzz/corpus || exit 1; done
 
-bench: all ## compare with restic and borg on the same data
+bench: ## compare with restic and borg on the same data
+	@packaging/install-deps.sh --bench --if-needed
+	@$(MAKE) --no-print-directory all
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
 
 bench-scale: all ## the same questions for millions of files and chunks

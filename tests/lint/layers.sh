@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Includes point down, and one file speaks to each foreign library.  Prints the offenders; exit status 1 if there are any.
+# With a directory as argument that tree is judged instead of this one (tests/00-harness.sh).
+set -euo pipefail
+cd "${1:-$(dirname "$0")/../..}"
+
+files=()
+for f in repo/*.[ch] repo/*/*.[ch] fs/*.[ch] fs/*/*.[ch] tools/*.[ch] tools/*/*.[ch]; do
+	if [ -e "$f" ]; then files+=("$f"); fi
+done
+[ ${#files[@]} -gt 0 ] || { echo "no sources found"; exit 1; }
+
+awk '
+# The height of a file; includes may go to a lower one, or within the same folder.
+function height(path, dir) {
+	if (path ~ /^repo\/object\/(compress|chunker)\./)
+		return 25 # tools of packs and indexes too: they stand on util and crypt alone
+	dir = folder(path)
+	return dir in level ? level[dir] : -1
+}
+
+# The folder of a file as far as layers go: fs/ and tools/ are one each, however deep.
+function folder(path) {
+	if (path ~ /^(fs|tools)\//)
+		sub(/\/.*/, "", path)
+	else
+		sub(/\/[^\/]*$/, "", path)
+	return path
+}
+
+function offend(what) {
+	printf "%s:%d: %s\n", FILENAME, FNR, what
+	bad = 1
+}
+
+# A foreign header and the files that may include it.
+function foreign(header, pattern, owners) {
+	if (name ~ header && FILENAME !~ owners)
+		offend("<" name "> belongs to " pattern)
+}
+
+BEGIN {
+	n = split("util store crypt pack index object tree snapshot", names, " ")
+	for (i = 1; i <= n; i++)
+		level["repo/" names[i]] = i * 10 - 10
+	level["repo"] = 80
+	level["repo/query"] = 85
+	n = split("backup restore check prune sync", names, " ")
+	for (i = 1; i <= n; i++)
+		level["repo/" names[i]] = 90
+	level["fs"] = level["tools"] = 100
+}
+
+FNR == 1 {
+	mine = height(FILENAME)
+	if (mine < 0)
+		offend("no layer is known for this folder")
+}
+
+/^[ \t]*#[ \t]*include[ \t]*"/ {
+	split($0, part, "\"")
+	name = part[2]
+	theirs = height(name)
+	if (name !~ /^(repo|fs|tools)\//)
+		offend("\"" name "\" is not written from the top of the tree")
+	else if (theirs < 0)
+		offend("\"" name "\" is in no known layer")
+	else if (theirs > mine)
+		offend("\"" name "\" is a layer above")
+	else if (theirs == mine && folder(name) != folder(FILENAME))
+		offend("\"" name "\" is in a layer beside")
+}
+
+/^[ \t]*#[ \t]*include[ \t]*</ {
+	name = $0
+	sub(/^[^<]*</, "", name)
+	sub(/>.*/, "", name)
+	foreign("^(zstd|zdict)", "repo/object/compress.c", "^repo/object/compress\\.c$")
+	foreign("^sodium", "repo/crypt/crypt.c and keyslot.c", "^repo/crypt/(crypt|keyslot)\\.c$")
+	foreign("^lmdb\\.h", "repo/index/lmdb.c", "^repo/index/lmdb\\.c$")
+	foreign("^curl/", "repo/store/store_http.c", "^repo/store/store_http\\.c$")
+	foreign("^fuse", "fs/", "^fs/")
+	foreign("^jansson", "tools/json.c", "^tools/json\\.c$")
+	foreign("^ini\\.h", "tools/", "^tools/")
+	foreign("^(systemd|seccomp)", "fs/", "^fs/")
+	foreign("^cmocka", "tests/", "^tests/")
+}
+
+END { exit bad }
+' "${files[@]}"
