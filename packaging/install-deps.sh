@@ -1,0 +1,228 @@
+#!/bin/sh
+# Install the packages that varve is built and tested with, from the distribution: Debian or Ubuntu (apt), Fedora (dnf),
+# Arch (pacman), Alpine (apk).  Only what is missing; says the command before running it; asks nothing.
+set -eu
+
+usage() {
+	cat <<'T'
+usage: packaging/install-deps.sh [--lint] [--asan] [--fuzz] [--bench] [--if-needed] [--dry-run]
+
+Without options: what `make` and `make check` need.  Besides that:
+  --lint       what `make lint` needs
+  --asan       what `make asan` needs
+  --fuzz       what `make fuzz` needs
+  --bench      what `make bench` needs: restic, borg, their test data
+  --if-needed  do nothing, silently, unless something is missing that we can't do without
+  --dry-run    only say what would be run
+T
+}
+
+# One line for each thing: its group; "must", or "nice" if we can do without; how to see that it is there; its package with
+# apt, dnf, pacman and apk ("-": none, or always there).
+packages() {
+	cat <<'T'
+build must cmd:cc           gcc                  gcc               gcc         gcc
+build must file:stdio.h     libc6-dev            glibc-devel       -           musl-dev
+build must cmd:make         make                 make              make        make
+build must cmd:pkg-config   pkg-config           pkgconf-pkg-config pkgconf    pkgconf
+build must pc:fuse3         libfuse3-dev         fuse3-devel       fuse3       fuse3-dev
+build must pc:libzstd       libzstd-dev          libzstd-devel     zstd        zstd-dev
+build must pc:libsodium     libsodium-dev        libsodium-devel   libsodium   libsodium-dev
+build must pc:lmdb          liblmdb-dev          lmdb-devel        lmdb        lmdb-dev
+build must pc:libcurl       libcurl4-openssl-dev libcurl-devel     curl        curl-dev
+build must pc:inih          libinih-dev          inih-devel        libinih     inih-dev
+build must pc:jansson       libjansson-dev       jansson-devel     jansson     jansson-dev
+build nice pc:libsystemd    libsystemd-dev       systemd-devel     systemd-libs -
+build nice pc:libseccomp    libseccomp-dev       libseccomp-devel  libseccomp  libseccomp-dev
+build must pc:cmocka        libcmocka-dev        libcmocka-devel   cmocka      cmocka-dev
+build must file:linux/fs.h  linux-libc-dev       kernel-headers    linux-api-headers linux-headers
+build must cmd:fusermount3  fuse3                fuse3             fuse3       fuse3
+build must cmd:bash         bash                 bash              bash        bash
+build must gnu:timeout      coreutils            coreutils         coreutils   coreutils
+build must gnu:grep         grep                 grep              grep        grep
+build must gnu:find         findutils            findutils         findutils   findutils
+build must cmd:cmp          diffutils            diffutils         diffutils   diffutils
+build must gnu:tar          tar                  tar               tar         tar
+build must cmd:awk          mawk                 gawk              gawk        -
+build must cmd:setpriv      util-linux           util-linux        util-linux  setpriv
+build must cmd:mountpoint   util-linux           util-linux        util-linux  util-linux
+build must cmd:pgrep        procps               procps-ng         procps-ng   procps-ng
+build must cmd:rsync        rsync                rsync             rsync       rsync
+build must cmd:getfattr     attr                 attr              attr        attr
+build must cmd:setfacl      acl                  acl               acl         acl
+build must cmd:setcap       libcap2-bin          libcap            libcap      libcap-utils
+build nice cmd:jq           jq                   jq                jq          jq
+build nice cmd:mandoc       mandoc               mandoc            -           mandoc
+lint  must cmd:gcc          gcc                  gcc               gcc         gcc
+lint  must cmd:clang        clang                clang             clang       clang
+lint  must cmd:clang-tidy   clang-tidy           clang-tools-extra clang       clang-extra-tools
+lint  must cmd:cppcheck     cppcheck             cppcheck          cppcheck    cppcheck
+lint  must cmd:shellcheck   shellcheck           ShellCheck        shellcheck  shellcheck
+lint  must cmd:ctags        universal-ctags      ctags             ctags       ctags
+asan  must link:cc:address,undefined - libasan                     -           -
+asan  must link:cc:undefined         - libubsan                    -           -
+asan  nice link:cc:thread            - libtsan                     -           -
+fuzz  must cmd:clang        clang                clang             clang       clang
+fuzz  must link:clang:fuzzer libclang-rt-dev     compiler-rt       compiler-rt compiler-rt
+fuzz  nice cmd:llvm-symbolizer llvm              llvm              llvm        llvm
+bench must cmd:restic       restic               restic            restic      restic
+bench must cmd:borg         borgbackup           borgbackup        borg        borgbackup
+bench must cmd:zstd         zstd                 zstd              zstd        zstd
+bench must cmd:mksquashfs   squashfs-tools       squashfs-tools    squashfs-tools squashfs-tools
+bench nice cmd:squashfuse   squashfuse           squashfuse        squashfuse  squashfuse
+bench must file:/usr/bin/time time               time              time        time
+bench must cmd:xz           xz-utils             xz                xz          xz
+bench nice cmd:fio          fio                  fio               fio         fio
+bench nice file:/usr/src/linux-source-*.tar.* linux-source -       -           -
+T
+}
+
+# present PROBE: is it there?
+present() {
+	what=${1#*:}
+	case $1 in
+	cmd:*) command -v "$what" ;;
+	# busybox has the command too, without the options we use
+	gnu:*) "$what" --version 2>&1 | grep GNU ;;
+	pc:*) pkg-config --exists "$what" ;;
+	file:/*)
+		for f in $what; do # a pattern
+			[ -e "$f" ] && return 0
+		done
+		return 1
+		;;
+	file:*) echo "#include <$what>" | cc -E -xc - ;;
+	link:*:fuzzer)
+		echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n); int LLVMFuzzerTestOneInput(const char *p,
+			unsigned long n) { return !p + !n; }' | "${what%%:*}" -fsanitize=fuzzer -xc -o /dev/null -
+		;;
+	link:*) echo 'int main(void) { return 0; }' | "${what%%:*}" "-fsanitize=${what#*:}" -xc -o /dev/null - ;;
+	esac >/dev/null 2>&1
+}
+
+find_manager() {
+	for m in apt-get dnf pacman apk; do
+		if command -v "$m" >/dev/null; then
+			echo "$m"
+			return
+		fi
+	done
+	echo none
+}
+
+# collect GROUP...: put the packages of what is missing into $must and $nice, and what has no package into $unknown.
+collect() {
+	while read -r group need probe apt dnf pacman apk; do
+		case " $* " in
+		*" $group "*) ;;
+		*) continue ;;
+		esac
+		present "$probe" && continue
+		case $manager in
+		apt-get) package=$apt ;;
+		dnf) package=$dnf ;;
+		pacman) package=$pacman ;;
+		apk) package=$apk ;;
+		*) package=- ;;
+		esac
+		if [ "$package" = - ]; then
+			[ "$need" = nice ] || unknown="$unknown ${probe#*:}"
+			continue
+		fi
+		case " $must $nice " in
+		*" $package "*) ;;
+		*) if [ "$need" = must ]; then must="$must $package"; else nice="$nice $package"; fi ;;
+		esac
+	done <<T
+$(packages)
+T
+}
+
+# run CMD...: say it, and do it as root.
+run() {
+	echo "+ ${root:+$root }$*" >&2
+	[ -n "$dry_run" ] || $root "$@" </dev/null
+}
+
+refresh() {
+	case $manager in
+	apt-get) run apt-get update -q ;;
+	pacman) run pacman -Sy --noconfirm ;;
+	*) ;; # dnf and apk do it by themselves
+	esac
+}
+
+# A machine that was never used has no lists of packages.
+refresh_if_none() {
+	case $manager in
+	apt-get) set -- /var/lib/apt/lists/*_Packages* ;;
+	pacman) set -- /var/lib/pacman/sync/*.db ;;
+	*) return 0 ;;
+	esac
+	[ -e "$1" ] || refresh
+}
+
+install() {
+	case $manager in
+	apt-get)
+		run env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+			-o DPkg::Lock::Timeout=300 "$@"
+		;;
+	dnf) run dnf install -q -y --setopt=install_weak_deps=False "$@" ;;
+	pacman) run pacman -S --noconfirm --needed "$@" ;;
+	apk) run apk add --no-cache "$@" ;;
+	esac
+}
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+groups=build if_needed='' dry_run=''
+for arg; do
+	case $arg in
+	--lint | --asan | --fuzz | --bench) groups="$groups ${arg#--}" ;;
+	--if-needed) if_needed=1 ;;
+	--dry-run) dry_run=1 ;;
+	--help | -h)
+		usage
+		exit 0
+		;;
+	*)
+		usage >&2
+		exit 2
+		;;
+	esac
+done
+
+manager=$(find_manager)
+must='' nice='' unknown=''
+# shellcheck disable=SC2086 # lists of words, here and below
+collect $groups
+
+if [ -n "$unknown" ]; then
+	echo "no package known here for:$unknown" >&2
+fi
+if [ -z "$must$nice" ] || { [ -z "$must" ] && [ -n "$if_needed" ]; }; then
+	[ -n "$if_needed$unknown" ] || echo "nothing is missing" >&2
+	[ -z "$unknown" ]
+	exit
+fi
+
+root=''
+if [ "$(id -u)" -ne 0 ]; then
+	root=$(command -v sudo || command -v doas) || root=''
+	if [ -z "$root" ] && [ -z "$dry_run" ]; then
+		echo "missing:$must$nice; neither root nor sudo nor doas: as root, run packaging/install-deps.sh" >&2
+		exit 1
+	fi
+fi
+
+refresh_if_none
+# shellcheck disable=SC2086
+if [ -n "$must" ]; then
+	install $must || {
+		refresh # the lists may be old
+		install $must
+	}
+fi
+for package in $nice; do
+	install "$package" || echo "going on without $package" >&2
+done
