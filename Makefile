@@ -223,7 +223,9 @@ bench-scale: all ## the same questions for millions of files and chunks
 	@BUILD='$(abspath $(BUILD))' tests/bench/scale.sh
 
 demo: ## see it work: back up, change, back up, mount, copy out (installs what is missing)
-	@BUILD='$(BUILD)' MAKE='$(MAKE)' packaging/demo.sh
+	@packaging/install-deps.sh --if-needed
+	@$(MAKE) --no-print-directory all
+	@packaging/demo.sh $(BUILD)
 
 # --- Installing ------------------------------------------------------------------------------------------------------
 

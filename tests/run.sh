@@ -81,7 +81,7 @@ environment() {
 	local san="log_path=$run/san/$1:exitcode=99"
 
 	vars=(
-		PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+		PATH="$build:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 		HOME="$run/home.$1" TMPDIR="$run/home.$1" USER="$(id -un)" LC_ALL=C.UTF-8 TZ=UTC
 		WORK="$run/$1" VARVE="$build/varve" VARVEFS="$build/varvefs" TOOLS="$build/tests/tools"
 		VARVE_CACHE_DIR="$run/$1/cache" CMOCKA_MESSAGE_OUTPUT=TAP SANITIZE="${SANITIZE:-}"
