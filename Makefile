@@ -174,22 +174,26 @@ check-programs: all $(UNIT) $(TESTTOOLS) $(CORPUS)
 
 # --- Testing ---------------------------------------------------------------------------------------------------------
 
-# Starts make again because what is installed decides about flags.
+# Targets that install first start make again, because what is installed decides about flags; on all processors, unless -j
+# says otherwise.
+AGAIN = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 check: ## install what is missing, build, and run all tests (T=PATTERN: those that match; JOBS=N at once)
 	@packaging/install-deps.sh --if-needed
-	@$(MAKE) --no-print-directory run-tests
+	@$(AGAIN) run-tests
 
 run-tests: check-programs
+	@mkdir -p $(BUILD)
 	@SANITIZE='$(SANITIZE)' JOBS='$(JOBS)' tests/run.sh $(BUILD) $(T)
 
 # -O1: at -O2 the sanitizers' reports no longer name the right line.
 asan: ## the tests with the address and undefined-behaviour sanitizers, in build-asan/
 	@packaging/install-deps.sh --asan --if-needed
-	@$(MAKE) --no-print-directory check SANITIZE=address,undefined CFLAGS='-O1 -g'
+	@$(AGAIN) check SANITIZE=address,undefined CFLAGS='-O1 -g'
 
 tsan: ## the tests with the thread sanitizer, in build-tsan/
 	@packaging/install-deps.sh --asan --if-needed
-	@$(MAKE) --no-print-directory check SANITIZE=thread CFLAGS='-O1 -g'
+	@$(AGAIN) check SANITIZE=thread CFLAGS='-O1 -g'
 
 lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellcheck, layers, manuals, lengths
 	@packaging/install-deps.sh --lint --if-needed
@@ -198,7 +202,7 @@ lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellchec
 # New inputs go to a copy; what crashed stays in $(BUILD)/fuzz and belongs into tests/fuzz/corpus/NAME when mended.
 fuzz: ## run each fuzz target for FUZZ_SECONDS=60 (T=NAME: that one)
 	@packaging/install-deps.sh --fuzz --if-needed
-	@$(MAKE) --no-print-directory run-fuzz
+	@$(AGAIN) run-fuzz
 
 run-fuzz: $(FUZZERS)
 	@for f in $(if $(T),$(filter %/$(T),$(FUZZERS)),$(FUZZERS)); do \
@@ -216,7 +220,7 @@ fuzz-seeds: $(SEEDERS) ## rewrite the seed corpora in tests/fuzz/corpus
 
 bench: ## compare with restic and borg on the same data
 	@packaging/install-deps.sh --bench --if-needed
-	@$(MAKE) --no-print-directory all
+	@$(AGAIN) all
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
 
 bench-scale: all ## the same questions for millions of files and chunks
@@ -224,7 +228,7 @@ bench-scale: all ## the same questions for millions of files and chunks
 
 demo: ## see it work: back up, change, back up, mount, copy out (installs what is missing)
 	@packaging/install-deps.sh --if-needed
-	@$(MAKE) --no-print-directory all
+	@$(AGAIN) all
 	@packaging/demo.sh $(BUILD)
 
 # --- Installing ------------------------------------------------------------------------------------------------------

@@ -223,6 +223,9 @@ if [ -n "$must" ]; then
 		install $must
 	}
 fi
-for package in $nice; do
-	install "$package" || echo "going on without $package" >&2
-done
+# shellcheck disable=SC2086
+if [ -n "$nice" ] && ! install $nice; then
+	for package in $nice; do
+		install "$package" || echo "going on without $package" >&2
+	done
+fi
