@@ -5,7 +5,7 @@
 #   repo/*.c repo/*/*.c          the library                      -> $(BUILD)/libvarve.a
 #   tools/*.c tools/*/*.c        the command line                 -> $(BUILD)/varve
 #   fs/*.c fs/*/*.c              the filesystem                   -> $(BUILD)/varvefs
-#   tests/lib/*.c                what tests share                    (linked into each of the following)
+#   tests/lib/*.c                what tests share                 -> $(BUILD)/libtest.a
 #   tests/unit/NAME_test.c       unit tests, a program each       -> $(BUILD)/tests/unit/NAME_test
 #   tests/tools/NAME.c           programs that scenarios use      -> $(BUILD)/tests/tools/NAME
 #   tests/tools/lib/*.c          what those share                    (linked into each of them)
@@ -47,6 +47,7 @@ HEADERS := $(wildcard repo/*.h repo/*/*.h tools/*.h tools/*/*.h fs/*.h fs/*/*.h 
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libvarve.a
+TESTLIB := $(if $(TESTLIB_SRC),$(BUILD)/libtest.a)
 PROGRAMS := $(if $(TOOLS_SRC),$(BUILD)/varve) $(if $(FS_SRC),$(BUILD)/varvefs)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
 TESTTOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TESTTOOL_SRC))
@@ -116,11 +117,21 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@echo "  cc    $<"
 	@$(COMPILE) -MMD -MP -c -o $@ $<
 
-$(LIB): $(call objects,$(REPO_SRC))
+# Changes only when a source file comes or goes: what is gone must go from archives and programs too.
+$(BUILD)/names: FORCE
+	@mkdir -p $(@D)
+	@echo '$(ALL_SRC)' | cmp -s - $@ || echo '$(ALL_SRC)' >$@
+
+$(LIB): $(call objects,$(REPO_SRC)) $(BUILD)/names
+$(BUILD)/libtest.a: $(call objects,$(TESTLIB_SRC)) $(BUILD)/names
+$(BUILD)/fuzz/libvarve.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(REPO_SRC)) $(BUILD)/names
+$(BUILD)/fuzz/libtest.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(TESTLIB_SRC)) $(BUILD)/names
+
+$(BUILD)/%.a:
 	@echo "  ar    $@"
 	@mkdir -p $(@D)
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcs $@ $(filter %.o,$^)
 
 define link
 @mkdir -p $(@D)
@@ -128,22 +139,22 @@ define link
 @$(LINK) -o $@ $(filter %.o %.a,$^) $(1) $(REPO_LIBS) $(LDLIBS)
 endef
 
-$(BUILD)/varve: $(call objects,$(TOOLS_SRC)) $(LIB)
+$(BUILD)/varve: $(call objects,$(TOOLS_SRC)) $(LIB) $(BUILD)/names
 	$(call link,$(TOOLS_LIBS))
 
-$(BUILD)/varvefs: $(call objects,$(FS_SRC)) $(LIB)
+$(BUILD)/varvefs: $(call objects,$(FS_SRC)) $(LIB) $(BUILD)/names
 	$(call link,$(FS_LIBS))
 
-$(UNIT): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC)) $(LIB)
+$(UNIT): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS))
 
 $(TESTTOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(call objects,$(TOOLLIB_SRC)) $(LIB)
 	$(call link,$(TEST_LIBS))
 
-$(CORPUS): $(BUILD)/tests/corpus/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call objects,$(REPLAY_SRC) $(TESTLIB_SRC)) $(LIB)
+$(CORPUS): $(BUILD)/tests/corpus/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call objects,$(REPLAY_SRC)) $(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS))
 
-$(SEEDERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(call objects,$(TESTLIB_SRC)) $(LIB)
+$(SEEDERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS))
 
 # libFuzzer wants the library instrumented too, by clang: objects of its own.
@@ -156,12 +167,8 @@ $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/fuzz/flags
 	@echo "  fuzz  $<"
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
-$(BUILD)/fuzz/libvarve.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(REPO_SRC))
-	@rm -f $@
-	@$(AR) rcs $@ $^
-
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzz.o \
-		$(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(TESTLIB_SRC)) $(BUILD)/fuzz/libvarve.a
+		$(patsubst $(BUILD)/%,$(BUILD)/fuzz/%,$(TESTLIB) $(LIB))
 	@echo "  ld    $@"
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS) $(REPO_LIBS)
 
