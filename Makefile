@@ -202,24 +202,18 @@ tsan: ## the tests with the thread sanitizer, in build-tsan/
 	@packaging/install-deps.sh --asan --if-needed
 	@$(AGAIN) check SANITIZE=thread CFLAGS='-O1 -g'
 
-lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellcheck, layers, manuals, lengths
+lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellcheck, layers, ... (T=STEP: that one)
 	@packaging/install-deps.sh --lint --if-needed
-	@MAKE='$(MAKE)' JOBS='$(JOBS)' BUILD='$(BUILD)/lint' STANDARD='$(STANDARD)' tests/lint/lint.sh
+	@MAKE='$(MAKE)' JOBS='$(JOBS)' BUILD='$(BUILD)/lint' STANDARD='$(STANDARD)' tests/lint/lint.sh $(T)
 
-# New inputs go to a copy; what crashed stays in $(BUILD)/fuzz and belongs into tests/fuzz/corpus/NAME when mended.
 fuzz: ## run each fuzz target for FUZZ_SECONDS=60 (T=NAME: that one)
 	@packaging/install-deps.sh --fuzz --if-needed
 	@$(AGAIN) run-fuzz
 
-run-fuzz: $(FUZZERS)
-	@for f in $(if $(T),$(filter %/$(T),$(FUZZERS)),$(FUZZERS)); do \
-		name=$${f##*/}; \
-		mkdir -p $(BUILD)/fuzz/corpus/$$name tests/fuzz/corpus/$$name; \
-		echo "  fuzzing $$name for $(FUZZ_SECONDS) s"; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=20 -print_final_stats=0 -verbosity=0 \
-			-artifact_prefix=$(BUILD)/fuzz/$$name- \
-			$(BUILD)/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
-	done
+FUZZ_WANTED := $(if $(T),$(filter $(addprefix %/,$(T)),$(FUZZERS)),$(FUZZERS))
+
+run-fuzz: $(FUZZ_WANTED)
+	@JOBS='$(JOBS)' FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/fuzz/run.sh $(BUILD)/fuzz $(notdir $(FUZZ_WANTED))
 
 # A generator gets the folder of all corpora and writes into NAME/ below it.
 fuzz-seeds: $(SEEDERS) ## rewrite the seed corpora in tests/fuzz/corpus

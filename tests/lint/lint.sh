@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that reads the code without running it; `make lint` calls it with BUILD and STANDARD, the compiler's flags.
 # One line for each step, and what it has to say where it finds something.  Exit status 1 if any step did.
-# Arguments, if any, are names of the steps to run.
+# Arguments, if any, are names of the steps to run: make lint T="layers words".
 # shellcheck disable=SC2317 # the steps are called by name
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 : "${BUILD:=build/lint}" "${MAKE:=make}"
 : "${JOBS:=$(nproc)}"
 standard=()
-eval "standard+=(${STANDARD:--I. -D_GNU_SOURCE -std=gnu11})"
+eval "standard+=(${STANDARD:?run it by: make lint})"
 mapfile -t c_files < <(find repo fs tools tests -name '*.c' | sort)
 mapfile -t h_files < <(find repo fs tools tests -name '*.h' | sort)
 mapfile -t scripts < <({ find . -name .git -prune -o -name 'build*' -prune -o -name '*.sh' -print; echo .ci/run; } | sort)
