@@ -1,0 +1,308 @@
+/*
+ * Cryptographic primitives over libsodium.
+ *
+ * Invariants: every copy of a secret that is made here is wiped before the function returns.  Sealing cannot fail for
+ * a reason that a caller could handle (the cipher was checked when the repository was opened or made, the public key
+ * when config was read); if it does, the process is stopped, as going on would store bytes that nobody can open.
+ */
+#include "repo/crypt/crypt.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/util/le.h"
+
+_Static_assert(sizeof(struct hasher) >= sizeof(crypto_generichash_state), "struct hasher holds libsodium's state");
+_Static_assert(_Alignof(struct hasher) >= _Alignof(crypto_generichash_state), "and is aligned for it");
+_Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == sizeof(struct aead_key), "key size");
+_Static_assert(crypto_aead_aes256gcm_KEYBYTES == sizeof(struct aead_key), "key size");
+_Static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == CRYPT_TAG_LEN, "tag size");
+_Static_assert(crypto_aead_aes256gcm_ABYTES == CRYPT_TAG_LEN, "tag size");
+_Static_assert(sizeof(struct aead_key) + crypto_box_SEALBYTES == CRYPT_WRAPPED_LEN, "sealed box");
+_Static_assert(crypto_box_SECRETKEYBYTES == sizeof(struct box_secret), "X25519 secret");
+_Static_assert(crypto_box_PUBLICKEYBYTES == sizeof(struct box_public), "X25519 public");
+_Static_assert(crypto_sign_SEEDBYTES == sizeof(struct sign_secret), "Ed25519 seed");
+_Static_assert(crypto_sign_PUBLICKEYBYTES == sizeof(struct sign_public), "Ed25519 public");
+_Static_assert(crypto_sign_BYTES == sizeof(struct signature), "Ed25519 signature");
+
+#define NONCE_MAX crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define SECRET_ALIGN 64 /* sodium_malloc() aligns the end of what it returns, so the length has to be a multiple */
+
+static const struct {
+	enum cipher cipher;
+	const char *name;
+} cipher_names[] = {
+	{ CIPHER_XCHACHA20_POLY1305, "xchacha20-poly1305" },
+	{ CIPHER_AES256_GCM, "aes256-gcm" },
+};
+
+#define NCIPHERS (sizeof(cipher_names) / sizeof(cipher_names[0]))
+
+int crypt_init(void)
+{
+	return sodium_init() < 0 ? -EIO : 0;
+}
+
+bool crypt_available(enum cipher cipher)
+{
+	switch (cipher) {
+	case CIPHER_XCHACHA20_POLY1305:
+		return true;
+	case CIPHER_AES256_GCM:
+		return crypto_aead_aes256gcm_is_available() != 0;
+	}
+	return false;
+}
+
+const char *crypt_cipher_name(enum cipher cipher)
+{
+	for (size_t i = 0; i < NCIPHERS; i++)
+		if (cipher_names[i].cipher == cipher)
+			return cipher_names[i].name;
+	return NULL;
+}
+
+int crypt_cipher_parse(const char *name, enum cipher *out)
+{
+	for (size_t i = 0; i < NCIPHERS; i++) {
+		if (strcmp(cipher_names[i].name, name) == 0) {
+			*out = cipher_names[i].cipher;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+void crypt_random(void *out, size_t len)
+{
+	randombytes_buf(out, len);
+}
+
+void crypt_wipe(void *p, size_t len)
+{
+	sodium_memzero(p, len);
+}
+
+bool crypt_equal(const void *a, const void *b, size_t len)
+{
+	return sodium_memcmp(a, b, len) == 0;
+}
+
+void *crypt_secret_alloc(size_t len)
+{
+	size_t size;
+	void *p;
+
+	if (len > SIZE_MAX - SECRET_ALIGN)
+		return NULL;
+	size = len == 0 ? SECRET_ALIGN : (len + SECRET_ALIGN - 1) / SECRET_ALIGN * SECRET_ALIGN;
+	p = sodium_malloc(size);
+	if (p)
+		memset(p, 0, size);
+	return p;
+}
+
+void crypt_secret_free(void *p)
+{
+	sodium_free(p);
+}
+
+void crypt_object_id(const struct hash_key *key, const void *data, size_t len, struct id *out)
+{
+	crypto_generichash(out->b, sizeof(out->b), data, len, key->b, sizeof(key->b));
+}
+
+static crypto_generichash_state *hasher_state(struct hasher *h)
+{
+	return (crypto_generichash_state *)(void *)h;
+}
+
+void hasher_init(struct hasher *h)
+{
+	crypto_generichash_init(hasher_state(h), NULL, 0, ID_LEN);
+}
+
+void hasher_update(struct hasher *h, const void *data, size_t len)
+{
+	crypto_generichash_update(hasher_state(h), data, len);
+}
+
+void hasher_final(struct hasher *h, struct id *out)
+{
+	crypto_generichash_final(hasher_state(h), out->b, sizeof(out->b));
+}
+
+void crypt_hash(const void *data, size_t len, struct id *out)
+{
+	crypto_generichash(out->b, sizeof(out->b), data, len, NULL, 0);
+}
+
+void crypt_derive(const uint8_t secret[32], const char *purpose, uint8_t out[32])
+{
+	crypto_generichash(out, 32, (const uint8_t *)purpose, strlen(purpose), secret, 32);
+}
+
+/* The nonce of either cipher: the longer one is written, the shorter one is its beginning. */
+static void nonce_of(uint64_t position, uint8_t nonce[NONCE_MAX])
+{
+	memset(nonce, 0, NONCE_MAX);
+	le64enc(nonce, position);
+}
+
+void crypt_seal(enum cipher cipher, const struct aead_key *key, uint64_t position, const void *ad, size_t adlen,
+    const void *in, size_t inlen, uint8_t *out)
+{
+	uint8_t nonce[NONCE_MAX];
+	int rc = -1;
+
+	nonce_of(position, nonce);
+	switch (cipher) {
+	case CIPHER_XCHACHA20_POLY1305:
+		rc = crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, in, inlen, ad, adlen, NULL, nonce, key->b);
+		break;
+	case CIPHER_AES256_GCM:
+		if (crypt_available(cipher))
+			rc = crypto_aead_aes256gcm_encrypt(out, NULL, in, inlen, ad, adlen, NULL, nonce, key->b);
+		break;
+	}
+	if (rc != 0)
+		abort();
+}
+
+int crypt_open(enum cipher cipher, const struct aead_key *key, uint64_t position, const void *ad, size_t adlen,
+    const void *in, size_t inlen, uint8_t *out)
+{
+	uint8_t nonce[NONCE_MAX];
+	int rc = -1;
+
+	if (!crypt_available(cipher))
+		return -ENOTSUP;
+	if (inlen < CRYPT_TAG_LEN)
+		return -EBADMSG;
+	nonce_of(position, nonce);
+	switch (cipher) {
+	case CIPHER_XCHACHA20_POLY1305:
+		rc = crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, in, inlen, ad, adlen, nonce, key->b);
+		break;
+	case CIPHER_AES256_GCM:
+		rc = crypto_aead_aes256gcm_decrypt(out, NULL, NULL, in, inlen, ad, adlen, nonce, key->b);
+		break;
+	}
+	return rc == 0 ? 0 : -EBADMSG;
+}
+
+void crypt_new_wrapped_key(const struct box_public *pk, struct aead_key *key, uint8_t wrapped[CRYPT_WRAPPED_LEN])
+{
+	crypt_random(key->b, sizeof(key->b));
+	if (crypto_box_seal(wrapped, key->b, sizeof(key->b), pk->b) != 0)
+		abort();
+}
+
+int crypt_unwrap_key(const struct box_public *pk, const struct box_secret *sk, const uint8_t wrapped[CRYPT_WRAPPED_LEN],
+    struct aead_key *key)
+{
+	return crypto_box_seal_open(key->b, wrapped, CRYPT_WRAPPED_LEN, pk->b, sk->b) == 0 ? 0 : -EBADMSG;
+}
+
+void crypt_seal_blob(enum cipher cipher, const struct box_public *pk, const void *ad, size_t adlen, const void *in,
+    size_t inlen, uint8_t *out)
+{
+	struct aead_key key;
+
+	crypt_new_wrapped_key(pk, &key, out);
+	crypt_seal(cipher, &key, 0, ad, adlen, in, inlen, out + CRYPT_WRAPPED_LEN);
+	crypt_wipe(&key, sizeof(key));
+}
+
+int crypt_open_blob(enum cipher cipher, const struct box_public *pk, const struct box_secret *sk, const void *ad,
+    size_t adlen, const void *in, size_t inlen, uint8_t *out)
+{
+	const uint8_t *p = in;
+	struct aead_key key;
+	int err;
+
+	if (inlen < CRYPT_BLOB_OVERHEAD)
+		return -EBADMSG;
+	err = crypt_unwrap_key(pk, sk, p, &key);
+	if (err == 0)
+		err = crypt_open(cipher, &key, 0, ad, adlen, p + CRYPT_WRAPPED_LEN, inlen - CRYPT_WRAPPED_LEN, out);
+	crypt_wipe(&key, sizeof(key));
+	return err;
+}
+
+void crypt_box_keypair(struct box_secret *sk, struct box_public *pk)
+{
+	crypt_random(sk->b, sizeof(sk->b));
+	crypt_box_public(sk, pk);
+}
+
+void crypt_box_public(const struct box_secret *sk, struct box_public *pk)
+{
+	if (crypto_scalarmult_base(pk->b, sk->b) != 0)
+		abort();
+}
+
+bool crypt_box_public_valid(const struct box_public *pk)
+{
+	/* A scalar is made a multiple of 8, which takes exactly the points of low order to zero: that is refused. */
+	static const uint8_t scalar[crypto_scalarmult_SCALARBYTES] = { 8 };
+	uint8_t point[crypto_scalarmult_BYTES];
+
+	return crypto_scalarmult(point, scalar, pk->b) == 0;
+}
+
+/* libsodium's form of a secret key is the seed and the public key. */
+static void expand_seed(const struct sign_secret *sk, struct sign_public *pk, uint8_t full[crypto_sign_SECRETKEYBYTES])
+{
+	if (crypto_sign_seed_keypair(pk->b, full, sk->b) != 0)
+		abort();
+}
+
+void crypt_sign_keypair(struct sign_secret *sk, struct sign_public *pk)
+{
+	crypt_random(sk->b, sizeof(sk->b));
+	crypt_sign_public(sk, pk);
+}
+
+void crypt_sign_public(const struct sign_secret *sk, struct sign_public *pk)
+{
+	uint8_t full[crypto_sign_SECRETKEYBYTES];
+
+	expand_seed(sk, pk, full);
+	crypt_wipe(full, sizeof(full));
+}
+
+/* What is signed: BLAKE2b-256 of the context with its NUL, and the data. */
+static void signed_hash(const char *context, const void *data, size_t len, struct id *out)
+{
+	struct hasher h;
+
+	hasher_init(&h);
+	hasher_update(&h, context, strlen(context) + 1);
+	hasher_update(&h, data, len);
+	hasher_final(&h, out);
+}
+
+void crypt_sign(const struct sign_secret *sk, const char *context, const void *data, size_t len, struct signature *out)
+{
+	uint8_t full[crypto_sign_SECRETKEYBYTES];
+	struct sign_public pk;
+	struct id hash;
+
+	signed_hash(context, data, len, &hash);
+	expand_seed(sk, &pk, full);
+	if (crypto_sign_detached(out->b, NULL, hash.b, sizeof(hash.b), full) != 0)
+		abort();
+	crypt_wipe(full, sizeof(full));
+}
+
+int crypt_verify(const struct sign_public *pk, const char *context, const void *data, size_t len,
+    const struct signature *sig)
+{
+	struct id hash;
+
+	signed_hash(context, data, len, &hash);
+	return crypto_sign_verify_detached(sig->b, hash.b, sizeof(hash.b), pk->b) == 0 ? 0 : -EBADMSG;
+}
