@@ -1,0 +1,138 @@
+/*
+ * What a role holds, and the certificates of writers.
+ *
+ *            owner  writer  reader  auditor
+ *  object-id   x      x       x               keyed hash of chunks; the chunker's gear table derives from it
+ *  metadata    x      x       x       x       X25519 secret: trees, index, manifests
+ *  data        x              x               X25519 secret: file contents
+ *  signing     x      x                       Ed25519 seed + certificate: publish snapshots
+ *  owner       x                              Ed25519 seed: certify writers, sign config
+ *
+ * A bundle is the TLV form of struct secrets (enum secrets_tag), kept in a keyslot.
+ *
+ * A certificate is:
+ *
+ *   0  fields (TLV, enum cert_tag)
+ *      signature (64): Ed25519 by the owner's key over the fields, context "varve certificate"
+ */
+#ifndef VARVE_CRYPT_SECRETS_H
+#define VARVE_CRYPT_SECRETS_H
+
+#include "repo/crypt/crypt.h"
+#include "repo/util/buf.h"
+
+enum role { ROLE_OWNER = 1, ROLE_WRITER = 2, ROLE_READER = 3, ROLE_AUDITOR = 4 };
+
+enum secret_mask {
+	SECRET_OBJECT_ID = 1,
+	SECRET_METADATA = 2,
+	SECRET_DATA = 4,
+	SECRET_SIGNING = 8,
+	SECRET_OWNER = 16,
+};
+
+/* The fields of a bundle, each at most once and exactly those that the role is given (tlv.h). */
+enum secrets_tag {
+	SECRETS_ROLE = 1,         /* le32, enum role */
+	SECRETS_REPO_ID = 2,      /* 16 bytes, as in config */
+	SECRETS_OWNER_PUBLIC = 3, /* 32 bytes, Ed25519 public key that config is signed by */
+	SECRETS_OBJECT_ID = 4,    /* 32 bytes, BLAKE2b key */
+	SECRETS_METADATA = 5,     /* 32 bytes, X25519 secret */
+	SECRETS_DATA = 6,         /* 32 bytes, X25519 secret */
+	SECRETS_SIGNING = 7,      /* 32 bytes, Ed25519 seed */
+	SECRETS_OWNER = 8,        /* 32 bytes, Ed25519 seed */
+	SECRETS_CERT = 9,         /* certificate of the public key of SECRETS_SIGNING; goes with that */
+};
+
+/* The fields of a certificate, each at most once; the first four are always there. */
+enum cert_tag {
+	CERT_KEY = 1,     /* 32 bytes, Ed25519 public key */
+	CERT_ISSUED = 2,  /* le64, nanoseconds since 1970, two's complement */
+	CERT_EXPIRES = 3, /* le64, the same; 0: never */
+	CERT_NAME = 4,    /* 1 to CERT_NAME_MAX bytes, no NUL */
+	CERT_HOST = 5,    /* the same; only snapshots of this host */
+	CERT_TAG = 6,     /* the same; only snapshots with this tag */
+};
+
+#define CERT_CONTEXT "varve certificate"
+#define CERT_NAME_MAX 255  /* bytes of a name, host or tag */
+#define CERT_MAX (4 * 1024) /* bytes of an encoded certificate */
+
+/* A writer's public key as certified by the repository's owner. */
+struct cert {
+	struct sign_public key;
+	int64_t issued_ns;     /* since 1970 */
+	int64_t expires_ns;    /* 0: never */
+	char *name;            /* who; owned; at most CERT_NAME_MAX bytes */
+	char *host;            /* only snapshots of this host; owned; NULL: any */
+	char *tag;             /* only snapshots with this tag; owned; NULL: any */
+	struct signature signature; /* by the owner's key, over the fields above as encoded */
+};
+
+struct secrets {
+	enum role role;
+	unsigned mask;                  /* which of the following are present */
+	uint8_t repo_id[16];            /* always present: the repository this belongs to */
+	struct sign_public owner_public; /* always present: pins the signer of config */
+	struct hash_key object_id;
+	struct box_secret metadata;
+	struct box_secret data;
+	struct sign_secret signing;
+	struct sign_secret owner;
+	struct buf cert;                /* encoded certificate of ${signing}; empty without it */
+};
+
+/* "owner", ...; NULL for an unknown value.  And back: 0 or -EINVAL. */
+const char *role_name(enum role role);
+int role_parse(const char *name, enum role *out);
+
+/* What a role is given. */
+unsigned role_mask(enum role role);
+
+/* Allocate (in locked memory) and free.  Free wipes; nothing for NULL. */
+struct secrets *secrets_new(void);
+void secrets_free(struct secrets *s);
+
+/**
+ * secrets_generate(repo_id, name, now_ns):
+ * All secrets of a new repository, as the owner's bundle, with a certificate for the owner's own signing key under
+ * ${name} (1 to CERT_NAME_MAX bytes).  NULL with errno EINVAL for another name, ENOMEM if there is no memory.
+ */
+struct secrets *secrets_generate(const uint8_t repo_id[16], const char *name, int64_t now_ns);
+
+/**
+ * secrets_for_role(owner, role, name, host, tag, now_ns, expires_ns):
+ * The bundle that ${owner} (an owner's) gives to ${role}; a writer (or a further owner) gets a signing key and a
+ * certificate of its own, for ${name}, bound to ${host} and ${tag} unless NULL and ending at ${expires_ns} unless 0.
+ * For the other roles these say nothing.  NULL with errno EPERM if ${owner} is no owner's, EINVAL for an unknown role
+ * or a string that is empty or longer than CERT_NAME_MAX, ENOMEM.
+ */
+struct secrets *secrets_for_role(const struct secrets *owner, enum role role, const char *name, const char *host,
+    const char *tag, int64_t now_ns, int64_t expires_ns);
+
+/* Encode into ${out} (wipe it when done).  Return 0 or -ENOMEM. */
+int secrets_encode(const struct secrets *s, struct buf *out);
+
+/**
+ * secrets_decode(data, len, out):
+ * Decode; ${*out} is owned by the caller.  Return 0; -EBADMSG (malformed, not exactly the secrets of its role, or keys
+ * and certificate that do not belong together); -EPROTONOSUPPORT for an unknown role or mandatory field; -ENOMEM.
+ */
+int secrets_decode(const void *data, size_t len, struct secrets **out);
+
+/**
+ * cert_sign(c, owner, out):
+ * Encode, sign with the owner's key (kept in ${c->signature} too) and append to ${out}.  Return 0; -EINVAL for a
+ * missing name or a string that is empty or too long; -ENOMEM.
+ */
+int cert_sign(struct cert *c, const struct sign_secret *owner, struct buf *out);
+
+/**
+ * cert_open(data, len, owner, out):
+ * Decode and verify against the owner's public key.  On success ${out} is the caller's (cert_destroy).  Return 0;
+ * -EBADMSG if it is damaged or not signed by the owner; -EPROTONOSUPPORT; -ENOMEM.
+ */
+int cert_open(const void *data, size_t len, const struct sign_public *owner, struct cert *out);
+void cert_destroy(struct cert *c);
+
+#endif
