@@ -1,0 +1,205 @@
+/*
+ * Writes the seed corpora of the fuzz targets config, bundle, cert, keyslot and segment below the directory given.
+ * Keys are fixed, the same as in the targets; keyslots have random salts, so that their seeds differ from run to run.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "repo/crypt/config.h"
+#include "repo/crypt/keyslot.h"
+#include "repo/object/compress.h"
+#include "repo/util/tlv.h"
+
+#define NOW INT64_C(1700000000000000000)
+
+/* Write ${len} bytes to dir/target/name; ends the program if that fails. */
+static void put(const char *dir, const char *target, const char *name, const void *data, size_t len)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, target);
+	if (mkdir(path, 0777) != 0 && errno != EEXIST)
+		goto fail;
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, target, name);
+	f = fopen(path, "wb");
+	if (!f || fwrite(data, 1, len, f) != len || fclose(f) != 0)
+		goto fail;
+	return;
+fail:
+	perror(path);
+	exit(1);
+}
+
+static _Noreturn void fail(int err)
+{
+	fprintf(stderr, "seed_crypt: %s\n", strerror(-err));
+	exit(1);
+}
+
+static void need(int err)
+{
+	if (err != 0)
+		fail(err);
+}
+
+/* The owner's bundle with fixed keys. */
+static struct secrets *fixed_owner(void)
+{
+	struct cert c = { .issued_ns = NOW, .expires_ns = NOW + 1 };
+	struct secrets *s = secrets_new();
+
+	if (!s)
+		fail(-ENOMEM);
+	s->role = ROLE_OWNER;
+	s->mask = role_mask(ROLE_OWNER);
+	memset(&s->object_id, 0x11, sizeof(s->object_id));
+	memset(&s->metadata, 0x22, sizeof(s->metadata));
+	memset(&s->data, 0x33, sizeof(s->data));
+	memset(&s->signing, 0x44, sizeof(s->signing));
+	memset(&s->owner, 0x55, sizeof(s->owner));
+	crypt_sign_public(&s->owner, &s->owner_public);
+	crypt_sign_public(&s->signing, &c.key);
+	c.name = strdup("alice");
+	c.host = strdup("host.example");
+	c.tag = strdup("daily");
+	need(cert_sign(&c, &s->owner, &s->cert));
+	cert_destroy(&c);
+	return s;
+}
+
+static void put_config(const char *dir, const struct secrets *s)
+{
+	struct config c = { .version = FORMAT_VERSION, .cipher = CIPHER_XCHACHA20_POLY1305, .created_ns = NOW };
+	struct buf b = BUF_INIT;
+
+	c.owner = s->owner_public;
+	crypt_box_public(&s->metadata, &c.metadata);
+	crypt_box_public(&s->data, &c.data);
+	c.chunk_avg = CHUNK_AVG_DEFAULT;
+	c.segment_size = SEGMENT_SIZE_DEFAULT;
+	c.pack_size = PACK_SIZE_DEFAULT;
+	need(config_encode(&c, &s->owner, &b));
+	put(dir, "config", "default", b.data, b.len);
+	put(dir, "config", "cut", b.data, b.len / 2);
+	b.data[8]++;
+	put(dir, "config", "newer", b.data, b.len);
+	buf_clear(&b);
+	c.cipher = CIPHER_AES256_GCM;
+	need(config_encode(&c, &s->owner, &b));
+	put(dir, "config", "aes", b.data, b.len);
+	buf_free(&b);
+}
+
+static void put_bundles(const char *dir, const struct secrets *owner)
+{
+	static const enum role roles[] = { ROLE_WRITER, ROLE_READER, ROLE_AUDITOR };
+	struct buf b = BUF_INIT;
+
+	need(secrets_encode(owner, &b));
+	put(dir, "bundle", "owner", b.data, b.len);
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		struct secrets *s = secrets_for_role(owner, roles[i], "bob", NULL, NULL, NOW, 0);
+
+		if (!s)
+			fail(-errno);
+		buf_clear(&b);
+		need(secrets_encode(s, &b));
+		put(dir, "bundle", role_name(roles[i]), b.data, b.len);
+		if (roles[i] == ROLE_WRITER)
+			put(dir, "cert", "writer", s->cert.data, s->cert.len);
+		secrets_free(s);
+	}
+	put(dir, "cert", "owner", owner->cert.data, owner->cert.len);
+	buf_wipe(&b);
+}
+
+static void put_keyslot(const char *dir, const char *name, const struct secrets *s, const char *passphrase,
+    const uint8_t *file, const struct box_public *recipient)
+{
+	struct keyslot_params params = { .passes = 1, .memory_kib = KEYSLOT_MEMORY_KIB_MIN, .recipient = recipient };
+	struct keyslot_label label = { .role = ROLE_OWNER, .created_ns = NOW, .name = "alice" };
+	struct credentials cred = { .passphrase = passphrase, .key_file = file, .key_file_len = file ? 32 : 0 };
+	struct box_public metadata;
+	struct buf b = BUF_INIT;
+
+	cred.passphrase_len = passphrase ? strlen(passphrase) : 0;
+	crypt_box_public(&s->metadata, &metadata);
+	need(keyslot_seal(s, &cred, &params, CIPHER_XCHACHA20_POLY1305, &metadata, &label, &b));
+	put(dir, "keyslot", name, b.data, b.len);
+	buf_free(&b);
+}
+
+static void put_keyslots(const char *dir, const struct secrets *s)
+{
+	struct box_secret sk;
+	struct box_public pk;
+	struct buf label = BUF_INIT;
+	uint8_t file[32];
+
+	need(tlv_put_u32(&label, LABEL_ROLE, ROLE_OWNER));
+	need(tlv_put(&label, LABEL_NAME, "alice", 5));
+	need(tlv_put_u64(&label, LABEL_CREATED, NOW));
+	memset(file, 0x66, sizeof(file));
+	memset(&sk, 0x99, sizeof(sk));
+	crypt_box_public(&sk, &pk);
+	put_keyslot(dir, "passphrase", s, "fuzz", NULL, NULL);
+	put_keyslot(dir, "key-file", s, NULL, file, NULL);
+	put_keyslot(dir, "both", s, "fuzz", file, NULL);
+	put_keyslot(dir, "recipient", s, NULL, NULL, &pk);
+	put(dir, "keyslot", "label", label.data, label.len);
+	buf_free(&label);
+}
+
+static void put_segment(const char *dir, const char *name, const uint8_t *in, size_t len)
+{
+	struct compressor *c = compressor_new(COMPRESS_LEVEL_DEFAULT);
+	size_t cap = compress_bound(len), n;
+	uint8_t *out = malloc(2 + cap);
+
+	if (!c || !out)
+		fail(-ENOMEM);
+	n = compress_segment(c, in, len, out + 2, cap);
+	out[0] = (uint8_t)len;
+	out[1] = (uint8_t)(len >> 8);
+	put(dir, "segment", name, out, 2 + n);
+	compressor_free(c);
+	free(out);
+}
+
+static void put_segments(const char *dir)
+{
+	uint8_t text[3000], noise[100];
+	size_t n = 0;
+
+	for (unsigned i = 0; n + 40 < sizeof(text); i++)
+		n += (size_t)snprintf((char *)text + n, sizeof(text) - n, "line %u of %x\n", i, i * 2654435761u);
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (uint8_t)(i * 197 + i * i * 31);
+	put_segment(dir, "text", text, n);
+	put_segment(dir, "noise", noise, sizeof(noise));
+	put_segment(dir, "empty", text, 0);
+	memset(text, 0, sizeof(text));
+	put_segment(dir, "zeros", text, sizeof(text));
+}
+
+int main(int argc, char **argv)
+{
+	struct secrets *s;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: seed_crypt CORPUS\n");
+		return 2;
+	}
+	need(crypt_init());
+	s = fixed_owner();
+	put_config(argv[1], s);
+	put_bundles(argv[1], s);
+	put_keyslots(argv[1], s);
+	put_segments(argv[1]);
+	secrets_free(s);
+	return 0;
+}
