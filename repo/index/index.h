@@ -1,0 +1,107 @@
+/*
+ * Index: object id -> place, for one repository on this machine.  A cache in LMDB that may be deleted at any time and is
+ * loaded from the index runs of the store; no LMDB pointer or type leaves this module.
+ *
+ * Environment "<cache dir>/<repository id, 32 digits>/" with mode 0700.  It holds ids (keyed hashes), places, pack names
+ * and wrapped keys, slots, and manifests in their sealed form: nothing that would need a key to be read in the store is
+ * in it in clear.  If the directory cannot be used (no permission, read-only, disk full) the index works in a private
+ * environment in memory (/dev/shm) or a temporary directory instead, with one warning.  If it is damaged, of another
+ * version or of another repository, it is made anew, with one warning.
+ *
+ * Thread-safe; several processes may use one environment at a time.
+ */
+#ifndef VARVE_INDEX_INDEX_H
+#define VARVE_INDEX_INDEX_H
+
+#include "repo/index/run.h"
+
+struct index;
+
+struct index_options {
+	struct store *store;                /* borrowed until index_close() */
+	const struct seal_domain *metadata; /* borrowed until index_close() */
+	const char *cache_dir;              /* parent of the environments; made if missing */
+	const uint8_t *repo_id;             /* 16 bytes */
+	uint32_t segment_size;
+	const struct log *log;
+};
+
+struct index_stats {
+	uint64_t objects;
+	uint64_t packs;
+	uint64_t runs;
+	uint64_t disk_bytes; /* of the environment */
+};
+
+/* Open the environment; does not touch the store.  Return 0, or -ENOMEM, -EIO if not even a private one can be had. */
+int index_open(const struct index_options *opts, struct index **out);
+void index_close(struct index *x);
+
+/* The environment's directory, for messages.  Borrowed until index_close(). */
+const char *index_path(const struct index *x);
+
+/**
+ * index_refresh(x):
+ * Bring it up to date with the runs that are in the store now: one listing, and each run that is new is loaded (in
+ * ascending order of id, in transactions of bounded size); if a loaded run has vanished, all places are loaded anew.
+ * A damaged run is logged and skipped, and counted.  Return 0, or a positive number of runs that could not be loaded;
+ * -ENOSPC and the like never (see above); what the store returns if the listing failed.
+ */
+int index_refresh(struct index *x);
+
+/**
+ * index_lookup(x, id, out):
+ * Place of an object; ${out->pack} is this index's number (index_pack()).  Return 0; -ENOENT if no loaded run has it;
+ * -EIO if the environment fails (logged).
+ */
+int index_lookup(struct index *x, const struct id *id, struct place *out);
+
+/* A pack by this index's number.  Return 0; -ENOENT; -EIO. */
+int index_pack(struct index *x, uint32_t number, struct pack_info *out);
+
+/**
+ * index_add_run(x, id):
+ * Load the run ${id} that this process has just written, so that its objects are found.  Return 0; as index_refresh().
+ */
+int index_add_run(struct index *x, const struct id *id);
+
+/* Iterate over all packs, or all objects in order of id; a non-zero return of ${fn} ends it and is returned. */
+typedef int index_pack_fn(void *arg, uint32_t number, const struct pack_info *info);
+typedef int index_object_fn(void *arg, const struct id *id, const struct place *place);
+int index_each_pack(struct index *x, index_pack_fn *fn, void *arg);
+int index_each_object(struct index *x, index_object_fn *fn, void *arg);
+
+/* Figures.  Return 0 or -EIO. */
+int index_stats(struct index *x, struct index_stats *out);
+
+/**
+ * index_slot(x, snapshot, slot):
+ * The number (1 to 2^22 - 1) that this machine has given the snapshot, assigned now if it has none; never reused and
+ * never changed while the environment lives.  Return 0, -ENOSPC when all are used, -EIO.
+ */
+int index_slot(struct index *x, const struct id *snapshot, uint32_t *slot);
+
+/* The snapshot of a slot.  Return 0, -ENOENT, -EIO. */
+int index_slot_snapshot(struct index *x, uint32_t slot, struct id *snapshot);
+
+/**
+ * index_keep(x, name, data, len), index_kept(x, name, out), index_drop(x, name):
+ * Keep a small sealed object of the store (a manifest) by its store name; get it back (appended to ${out}): 0 or
+ * -ENOENT; forget it.  Failures to keep are ignored: it is a cache.
+ */
+void index_keep(struct index *x, const char *name, const void *data, size_t len);
+int index_kept(struct index *x, const char *name, struct buf *out);
+void index_drop(struct index *x, const char *name);
+
+/**
+ * index_rebuild_runs(opts, nruns, nobjects):
+ * Read the table of every pack in the store that no readable run names, and write new runs for them; memory bounded by
+ * the size of one run.  Return 0 with the counts; a positive number of packs whose tables could not be read (logged by
+ * name); what the store returns.
+ */
+int index_rebuild_runs(const struct index_options *opts, uint64_t *nruns, uint64_t *nobjects);
+
+/* Remove the environment of this repository from the disk; nobody may have it open.  Return 0 or a negative errno. */
+int index_remove(const char *cache_dir, const uint8_t repo_id[16]);
+
+#endif
