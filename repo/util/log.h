@@ -1,6 +1,6 @@
 /*
- * Messages of the library, handed to a function that the program gives (command line: stderr; varvefs: stderr or syslog;
- * tests: a buffer to search).  A fault is told once, where it is known: operation, object, cause.
+ * Messages of the library, handed to a function that the program gives (command line: stderr; varvefs: stderr or
+ * syslog; tests: a buffer to search).  A fault is told once, where it is known: operation, object, cause.
  */
 #ifndef VARVE_UTIL_LOG_H
 #define VARVE_UTIL_LOG_H

@@ -23,8 +23,8 @@ int tlv_put_u64(struct buf *b, uint16_t tag, uint64_t v);
 
 /**
  * tlv_next(r, last, out):
- * Take the next field.  ${*last} is the tag before it (start with 0) and is brought forward.  Return 1 with ${*out} set,
- * 0 at the end, or -EBADMSG if a field is cut off or a tag is lower than ${*last}.
+ * Take the next field.  ${*last} is the tag before it (start with 0) and is brought forward.  Return 1 with ${*out}
+ * set, 0 at the end, or -EBADMSG if a field is cut off or a tag is lower than ${*last}.
  */
 int tlv_next(struct rd *r, uint16_t *last, struct tlv *out);
 

@@ -346,7 +346,7 @@ static int copy_spaced(const char *text, char out[TEXT_MAX + 1])
 
 int when_parse(const char *text, bool utc, int64_t now_ns, int64_t *out_ns)
 {
-	char spaced[TEXT_MAX + 1];
+	char spaced[TEXT_MAX + 1] = { 0 };
 	int64_t ns;
 	int rc;
 

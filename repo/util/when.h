@@ -45,8 +45,8 @@ int32_t when_offset(int64_t ns);
 
 /**
  * size_parse(text, out):
- * Parse a size in bytes: digits, optionally followed by K, M, G, T (powers of 1024; also "KiB", "k", "B").  Return 0, or
- * -EINVAL (also when it does not fit 63 bits) with ${*out} unchanged.
+ * Parse a size in bytes: digits, optionally followed by K, M, G, T (powers of 1024; also "KiB", "k", "B").  Return 0,
+ * or -EINVAL (also when it does not fit 63 bits) with ${*out} unchanged.
  */
 int size_parse(const char *text, uint64_t *out);
 
