@@ -1,0 +1,300 @@
+/*
+ * What all stores have in common: names are checked, requests counted, and URLs find their implementation.
+ * See store.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "repo/store/store_dir.h"
+#include "repo/store/store_impl.h"
+
+/* Indices of struct store's ${counter}. */
+enum { GETS, GET_BYTES, PUTS, PUT_BYTES, STATS, LISTS, DELETES };
+
+_Static_assert(sizeof(struct store_counters) == 7 * sizeof(uint64_t), "a counter for each field");
+
+static void count(struct store *s, int which, uint64_t n)
+{
+	atomic_fetch_add_explicit(&s->counter[which], n, memory_order_relaxed);
+}
+
+bool store_name_valid(const char *name)
+{
+	size_t i, start = 0, components = 1;
+
+	for (i = 0; name[i] != '\0'; i++) {
+		if (name[i] == '/') {
+			if (i == start || ++components > STORE_NAME_DEPTH)
+				return false;
+			start = i + 1;
+		} else if (!((name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9'))) {
+			return false;
+		}
+	}
+	/* The directory store keeps unfinished objects in tmp/. */
+	if (strcmp(name, "tmp") == 0 || strncmp(name, "tmp/", 4) == 0)
+		return false;
+	return i > start && i <= STORE_NAME_MAX;
+}
+
+/* As a name, or empty, or with a "/" behind it. */
+static bool prefix_valid(const char *prefix)
+{
+	char name[STORE_NAME_MAX + 1];
+	size_t len = strlen(prefix);
+
+	if (len == 0)
+		return true;
+	if (len > STORE_NAME_MAX || prefix[len - 1] != '/')
+		return false;
+	memcpy(name, prefix, len - 1);
+	name[len - 1] = '\0';
+	return store_name_valid(name);
+}
+
+static int refuse(const struct store *s, const char *operation, const char *name)
+{
+	char quoted[80];
+	size_t len = strnlen(name, 2 * sizeof(quoted));
+
+	log_error(s->log, "%s: %s \"%s\": not a valid object name", s->url, operation,
+		  quote_name(name, (unsigned)len, quoted, sizeof(quoted)));
+	return -EINVAL;
+}
+
+/* Length of the "scheme" in "scheme://...", or 0. */
+static size_t scheme_length(const char *url)
+{
+	size_t len = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
+
+	if (len == 0 || strncmp(url + len, "://", 3) != 0)
+		return 0;
+	return (*url | 0x20) >= 'a' && (*url | 0x20) <= 'z' ? len : 0;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Replace %XX by the bytes they stand for, in place.  Return 0 or -EINVAL. */
+static int decode_percent(char *text)
+{
+	char *to = text;
+	int high, low;
+
+	for (; *text != '\0'; text++) {
+		if (*text != '%') {
+			*to++ = *text;
+			continue;
+		}
+		high = hex_value(text[1]);
+		low = high < 0 ? -1 : hex_value(text[2]);
+		if (low < 0 || (high == 0 && low == 0))
+			return -EINVAL;
+		*to++ = (char)(high << 4 | low);
+		text += 2;
+	}
+	*to = '\0';
+	return 0;
+}
+
+/* ${rest} is what follows "file://". */
+static int open_file_url(const char *rest, bool create, const struct log *log, struct store **out)
+{
+	char *path = NULL;
+	int rc;
+
+	if (*rest != '/') {
+		log_error(log, "file://%s: a file URL has an absolute path and no host: file:///path", rest);
+		rc = -EINVAL;
+		goto out;
+	}
+	path = strdup(rest);
+	if (path == NULL) {
+		rc = -ENOMEM;
+		goto out;
+	}
+	rc = decode_percent(path);
+	if (rc < 0)
+		log_error(log, "file://%s: a %% in a URL is followed by two hexadecimal digits other than 00", rest);
+	else
+		rc = store_dir_open(path, create, log, out);
+out:
+	free(path);
+	return rc;
+}
+
+int store_open(const char *url, bool create, const struct log *log, struct store **out)
+{
+	size_t scheme = scheme_length(url);
+
+	if (*url == '\0') {
+		log_error(log, "the repository's URL is empty");
+		return -EINVAL;
+	}
+	if (scheme == 0)
+		return store_dir_open(url, create, log, out);
+	if (scheme == 4 && strncasecmp(url, "file", 4) == 0)
+		return open_file_url(url + strlen("file://"), create, log, out);
+
+	/* Nothing but the scheme is shown: there may be a password in the rest. */
+	log_error(log, "%.*s://: this program has no store for such URLs", (int)(scheme < 32 ? scheme : 32), url);
+	return -EPROTONOSUPPORT;
+}
+
+void store_close(struct store *s)
+{
+	if (s != NULL)
+		s->ops->close(s);
+}
+
+const char *store_url(const struct store *s)
+{
+	return s->url;
+}
+
+const char *store_local_path(const struct store *s)
+{
+	return s->local_path;
+}
+
+int store_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
+{
+	uint64_t end;
+	int rc;
+
+	if (!store_name_valid(name))
+		return refuse(s, "get", name);
+	if (__builtin_add_overflow(off, len, &end) || end > INT64_MAX) {
+		log_error(s->log, "%s/%s: read of %zu bytes at %llu: no object is as long", s->url, name, len,
+			  (unsigned long long)off);
+		return -EBADMSG;
+	}
+	count(s, GETS, 1);
+	rc = s->ops->get(s, name, off, len, out);
+	if (rc == 0)
+		count(s, GET_BYTES, len);
+	return rc;
+}
+
+int store_get_all(struct store *s, const char *name, size_t max, struct buf *out)
+{
+	size_t before = out->len;
+	int rc;
+
+	if (!store_name_valid(name))
+		return refuse(s, "get", name);
+	count(s, GETS, 1);
+	rc = s->ops->get_all(s, name, max, out);
+	if (rc == 0)
+		count(s, GET_BYTES, out->len - before);
+	else
+		out->len = before;
+	return rc;
+}
+
+int store_stat(struct store *s, const char *name, uint64_t *size)
+{
+	if (!store_name_valid(name))
+		return refuse(s, "stat", name);
+	count(s, STATS, 1);
+	return s->ops->stat(s, name, size);
+}
+
+int store_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
+{
+	if (!prefix_valid(prefix))
+		return refuse(s, "list", prefix);
+	count(s, LISTS, 1);
+	return s->ops->list(s, prefix, fn, arg);
+}
+
+int store_delete(struct store *s, const char *name)
+{
+	if (!store_name_valid(name))
+		return refuse(s, "delete", name);
+	count(s, DELETES, 1);
+	return s->ops->del(s, name);
+}
+
+int store_info(struct store *s, struct store_info *out)
+{
+	return s->ops->info(s, out);
+}
+
+int store_put_begin(struct store *s, struct store_put **out)
+{
+	return s->ops->put_begin(s, out);
+}
+
+int store_put_append(struct store_put *p, const void *data, size_t len)
+{
+	uint64_t end;
+	int rc;
+
+	if (len == 0)
+		return 0;
+	if (__builtin_add_overflow(p->len, len, &end) || end > INT64_MAX) {
+		log_error(p->store->log, "%s: put: the object grows too long", p->store->url);
+		return -EINVAL;
+	}
+	rc = p->store->ops->put_append(p, data, len);
+	if (rc == 0)
+		p->len = end;
+	return rc;
+}
+
+int store_put_commit(struct store_put *p, const char *name, unsigned flags)
+{
+	struct store *s = p->store;
+	uint64_t len = p->len;
+	int rc;
+
+	if (!store_name_valid(name)) {
+		rc = refuse(s, "put", name);
+		store_put_abort(p);
+		return rc;
+	}
+	count(s, PUTS, 1);
+	rc = s->ops->put_commit(p, name, flags);
+	if (rc == 0)
+		count(s, PUT_BYTES, len);
+	return rc;
+}
+
+void store_put_abort(struct store_put *p)
+{
+	if (p != NULL)
+		p->store->ops->put_abort(p);
+}
+
+int store_put(struct store *s, const char *name, const void *data, size_t len, unsigned flags)
+{
+	struct store_put *p = NULL;
+	int rc;
+
+	rc = store_put_begin(s, &p);
+	if (rc == 0)
+		rc = store_put_append(p, data, len);
+	if (rc == 0)
+		return store_put_commit(p, name, flags);
+	store_put_abort(p);
+	return rc;
+}
+
+void store_get_counters(const struct store *s, struct store_counters *out)
+{
+	out->gets = atomic_load_explicit(&s->counter[GETS], memory_order_relaxed);
+	out->get_bytes = atomic_load_explicit(&s->counter[GET_BYTES], memory_order_relaxed);
+	out->puts = atomic_load_explicit(&s->counter[PUTS], memory_order_relaxed);
+	out->put_bytes = atomic_load_explicit(&s->counter[PUT_BYTES], memory_order_relaxed);
+	out->stats = atomic_load_explicit(&s->counter[STATS], memory_order_relaxed);
+	out->lists = atomic_load_explicit(&s->counter[LISTS], memory_order_relaxed);
+	out->deletes = atomic_load_explicit(&s->counter[DELETES], memory_order_relaxed);
+}

@@ -1,0 +1,125 @@
+/*
+ * Store: a flat set of named, immutable byte objects.  Names are "config" or "kind/.../hex": one to three components of
+ * [a-z0-9] characters, "/" between them, and the first is not "tmp".  Any other name is refused with -EINVAL.
+ *
+ * A store is a struct of functions (store_impl.h) behind the wrappers below; behaviour is added by stores around a
+ * store.  All functions may be called from several threads on one store; one store_put belongs to one thread at a time.
+ *
+ * Errors: -ENOENT only if the store is certain that there is no such object; -EEXIST (STORE_EXCL); -ENOSPC; -EACCES;
+ * -EROFS; -ETIMEDOUT after the request's deadline; -EIO for everything else that went wrong.  Each failure but -ENOENT
+ * and -EEXIST has been logged here, with operation, name and cause, before the call returns.
+ */
+#ifndef VARVE_STORE_STORE_H
+#define VARVE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "repo/util/buf.h"
+#include "repo/util/log.h"
+
+#define STORE_NAME_MAX 255 /* bytes, without the NUL */
+
+struct store;     /* a store */
+struct store_put; /* an object being written */
+
+/* What happened to a store since it was opened. */
+struct store_counters {
+	uint64_t gets, get_bytes;
+	uint64_t puts, put_bytes;
+	uint64_t stats, lists, deletes;
+};
+
+struct store_info {
+	uint64_t total_bytes; /* size of what holds the store; 0 if unknown */
+	uint64_t free_bytes;
+};
+
+/**
+ * store_open(url, create, log, out):
+ * Open the store at ${url}: a path or "file:///path".  With ${create}, make the directory (one level) and its parts if
+ * they are missing; without, nothing is written.  ${*out} is owned by the caller (store_close).  Return 0; -ENOENT if
+ * there is nothing there; -ENOTDIR; -EPROTONOSUPPORT for a scheme that this build has no store for; -EINVAL for a
+ * malformed URL; others as above.  All failures are logged.  What has no "scheme://" at its front is a path, even with
+ * a ":" in it; in a URL, %XX stands for a byte.
+ */
+int store_open(const char *url, bool create, const struct log *log, struct store **out);
+
+/* Close it and what it stands on.  Does nothing for NULL. */
+void store_close(struct store *s);
+
+/* The URL for messages, without secrets.  Borrowed as long as the store. */
+const char *store_url(const struct store *s);
+
+/**
+ * store_local_path(s):
+ * The absolute path of the directory that holds the objects, or NULL if they are not in a local directory.  Borrowed as
+ * long as the store.  (The mount refuses a mountpoint that overlaps it.)
+ */
+const char *store_local_path(const struct store *s);
+
+/**
+ * store_get(s, name, off, len, out):
+ * Read exactly ${len} bytes at byte ${off} into ${out}, which is undefined on failure.  Return 0; -ENOENT; -EBADMSG if
+ * the object ends before ${off + len} (logged); others as above.
+ */
+int store_get(struct store *s, const char *name, uint64_t off, size_t len, void *out);
+
+/**
+ * store_get_all(s, name, max, out):
+ * Append the whole object to ${out} (unchanged on failure).  Return 0; -ENOENT; -EBADMSG if it has more than ${max}
+ * bytes (logged); -ENOMEM; others as above.
+ */
+int store_get_all(struct store *s, const char *name, size_t max, struct buf *out);
+
+/* Size of an object in bytes.  Return 0, -ENOENT, others as above. */
+int store_stat(struct store *s, const char *name, uint64_t *size);
+
+/**
+ * store_list(s, prefix, fn, arg):
+ * Call ${fn} once for each object whose name begins with ${prefix} (which ends at a "/", or is empty), in no particular
+ * order.  ${name} is borrowed for the call.  Objects that come or go meanwhile may or may not be seen.  A non-zero
+ * return of ${fn} ends the listing and is returned.  Return 0 at the end (also if there are none); others as above.
+ */
+typedef int store_list_fn(void *arg, const char *name, uint64_t size);
+int store_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg);
+
+/* Remove an object.  Return 0 (also if it was gone already); others as above. */
+int store_delete(struct store *s, const char *name);
+
+/* Figures for statfs.  Return 0, or a negative errno if the store has none. */
+int store_info(struct store *s, struct store_info *out);
+
+/**
+ * store_put_begin(s, out):
+ * Begin an object whose name is not yet known (it is often the hash of the bytes).  Nothing is visible before the
+ * commit.  ${*out} is owned by the caller until commit or abort.  Return 0; others as above.
+ */
+int store_put_begin(struct store *s, struct store_put **out);
+
+/* Append ${len} bytes.  Return 0, or an error after which only store_put_abort() may follow. */
+int store_put_append(struct store_put *p, const void *data, size_t len);
+
+enum store_put_flags {
+	STORE_EXCL = 1, /* fail with -EEXIST if the name exists (atomic where the store can) */
+};
+
+/**
+ * store_put_commit(p, name, flags):
+ * Publish the object under ${name}, whole or not at all, and return only when it is durable: it survives a power cut.
+ * Without STORE_EXCL an existing object of that name is the same object (names are hashes or random) and stays or is
+ * replaced.  ${p} is freed in any case.  Return 0; -EEXIST; others as above.
+ */
+int store_put_commit(struct store_put *p, const char *name, unsigned flags);
+
+/* Give up; nothing remains.  Does nothing for NULL. */
+void store_put_abort(struct store_put *p);
+
+/* begin, append, commit in one. */
+int store_put(struct store *s, const char *name, const void *data, size_t len, unsigned flags);
+
+/* Requests and bytes so far. */
+void store_get_counters(const struct store *s, struct store_counters *out);
+
+#endif
