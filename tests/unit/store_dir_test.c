@@ -1,0 +1,563 @@
+/*
+ * Directory store: opening, reading, listing, deleting, and the cache of open files.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "repo/store/fd_cache.h"
+#include "repo/store/store_dir.h"
+#include "tests/lib/scratch.h"
+
+static struct store *open_store(struct scratch *s)
+{
+	char path[SCRATCH_PATH_SIZE];
+	struct store *store = NULL;
+
+	assert_int_equal(store_dir_open(scratch_path(s, "store", path), true, &s->log, &store), 0);
+	return store;
+}
+
+static mode_t mode_of(struct scratch *s, const char *name)
+{
+	char path[SCRATCH_PATH_SIZE];
+	struct stat st;
+
+	assert_int_equal(lstat(scratch_path(s, name, path), &st), 0);
+	return st.st_mode;
+}
+
+static void put_file(struct scratch *s, const char *name, const char *text)
+{
+	char path[SCRATCH_PATH_SIZE];
+	FILE *f = fopen(scratch_path(s, name, path), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static unsigned open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void test_create(void **state)
+{
+	struct scratch *s = *state;
+	unsigned before = open_files();
+	struct store *store;
+	char path[SCRATCH_PATH_SIZE];
+
+	umask(022);
+	store = open_store(s);
+	assert_true(S_ISDIR(mode_of(s, "store")));
+	assert_int_equal(mode_of(s, "store") & 07777, 0700);
+	assert_int_equal(mode_of(s, "store/tmp") & 07777, 0700);
+	assert_int_equal(store_put(store, "packs/ab/abcd", "x", 1, 0), 0);
+	assert_int_equal(mode_of(s, "store/packs") & 07777, 0700);
+	assert_int_equal(mode_of(s, "store/packs/ab") & 07777, 0700);
+	assert_int_equal(mode_of(s, "store/packs/ab/abcd") & 07777, 0400);
+	store_close(store);
+
+	/* Created again, it is opened. */
+	store = open_store(s);
+	store_close(store);
+	assert_int_equal(open_files(), before);
+
+	/* One level only. */
+	assert_int_equal(store_dir_open(scratch_path(s, "a/b", path), true, &s->log, &store), -ENOENT);
+	put_file(s, "file", "");
+	assert_int_equal(store_dir_open(scratch_path(s, "file", path), true, &s->log, &store), -ENOTDIR);
+	assert_int_equal(store_dir_open(scratch_path(s, "file", path), false, &s->log, &store), -ENOTDIR);
+	assert_int_equal(open_files(), before);
+}
+
+/* Opening without create writes nothing; and a store without tmp/, as a copy may be, can be put to. */
+static void test_open_writes_nothing(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store;
+	char path[SCRATCH_PATH_SIZE], tmp[SCRATCH_PATH_SIZE], c;
+
+	assert_int_equal(mkdir(scratch_path(s, "store", path), 0755), 0);
+	put_file(s, "store/config", "c");
+	assert_int_equal(store_dir_open(path, false, &s->log, &store), 0);
+	assert_int_equal(store_get(store, "config", 0, 1, &c), 0);
+	assert_int_equal(access(scratch_path(s, "store/tmp", tmp), F_OK), -1);
+	assert_int_equal(store_put(store, "index/1", "x", 1, 0), 0);
+	assert_int_equal(access(tmp, F_OK), 0);
+	store_close(store);
+}
+
+/* The directory is held open, and may get another name. */
+static void test_renamed(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = open_store(s);
+	char from[SCRATCH_PATH_SIZE], to[SCRATCH_PATH_SIZE], c;
+
+	assert_int_equal(store_put(store, "config", "x", 1, 0), 0);
+	assert_int_equal(rename(scratch_path(s, "store", from), scratch_path(s, "other", to)), 0);
+	assert_int_equal(store_get(store, "config", 0, 1, &c), 0);
+	assert_int_equal(store_put(store, "packs/a", "x", 1, 0), 0);
+	store_close(store);
+}
+
+static int no_entry(void *arg, const char *name, uint64_t size)
+{
+	(void)arg;
+	(void)size;
+	fail_msg("%s was listed", name);
+	return 0;
+}
+
+/* Where the whole store is gone, that an object is absent cannot be said. */
+static void test_removed(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = open_store(s);
+	char path[SCRATCH_PATH_SIZE], c;
+	uint64_t size;
+
+	assert_int_equal(rmdir(scratch_path(s, "store/tmp", path)), 0);
+	assert_int_equal(rmdir(scratch_path(s, "store", path)), 0);
+	assert_int_equal(store_get(store, "config", 0, 1, &c), -EIO);
+	assert_int_equal(store_stat(store, "config", &size), -EIO);
+	assert_int_equal(store_delete(store, "config"), -EIO);
+	assert_int_equal(store_list(store, "", no_entry, NULL), -EIO);
+	assert_int_equal(store_list(store, "packs/", no_entry, NULL), -EIO);
+	assert_int_equal(store_put(store, "config", "x", 1, 0), -EIO);
+	assert_true(scratch_logged(s, "has been removed"));
+	store_close(store);
+}
+
+/* What is in the way of an object is an error, and never waited for. */
+static void test_odd_files(void **state)
+{
+	static const char *const names[] = { "packs/fifo", "packs/dir", "packs/link", "packs/dangling", "file/x" };
+	struct scratch *s = *state;
+	struct store *store = open_store(s);
+	char path[SCRATCH_PATH_SIZE], c;
+	struct buf b = BUF_INIT;
+	size_t i;
+
+	assert_int_equal(store_put(store, "packs/good", "x", 1, 0), 0);
+	assert_int_equal(mkfifo(scratch_path(s, "store/packs/fifo", path), 0600), 0);
+	assert_int_equal(mkdir(scratch_path(s, "store/packs/dir", path), 0700), 0);
+	assert_int_equal(symlink("good", scratch_path(s, "store/packs/link", path)), 0);
+	assert_int_equal(symlink("nothing", scratch_path(s, "store/packs/dangling", path)), 0);
+	put_file(s, "store/file", "");
+	alarm(20);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		scratch_log_clear(s);
+		assert_int_equal(store_get(store, names[i], 0, 1, &c), -EIO);
+		assert_int_equal(store_get_all(store, names[i], 1, &b), -EIO);
+		assert_int_equal(s->nmessages, 2);
+		assert_true(scratch_logged(s, names[i]));
+	}
+	alarm(0);
+	assert_int_equal(store_put(store, "packs/dir", "x", 1, 0), -EIO);
+	assert_int_equal(store_delete(store, "packs/dir"), -EIO);
+	assert_int_equal(store_put(store, "file/x", "x", 1, 0), -EIO);
+	assert_int_equal(store_list(store, "file/", no_entry, NULL), -EIO);
+	store_close(store);
+}
+
+struct listing {
+	unsigned n;
+	char names[16][64];
+};
+
+static int list_entry(void *arg, const char *name, uint64_t size)
+{
+	struct listing *l = arg;
+
+	(void)size;
+	assert_true(l->n < 16);
+	snprintf(l->names[l->n++], 64, "%s", name);
+	return 0;
+}
+
+static bool listed(const struct listing *l, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < l->n; i++)
+		if (strcmp(l->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void test_list_ignores(void **state)
+{
+	static const char *const dirs[] = {
+		"store/packs/ab/deep", "store/packs/ab/deep/er", "store/lost+found", "elsewhere",
+	};
+	static const char *const files[] = {
+		"store/tmp/0123",      "store/packs/x~",	  "store/packs/.hidden", "store/packs/UPPER",
+		"store/lost+found/1",  "store/packs/ab/deep/4th", "elsewhere/moved",
+	};
+	struct scratch *s = *state;
+	struct store *store = open_store(s);
+	struct listing l = { .n = 0 };
+	char path[SCRATCH_PATH_SIZE], c;
+	size_t i;
+
+	assert_int_equal(store_put(store, "config", "x", 1, 0), 0);
+	assert_int_equal(store_put(store, "packs/ab/ab1", "x", 1, 0), 0);
+	assert_int_equal(store_put(store, "packs/ac/ac1", "x", 1, 0), 0);
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		assert_int_equal(mkdir(scratch_path(s, dirs[i], path), 0700), 0);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		put_file(s, files[i], "x");
+	assert_int_equal(mkfifo(scratch_path(s, "store/fifo", path), 0600), 0);
+	assert_int_equal(symlink("config", scratch_path(s, "store/link", path)), 0);
+	assert_int_equal(symlink("nothing", scratch_path(s, "store/dangling", path)), 0);
+	assert_int_equal(symlink("../../elsewhere", scratch_path(s, "store/packs/ad", path)), 0);
+
+	assert_int_equal(store_list(store, "", list_entry, &l), 0);
+	assert_int_equal(l.n, 4);
+	assert_true(listed(&l, "config") && listed(&l, "packs/ab/ab1") && listed(&l, "packs/ac/ac1"));
+	assert_true(listed(&l, "packs/ad/moved"));
+	assert_int_equal(store_get(store, "packs/ad/moved", 0, 1, &c), 0);
+
+	l.n = 0;
+	assert_int_equal(store_list(store, "packs/ab/", list_entry, &l), 0);
+	assert_int_equal(l.n, 1);
+	store_close(store);
+}
+
+#define NPACKS 200
+#define PACK_LEN 1000
+
+static char pack_byte(int pack, size_t at)
+{
+	return (char)((size_t)pack * 31 + at * 7);
+}
+
+static void pack_name(int pack, char out[32])
+{
+	snprintf(out, 32, "packs/%02x/%d", pack & 0xff, pack);
+}
+
+static void put_pack(struct store *store, int pack)
+{
+	char name[32], bytes[PACK_LEN];
+	size_t i;
+
+	for (i = 0; i < PACK_LEN; i++)
+		bytes[i] = pack_byte(pack, i);
+	pack_name(pack, name);
+	assert_int_equal(store_put(store, name, bytes, PACK_LEN, 0), 0);
+}
+
+/* Many small reads keep few files open, and a deleted one not at all. */
+static void test_fd_cache(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = open_store(s);
+	unsigned before = open_files();
+	char name[32], bytes[10];
+	int i, round;
+
+	for (i = 0; i < NPACKS; i++)
+		put_pack(store, i);
+	assert_int_equal(open_files(), before);
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < NPACKS; i++) {
+			pack_name(i, name);
+			assert_int_equal(store_get(store, name, (uint64_t)(i + round), sizeof(bytes), bytes), 0);
+			assert_int_equal(bytes[9], pack_byte(i, (size_t)(i + round + 9)));
+		}
+		assert_int_equal(open_files(), before + FD_CACHE_SIZE);
+	}
+	for (i = 0; i < NPACKS; i++) {
+		pack_name(i, name);
+		assert_int_equal(store_delete(store, name), 0);
+		assert_int_equal(store_get(store, name, 0, 1, bytes), -ENOENT);
+	}
+	assert_int_equal(open_files(), before);
+	store_close(store);
+}
+
+/* What another process does to an object is seen at the next read. */
+static void test_fd_cache_others(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = open_store(s), *other = open_store(s);
+	unsigned before = open_files();
+	char path[SCRATCH_PATH_SIZE], c;
+
+	assert_int_equal(store_put(store, "packs/a", "1", 1, 0), 0);
+	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), 0);
+	assert_int_equal(store_put(other, "packs/a", "23", 2, 0), 0);
+	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), 0);
+	assert_int_equal(c, '2');
+	assert_int_equal(store_delete(other, "packs/a"), 0);
+	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), -ENOENT);
+	assert_int_equal(store_put(other, "packs/a", "4", 1, 0), 0);
+	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), 0);
+	assert_int_equal(c, '4');
+
+	/* One that is cut while it is open is too short, and mended when it is replaced. */
+	assert_int_equal(truncate(scratch_path(s, "store/packs/a", path), 0), 0);
+	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), -EBADMSG);
+	assert_int_equal(open_files(), before + 1);
+	assert_int_equal(store_put(store, "packs/a", "5", 1, 0), 0);
+	assert_int_equal(open_files(), before);
+	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), 0);
+	assert_int_equal(c, '5');
+	store_close(store);
+	store_close(other);
+}
+
+/* The cache by itself, with more files in use than it holds. */
+static void test_fd_cache_full(void **state)
+{
+	struct fd_cache *c = fd_cache_new();
+	struct fd_lease lease[FD_CACHE_SIZE + 2], again;
+	unsigned before = open_files();
+	char name[32];
+	int i;
+
+	(void)state;
+	assert_non_null(c);
+	assert_false(fd_cache_take(c, "packs/0", &again));
+	for (i = 0; i < FD_CACHE_SIZE + 2; i++) {
+		snprintf(name, sizeof(name), "packs/%d", i);
+		fd_cache_add(c, name, open("/dev/null", O_RDONLY | O_CLOEXEC), &lease[i]);
+	}
+	assert_int_equal(open_files(), before + FD_CACHE_SIZE + 2);
+	assert_true(fd_cache_take(c, "packs/0", &again));
+	assert_int_equal(again.fd, lease[0].fd);
+	assert_false(fd_cache_take(c, "packs/64", &again));
+
+	/* A second file for the same name is not kept. */
+	fd_cache_add(c, "packs/0", open("/dev/null", O_RDONLY | O_CLOEXEC), &again);
+	assert_int_equal(again.fd, lease[0].fd);
+	fd_cache_give(c, &again);
+	fd_cache_give(c, &lease[0]);
+
+	/* Dropped while in use: found no longer, and closed at the end. */
+	fd_cache_drop(c, "packs/0");
+	assert_false(fd_cache_take(c, "packs/0", &again));
+	assert_true(fcntl(lease[0].fd, F_GETFD) >= 0);
+	assert_int_equal(open_files(), before + FD_CACHE_SIZE + 2);
+	fd_cache_give(c, &lease[0]);
+	assert_int_equal(open_files(), before + FD_CACHE_SIZE + 1);
+	fd_cache_drop(c, "packs/never");
+
+	for (i = 1; i < FD_CACHE_SIZE + 2; i++)
+		fd_cache_give(c, &lease[i]);
+	assert_int_equal(open_files(), before + FD_CACHE_SIZE - 1);
+
+	/* Of those that are free, the one that was used least recently goes. */
+	fd_cache_add(c, "packs/new", open("/dev/null", O_RDONLY | O_CLOEXEC), &lease[0]);
+	fd_cache_give(c, &lease[0]);
+	assert_true(fd_cache_take(c, "packs/1", &again));
+	fd_cache_give(c, &again);
+	fd_cache_add(c, "packs/newer", open("/dev/null", O_RDONLY | O_CLOEXEC), &lease[0]);
+	fd_cache_give(c, &lease[0]);
+	assert_true(fd_cache_take(c, "packs/1", &again));
+	fd_cache_give(c, &again);
+	assert_false(fd_cache_take(c, "packs/2", &again));
+	fd_cache_free(c);
+	assert_int_equal(open_files(), before);
+	fd_cache_free(NULL);
+}
+
+struct reader {
+	pthread_t thread;
+	struct store *store;
+	unsigned seed;
+	atomic_int *wrong;
+};
+
+/* Packs below NPACKS / 2 stay; the others come and go. */
+static void *read_at_random(void *arg)
+{
+	struct reader *r = arg;
+	char name[32], bytes[50];
+	size_t off;
+	int i, pack, rc;
+
+	for (i = 0; i < 5000; i++) {
+		pack = rand_r(&r->seed) % NPACKS;
+		off = (size_t)rand_r(&r->seed) % (PACK_LEN - sizeof(bytes));
+		pack_name(pack, name);
+		rc = store_get(r->store, name, off, sizeof(bytes), bytes);
+		if (rc != 0 && !(rc == -ENOENT && pack >= NPACKS / 2))
+			atomic_fetch_add(r->wrong, 1);
+		if (rc == 0 && (bytes[0] != pack_byte(pack, off) || bytes[49] != pack_byte(pack, off + 49)))
+			atomic_fetch_add(r->wrong, 1);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = open_store(s);
+	unsigned before = open_files();
+	struct reader r[4];
+	atomic_int wrong = 0;
+	char name[32];
+	int i;
+
+	for (i = 0; i < NPACKS; i++)
+		put_pack(store, i);
+	for (i = 0; i < 4; i++) {
+		r[i] = (struct reader){ .store = store, .seed = (unsigned)i, .wrong = &wrong };
+		assert_int_equal(pthread_create(&r[i].thread, NULL, read_at_random, &r[i]), 0);
+	}
+	for (i = 0; i < 300; i++) {
+		pack_name(NPACKS / 2 + i % (NPACKS / 2), name);
+		assert_int_equal(store_delete(store, name), 0);
+		put_pack(store, NPACKS / 2 + i % (NPACKS / 2));
+	}
+	for (i = 0; i < 4; i++)
+		pthread_join(r[i].thread, NULL);
+	assert_int_equal(wrong, 0);
+	assert_true(open_files() <= before + FD_CACHE_SIZE);
+	store_close(store);
+}
+
+/* In a child of its own, with which goes what it mounts or forbids.  It exits 0: as expected; 77: cannot be tried. */
+#define EXPECT(condition)               \
+	do {                            \
+		if (!(condition))       \
+			_exit(__LINE__ % 64 + 1); \
+	} while (0)
+
+static int run_child(void (*child)(struct scratch *), struct scratch *s)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		child(s);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void child_read_only(struct scratch *s)
+{
+	struct store *store = NULL;
+	char path[SCRATCH_PATH_SIZE], c;
+
+	scratch_path(s, "mnt", path);
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", path, "tmpfs", 0, "size=1m") < 0)
+		_exit(77);
+	EXPECT(store_dir_open(path, true, &s->log, &store) == 0);
+	EXPECT(store_put(store, "config", "x", 1, 0) == 0);
+	store_close(store);
+	EXPECT(mount("none", path, "none", MS_REMOUNT | MS_RDONLY, "") == 0);
+	EXPECT(store_dir_open(path, false, &s->log, &store) == 0);
+	EXPECT(store_get(store, "config", 0, 1, &c) == 0 && c == 'x');
+	EXPECT(store_put(store, "index/1", "x", 1, 0) == -EROFS);
+	EXPECT(store_delete(store, "config") == -EROFS);
+	EXPECT(scratch_logged(s, "Read-only file system"));
+	store_close(store);
+	scratch_path(s, "mnt/new", path);
+	EXPECT(store_dir_open(path, true, &s->log, &store) == -EROFS);
+}
+
+static void test_read_only(void **state)
+{
+	struct scratch *s = *state;
+	char path[SCRATCH_PATH_SIZE];
+	int rc;
+
+	assert_int_equal(mkdir(scratch_path(s, "mnt", path), 0700), 0);
+	rc = run_child(child_read_only, s);
+	if (rc == 77)
+		skip();
+	assert_int_equal(rc, 0);
+}
+
+static void child_not_allowed(struct scratch *s)
+{
+	struct store *store = NULL;
+	char path[SCRATCH_PATH_SIZE], c;
+	uint64_t size;
+
+	if (setgid(65534) < 0 || setuid(65534) < 0)
+		_exit(77);
+	EXPECT(store_dir_open(scratch_path(s, "closed", path), false, &s->log, &store) == -EACCES);
+	EXPECT(scratch_logged(s, "closed: open: Permission denied"));
+	EXPECT(store_dir_open(scratch_path(s, "store", path), false, &s->log, &store) == 0);
+	EXPECT(store_stat(store, "config", &size) == 0);
+	EXPECT(store_get(store, "config", 0, 1, &c) == -EACCES);
+	EXPECT(store_put(store, "index/1", "x", 1, 0) == -EACCES);
+	EXPECT(store_delete(store, "config") == -EACCES);
+	EXPECT(store_list(store, "packs/", no_entry, NULL) == -EACCES);
+	EXPECT(scratch_logged(s, "store/config: open: Permission denied"));
+	store_close(store);
+}
+
+static void test_not_allowed(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = open_store(s);
+	char path[SCRATCH_PATH_SIZE];
+	int rc;
+
+	assert_int_equal(store_put(store, "config", "x", 1, 0), 0);
+	assert_int_equal(store_put(store, "packs/a", "x", 1, 0), 0);
+	store_close(store);
+	assert_int_equal(chmod(s->dir, 0755), 0);
+	assert_int_equal(chmod(scratch_path(s, "store", path), 0755), 0);
+	assert_int_equal(mkdir(scratch_path(s, "closed", path), 0700), 0);
+	rc = run_child(child_not_allowed, s);
+	if (rc == 77)
+		skip();
+	assert_int_equal(rc, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_create, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_open_writes_nothing, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_renamed, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_removed, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_odd_files, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_list_ignores, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_fd_cache, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_fd_cache_others, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_fd_cache_full, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_threads, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_read_only, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_not_allowed, scratch_setup, scratch_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
