@@ -1,0 +1,40 @@
+/*
+ * Path patterns for excludes, includes and find.
+ *
+ * A pattern without '/' (but for a trailing one) matches the last name of a path; one that begins with '/' matches
+ * the whole path from the root; any other matches at any depth.  '*', '?', [sets] do not match '/'; "**" between
+ * slashes matches any number of directories.  A trailing '/' restricts it to directories.  In a list the last pattern
+ * that matches decides, and a leading '!' takes back; a directory that is excluded is not entered.  As in
+ * gitignore(5).
+ */
+#ifndef VARVE_UTIL_MATCH_H
+#define VARVE_UTIL_MATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct match_list;
+
+/* An empty list, or NULL without memory. */
+struct match_list *match_new(void);
+void match_free(struct match_list *m);
+
+/* Add one pattern (copied).  Return 0, -EINVAL if it is empty or malformed, -ENOMEM. */
+int match_add(struct match_list *m, const char *pattern);
+
+/* Add the patterns of a file: one a line, '#' comments, blank lines skipped.  Return 0 or a negative errno. */
+int match_add_file(struct match_list *m, const char *path);
+
+size_t match_count(const struct match_list *m);
+
+/**
+ * match_path(m, path, is_dir):
+ * Does the list match ${path} (absolute within the source or snapshot, with a leading '/')?  Thread-safe.  An unlimited
+ * length of path is fine; time is bounded by the product of the lengths of pattern and path.
+ */
+bool match_path(const struct match_list *m, const char *path, bool is_dir);
+
+/* Could anything below directory ${path} match (for includes: must it be entered)? */
+bool match_may_below(const struct match_list *m, const char *path);
+
+#endif
