@@ -180,7 +180,6 @@ static bool take_clock(const char **p, struct stamp *st)
 		return false;
 	if (!take_char(p, ':'))
 		return true;
-	st->ns = 0;
 	if (!take_number(p, 2, 0, 60, &st->second))
 		return false;
 	return !take_char(p, '.') || take_fraction(p, &st->ns);
@@ -212,10 +211,18 @@ static bool take_zone(const char **p, struct stamp *st)
 	return true;
 }
 
-/* "2024-01-01", "2024-01-01 14", "2024-01-01T14:30:00.5 +02:00" */
-static int parse_stamp(const char *p, bool utc, int64_t *out)
+/* What a stamp says of what it leaves out: the first or the last instant that it can mean. */
+static struct stamp blank_stamp(bool first)
 {
-	struct stamp st = { .hour = 23, .minute = 59, .second = 59, .ns = NS_PER_SEC - 1 };
+	struct stamp begin = { .hour = 0 }, end = { .hour = 23, .minute = 59, .second = 59, .ns = NS_PER_SEC - 1 };
+
+	return first ? begin : end;
+}
+
+/* "2024-01-01", "2024-01-01 14", "2024-01-01T14:30:00.5 +02:00" */
+static int parse_stamp(const char *p, bool utc, bool first, int64_t *out)
+{
+	struct stamp st = blank_stamp(first);
 
 	if (!take_date(&p, '-', &st))
 		return -EINVAL;
@@ -232,10 +239,11 @@ static int parse_stamp(const char *p, bool utc, int64_t *out)
 }
 
 /* What follows "@GMT-": "2024.01.01-14.30.00" */
-static int parse_gmt(const char *p, int64_t *out)
+static int parse_gmt(const char *p, bool first, int64_t *out)
 {
-	struct stamp st = { .zoned = true };
+	struct stamp st = blank_stamp(first);
 
+	st.zoned = true;
 	if (!take_date(&p, '.', &st) || !take_char(&p, '-') || !take_number(&p, 2, 0, 23, &st.hour) ||
 	    !take_char(&p, '.') || !take_number(&p, 2, 0, 59, &st.minute) || !take_char(&p, '.') ||
 	    !take_number(&p, 2, 0, 60, &st.second) || *p != '\0')
@@ -269,16 +277,16 @@ static int parse_epoch(const char *p, int64_t *out)
 	return negative ? join_ns(-s, -ns, out) : join_ns(s, ns, out);
 }
 
-/* The end of the day, local or of UTC, that is ${days} before that of ${now_ns}. */
-static int end_of_day(int days, bool utc, int64_t now_ns, int64_t *out)
+/* The first or last instant of the day, local or of UTC, that is ${days} before that of ${now_ns}. */
+static int day_before(int days, bool utc, bool first, int64_t now_ns, int64_t *out)
 {
 	long rest;
 	int64_t s = split_ns(now_ns, &rest);
 
 	s += utc ? 0 : offset_at(s);
 	s -= (s % DAY + DAY) % DAY;
-	s += (int64_t)(1 - days) * DAY - 1;
-	return join_ns(utc ? s : local_to_utc(s), NS_PER_SEC - 1, out);
+	s += (int64_t)(1 - days) * DAY - (first ? DAY : 1);
+	return join_ns(utc ? s : local_to_utc(s), first ? 0 : NS_PER_SEC - 1, out);
 }
 
 /* The length in ns of the unit called by these ${len} bytes, or 0. */
@@ -344,7 +352,7 @@ static int copy_spaced(const char *text, char out[TEXT_MAX + 1])
 	return 0;
 }
 
-int when_parse(const char *text, bool utc, int64_t now_ns, int64_t *out_ns)
+static int parse(const char *text, bool utc, bool first, int64_t now_ns, int64_t *out_ns)
 {
 	char spaced[TEXT_MAX + 1] = { 0 };
 	int64_t ns;
@@ -356,21 +364,31 @@ int when_parse(const char *text, bool utc, int64_t now_ns, int64_t *out_ns)
 	if (strcasecmp(spaced, "now") == 0)
 		ns = now_ns;
 	else if (strcasecmp(spaced, "today") == 0)
-		rc = end_of_day(0, utc, now_ns, &ns);
+		rc = day_before(0, utc, first, now_ns, &ns);
 	else if (strcasecmp(spaced, "yesterday") == 0)
-		rc = end_of_day(1, utc, now_ns, &ns);
+		rc = day_before(1, utc, first, now_ns, &ns);
 	else if (strncmp(spaced, "@GMT-", 5) == 0)
-		rc = parse_gmt(spaced + 5, &ns);
+		rc = parse_gmt(spaced + 5, first, &ns);
 	else if (spaced[0] == '@')
 		rc = parse_epoch(spaced + 1, &ns);
 	else if (strspn(spaced, "0123456789") == 4 && spaced[4] == '-')
-		rc = parse_stamp(spaced, utc, &ns);
+		rc = parse_stamp(spaced, utc, first, &ns);
 	else
 		rc = parse_ago(spaced, now_ns, &ns);
 	if (rc == 0)
 		*out_ns = ns;
 out:
 	return rc;
+}
+
+int when_parse(const char *text, bool utc, int64_t now_ns, int64_t *out_ns)
+{
+	return parse(text, utc, false, now_ns, out_ns);
+}
+
+int when_parse_first(const char *text, bool utc, int64_t now_ns, int64_t *out_ns)
+{
+	return parse(text, utc, true, now_ns, out_ns);
 }
 
 /* Append what RFC 3339 wants behind the seconds. */

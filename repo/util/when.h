@@ -18,11 +18,14 @@ int64_t when_now_ns(void);
  * Parse a point in time: "2024-01-01", "2024-01-01 14:30[:00[.123]]" or with "T", each with an optional zone ("Z",
  * "+02:00", "+0200", "UTC"); "@1704119400[.5]"; "@GMT-2024.01.01-14.30.00"; "now", "today", "yesterday", "N minutes
  * ago", "Nh", "Nd", "Nw" (that long before ${now_ns}); also with "%20" or "_" for the space.  A form that leaves out
- * seconds (or minutes, or the time of day) means the *end* of what it names, as the newest snapshot "at or before
- * 14:30" is wanted to include the one of 14:30:20; "yesterday" is yesterday's end.  Without a zone it is local time, or
- * UTC if ${utc}.  Return 0, or -EINVAL with ${*out_ns} unchanged.  Thread-safe.
+ * the fraction (or seconds, minutes, the time of day) means the *last* instant of what it names, as the newest snapshot
+ * "at or before 14:30" is wanted to include the one of 14:30:20; "yesterday" is yesterday's end.  Without a zone it is
+ * local time, or UTC if ${utc}.  Return 0, or -EINVAL with ${*out_ns} unchanged.  Thread-safe.
  */
 int when_parse(const char *text, bool utc, int64_t now_ns, int64_t *out_ns);
+
+/* As when_parse(), but the *first* instant of what it names: for saying when something was. */
+int when_parse_first(const char *text, bool utc, int64_t now_ns, int64_t *out_ns);
 
 enum when_style {
 	WHEN_MINUTES, /* 2024-01-01T14:30 */
