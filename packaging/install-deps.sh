@@ -69,11 +69,9 @@ bench must cmd:restic       restic               restic            restic      r
 bench must cmd:borg         borgbackup           borgbackup        borg        borgbackup
 bench must cmd:zstd         zstd                 zstd              zstd        zstd
 bench must cmd:mksquashfs   squashfs-tools       squashfs-tools    squashfs-tools squashfs-tools
-bench nice cmd:squashfuse   squashfuse           squashfuse        squashfuse  squashfuse
-bench must file:/usr/bin/time time               time              time        time
 bench must cmd:xz           xz-utils             xz                xz          xz
-bench nice cmd:fio          fio                  fio               fio         fio
-bench nice file:/usr/src/linux-source-*.tar.* linux-source -       -           -
+bench must cmd:python3      python3              python3           python      python3
+bench nice module:llfuse    python3-llfuse       python3-llfuse    python-llfuse py3-llfuse
 T
 }
 
@@ -84,6 +82,8 @@ present() {
 	cmd:*) command -v "$what" ;;
 	# busybox has the command too, without the options we use
 	gnu:*) "$what" --version 2>&1 | grep GNU ;;
+	# of the system's python, which borg uses, whatever else is in PATH
+	module:*) /usr/bin/python3 -c "import $what" ;;
 	pc:*) pkg-config --exists "$what" ;;
 	file:/*)
 		for f in $what; do # a pattern
