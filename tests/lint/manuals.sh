@@ -19,17 +19,32 @@ mandoc -W warning -T lint "${pages[@]}" || bad=1
 
 [ -n "${VARVE:-}" ] && [ -x "$VARVE" ] || exit $bad
 
-# The page as a reader sees it, in one line, without the backspaces that make bold.
-text=$(mandoc -T utf8 -O width=500 docs/varve.1 | sed $'s/.\b//g')
+# The pages as a reader sees them, without the backspaces that make bold.
+page() {
+	mandoc -T utf8 -O width=500 "$1" | sed $'s/.\b//g'
+}
 
-# "varve help" lists the commands, each in a line that begins with spaces and its name.
-mapfile -t commands < <("$VARVE" help | sed -nE 's/^ +([a-z][a-z-]+) .*/\1/p' | sort -u)
-[ ${#commands[@]} -ge 15 ] || complain "only ${#commands[@]} commands found in what 'varve help' prints"
-for c in "${commands[@]}"; do
-	grep -qE "^ *(varve )?$c( |\$)" <<<"$text" || complain "varve.1: no command $c"
-	options=$("$VARVE" help "$c" | grep -oE -- '(^|[[ ,])--[a-z][a-z-]+' | grep -oE -- '--.*' | sort -u)
-	for o in $options; do
-		grep -qE -- "(^|[^a-z-])$o([^a-z-]|\$)" <<<"$text" || complain "varve.1: no option $o (varve $c)"
-	done
-done
+# has TEXT WORD: is it there as a word of its own?
+has() {
+	grep -qE -- "(^|[^A-Za-z0-9-])$2([^A-Za-z0-9-]|\$)" <<<"$1"
+}
+
+varve=$(page docs/varve.1)
+count=0
+# "COMMAND" or "COMMAND --option", where "-" is what all commands have.
+while read -r command option; do
+	count=$((count + 1))
+	has "$varve" "${option:-$command}" || complain "varve.1: no ${option:-command} $command"
+done < <("$VARVE" help --list)
+[ $count -ge 50 ] || complain "only $count commands and options found in what 'varve help --list' prints"
+
+varvefs=$(page docs/varvefs.8)
+count=0
+# The left column of the help: options, and mount options with "=WHAT", separated by commas.
+while read -r option; do
+	count=$((count + 1))
+	has "$varvefs" "$option" || complain "varvefs.8: no option $option"
+done < <("$VARVEFS" --help | sed -nE '/^ +and /d; s/^  +([a-z-].*)/\1/p' | sed -E 's/  .*//; s/, */\n/g' | sed 's/[ =].*//')
+[ $count -ge 15 ] || complain "only $count options found in what 'varvefs --help' prints"
+
 exit $bad
