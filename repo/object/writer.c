@@ -1,0 +1,314 @@
+/*
+ * Object writer.  See writer.h.
+ *
+ * The way of an object, and what makes the order safe:
+ *
+ *   claimed     object_claim(): in the set of claims, so that nobody stores it again
+ *   appended    add_segment(): in the open pack of its kind, with its record
+ *   committed   the pack is full and was made durable by the commit queue; its records wait
+ *   named       enough objects wait: a run of them is put, loaded into the index, and the claims are dropped
+ *
+ * So a run names durable packs only, and at each moment an object is claimed or in the index, never neither.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "repo/object/claims.h"
+#include "repo/object/commit_queue.h"
+#include "repo/object/run_put.h"
+#include "repo/object/writer.h"
+
+#define RUN_OBJECTS_DEFAULT (128u * 1024)
+#define DRY_CLAIMS (4u * 1024 * 1024) /* ids that a dry run remembers */
+
+struct object_writer {
+	struct object_writer_options o;
+	struct claims *claims;
+	struct segment_builder *trees;
+	struct packing *open[2];      /* by enum pack_kind - 1 */
+	struct commit_queue *queue;   /* NULL in a dry run */
+	struct packing *waiting;      /* committed, in no run yet */
+	_Atomic int broken;           /* the error after which nothing more is stored */
+	struct {
+		_Atomic uint64_t data_objects, data_bytes, tree_objects, tree_bytes, stored_bytes, packs, runs;
+	} count;
+};
+
+static const struct seal_domain *domain_of(const struct object_writer *w, enum pack_kind kind)
+{
+	return kind == PACK_DATA ? w->o.data : w->o.metadata;
+}
+
+static bool can_write(const struct object_writer_options *o)
+{
+	return o->data->can_seal && o->metadata->can_seal && o->object_id != NULL && o->tree_id != NULL;
+}
+
+int object_writer_open(const struct object_writer_options *opts, struct object_writer **out)
+{
+	struct object_writer *w;
+
+	if (!can_write(opts)) {
+		log_error(opts->log, "this key may not add to the repository");
+		return -EACCES;
+	}
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return -ENOMEM;
+	w->o = *opts;
+	if (w->o.run_objects == 0)
+		w->o.run_objects = RUN_OBJECTS_DEFAULT;
+	w->claims = claims_new(opts->dry_run ? DRY_CLAIMS : 0);
+	w->trees = segment_builder_new(PACK_TREE, opts->segment_size, opts->level);
+	w->queue = opts->dry_run ? NULL : commit_queue_new();
+	if (w->claims == NULL || w->trees == NULL || (w->queue == NULL && !opts->dry_run)) {
+		object_writer_close(w);
+		return -ENOMEM;
+	}
+	*out = w;
+	return 0;
+}
+
+void object_writer_close(struct object_writer *w)
+{
+	if (w == NULL)
+		return;
+	commit_queue_free(w->queue);
+	for (unsigned i = 0; i < 2; i++)
+		packing_free(w->open[i]);
+	packing_free(w->waiting);
+	segment_builder_free(w->trees);
+	claims_free(w->claims);
+	free(w);
+}
+
+/* Nothing more is stored after the first error. */
+static int break_off(struct object_writer *w, int rc)
+{
+	int none = 0;
+
+	if (rc < 0)
+		atomic_compare_exchange_strong(&w->broken, &none, rc);
+	return rc;
+}
+
+/* 1, 0 or an error. */
+static int in_index(struct object_writer *w, const struct id *id)
+{
+	struct place place;
+	int rc = index_lookup(w->o.index, id, &place);
+
+	if (rc == 0)
+		return 1;
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/*
+ * First the claim, then the index: the other way round, an object whose run is loaded and whose claim is dropped
+ * between the two would be in neither.  If the index fails, somebody may rely on the claim already: nothing may be
+ * finished then.
+ */
+static int claim(struct object_writer *w, const struct id *id)
+{
+	int rc = claims_add(w->claims, id);
+
+	if (rc < 1)
+		return rc;
+	rc = in_index(w, id);
+	if (rc == 0)
+		return 1;
+	break_off(w, rc);
+	claims_drop(w->claims, id);
+	return rc < 0 ? rc : 0;
+}
+
+int object_claim(struct object_writer *w, enum pack_kind kind, const void *data, size_t len, struct id *id)
+{
+	crypt_object_id(kind == PACK_DATA ? w->o.object_id : w->o.tree_id, data, len, id);
+	return claim(w, id);
+}
+
+int object_known(struct object_writer *w, const struct id *id)
+{
+	return claims_has(w->claims, id) ? 1 : in_index(w, id);
+}
+
+static void count_objects(struct object_writer *w, const struct segment_out *s)
+{
+	if (s->kind == PACK_DATA) {
+		w->count.data_objects += s->nobjects;
+		w->count.data_bytes += s->plain_len;
+	} else {
+		w->count.tree_objects += s->nobjects;
+		w->count.tree_bytes += s->plain_len;
+	}
+}
+
+/* The objects of the run are found in the index from now on. */
+static void drop_claims(struct object_writer *w)
+{
+	struct place place;
+	struct id id;
+	struct rd r;
+
+	for (const struct packing *p = w->waiting; p != NULL; p = p->next) {
+		r = rd_init(p->records.data, p->records.len);
+		while (packing_next(&r, w->o.segment_size, &id, &place) > 0)
+			claims_drop(w->claims, &id);
+	}
+}
+
+/*
+ * Put a run of all that waits.  If the local index cannot load it (it said why), the claims stay: they serve this
+ * process as well, and the run is in the store for the next.
+ */
+static int put_run(struct object_writer *w)
+{
+	char name[RUN_NAME_SIZE];
+	uint64_t size;
+	struct id id;
+	int rc = run_put(w->o.store, w->o.metadata, w->o.segment_size, w->waiting, &id);
+
+	if (rc < 0)
+		return rc;
+	w->count.runs++;
+	if (store_stat(w->o.store, run_name(&id, name), &size) == 0)
+		w->count.stored_bytes += size;
+	if (index_add_run(w->o.index, &id) == 0)
+		drop_claims(w);
+	packing_free(w->waiting);
+	w->waiting = NULL;
+	return 0;
+}
+
+/* Enough for a run: many objects, or, with large ones, as many packs as stand in one block of it. */
+static bool run_due(const struct object_writer *w)
+{
+	uint64_t nobjects = 0, npacks = 0;
+
+	for (const struct packing *p = w->waiting; p != NULL; p = p->next) {
+		nobjects += p->nobjects;
+		npacks++;
+	}
+	return nobjects >= w->o.run_objects || npacks >= RUN_PACKS_PER_BLOCK;
+}
+
+/* Take over what the queue has committed; with ${all}, wait for what is on its way and put a run of it. */
+static int collect(struct object_writer *w, bool all)
+{
+	struct packing *done = NULL, **tail = &w->waiting;
+	int rc = commit_queue_take(w->queue, all, &done);
+
+	for (const struct packing *p = done; p != NULL; p = p->next) {
+		w->count.packs++;
+		w->count.stored_bytes += p->info.size;
+	}
+	while (*tail != NULL)
+		tail = &(*tail)->next;
+	*tail = done;
+	if (rc == 0 && w->waiting != NULL && (all || (done != NULL && run_due(w))))
+		rc = put_run(w);
+	return rc;
+}
+
+static void close_pack(struct object_writer *w, enum pack_kind kind)
+{
+	struct packing *p = w->open[kind - 1];
+
+	w->open[kind - 1] = NULL;
+	if (p != NULL)
+		commit_queue_add(w->queue, p);
+}
+
+static int append(struct object_writer *w, struct segment_out *s)
+{
+	struct packing **p = &w->open[s->kind - 1];
+	int rc = 0;
+
+	if (*p == NULL)
+		rc = packing_begin(w->o.store, s->kind, domain_of(w, s->kind), w->o.metadata, p);
+	if (rc == 0)
+		rc = packing_append(*p, s);
+	if (rc == 0 && packing_full(*p, w->o.pack_size))
+		close_pack(w, s->kind);
+	return rc == 0 ? collect(w, false) : rc;
+}
+
+int object_writer_add_segment(struct object_writer *w, struct segment_out *s)
+{
+	int rc = w->broken;
+
+	if (rc == 0 && !w->o.dry_run)
+		rc = append(w, s);
+	if (rc == 0)
+		count_objects(w, s);
+	segment_out_free(s);
+	return break_off(w, rc);
+}
+
+/* Give all segments of the list to the pack; what comes after a failure is freed there. */
+static int add_list(struct object_writer *w, struct segment_out *list)
+{
+	struct segment_out *next;
+	int rc = 0;
+
+	for (; list != NULL; list = next) {
+		next = list->next;
+		rc = object_writer_add_segment(w, list);
+	}
+	return rc;
+}
+
+int object_writer_put(struct object_writer *w, const void *data, size_t len, struct id *id)
+{
+	struct segment_out *list = NULL;
+	struct id mine;
+	int rc = w->broken;
+
+	if (rc < 0)
+		return rc;
+	if (len == 0 || len > OBJECT_LEN_MAX)
+		return -EINVAL;
+	rc = object_claim(w, PACK_TREE, data, len, &mine);
+	if (rc == 1) {
+		rc = segment_builder_add(w->trees, &mine, data, (uint32_t)len, &list);
+		if (rc < 0)
+			claims_drop(w->claims, &mine);
+		if (add_list(w, list) < 0)
+			rc = w->broken;
+	}
+	if (rc == 0)
+		*id = mine;
+	return rc;
+}
+
+int object_writer_finish(struct object_writer *w)
+{
+	struct segment_out *list = NULL;
+	int rc = w->broken;
+
+	if (rc == 0)
+		rc = segment_builder_flush(w->trees, &list);
+	if (rc == 0)
+		rc = add_list(w, list);
+	if (rc == 0 && !w->o.dry_run) {
+		close_pack(w, PACK_DATA);
+		close_pack(w, PACK_TREE);
+		rc = collect(w, true);
+	}
+	return break_off(w, rc);
+}
+
+void object_writer_counters(struct object_writer *w, struct object_writer_counters *out)
+{
+	*out = (struct object_writer_counters){
+		.data_objects = w->count.data_objects,
+		.data_bytes = w->count.data_bytes,
+		.tree_objects = w->count.tree_objects,
+		.tree_bytes = w->count.tree_bytes,
+		.stored_bytes = w->count.stored_bytes,
+		.packs = w->count.packs,
+		.runs = w->count.runs,
+	};
+}
