@@ -1,0 +1,85 @@
+/*
+ * Object reader: objects by id out of sealed segments, through a bounded cache of opened segments.
+ *
+ * A segment that several threads want at once is fetched and opened once (single flight).  The cache counts all its
+ * memory, the segments in use included; it exceeds its bound only by what is in use beyond it.
+ *
+ * Errors of all functions: -EBADMSG if the object, its pack or its index entry is missing, damaged or not authentic
+ * (the store is at fault and will not mend itself); -EIO, -ETIMEDOUT if the store could not be asked; -EACCES if this
+ * role has not the key (an auditor reading contents; logged the first time only); -EPROTONOSUPPORT; -ENOMEM.  Never
+ * -ENOENT: an object that a verified tree names and that is not there is damage, not absence.  Each is logged once,
+ * here or in the store, with object or pack.
+ *
+ * Thread-safe.
+ */
+#ifndef VARVE_OBJECT_READER_H
+#define VARVE_OBJECT_READER_H
+
+#include "repo/index/index.h"
+
+/* An opened segment, shared and counted. */
+struct segment {
+	const uint8_t *data; /* plaintext, without the codec byte */
+	uint32_t len;
+};
+
+struct object_reader;
+
+struct object_reader_options {
+	struct store *store;
+	struct index *index;
+	const struct seal_domain *data;     /* all borrowed until object_reader_free() */
+	const struct seal_domain *metadata;
+	const struct hash_key *object_id;   /* NULL if this role has none: contents cannot be verified by id */
+	const struct hash_key *tree_id;
+	uint32_t segment_size;
+	size_t cache_bytes;                 /* opened segments kept; at least 4 MiB is used */
+	const struct log *log;
+};
+
+struct object_reader_counters {
+	uint64_t segments_opened; /* fetched from the store and opened */
+	uint64_t segments_shared; /* answered by the cache */
+	uint64_t cache_bytes;     /* held now */
+};
+
+/* Return 0 or -ENOMEM.  All segments must have been given back before free, which does nothing for NULL. */
+int object_reader_new(const struct object_reader_options *opts, struct object_reader **out);
+void object_reader_free(struct object_reader *r);
+
+/**
+ * object_place(r, kind, id, out):
+ * Where the object is.  If the index does not know it, the index is refreshed from the store once (at most every few
+ * seconds), as it may be of a snapshot newer than this process.
+ */
+int object_place(struct object_reader *r, enum pack_kind kind, const struct id *id, struct place *out);
+
+/**
+ * object_segment(r, kind, place, n, out, skip, take, off):
+ * Open the ${n}-th segment of a place (place_segment()).  ${*out} is the caller's to give back with segment_put(); it
+ * holds bytes [${*off}, ${*off} + ${*take}) of the object from its byte ${*skip} on: authenticated, but not verified by
+ * the object's id.
+ */
+int object_segment(struct object_reader *r, enum pack_kind kind, const struct place *place, unsigned n,
+    struct segment **out, uint32_t *skip, uint32_t *take, uint32_t *off);
+void segment_put(struct object_reader *r, struct segment *s);
+
+/**
+ * object_read(r, kind, id, max, out):
+ * Append the whole object to ${out} (unchanged on failure) and verify that its bytes hash to ${id} (contents: if this
+ * role has the object-id key).  -EBADMSG also if it has more than ${max} bytes.
+ */
+int object_read(struct object_reader *r, enum pack_kind kind, const struct id *id, size_t max, struct buf *out);
+
+/**
+ * object_read_range(r, id, off, len, out):
+ * Copy bytes [${off}, ${off} + ${len}) of a chunk to ${out}; -EBADMSG if it ends before.  Opens only the segments that
+ * hold them.  The segments are authenticated; the chunk's id is verified where it lies in one segment (once as long as
+ * that is in the cache) or is read as a whole.
+ */
+int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out);
+
+/* Figures so far. */
+void object_reader_counters(struct object_reader *r, struct object_reader_counters *out);
+
+#endif
