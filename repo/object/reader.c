@@ -1,0 +1,237 @@
+/*
+ * Object reader.  See reader.h.
+ *
+ * Id to place is the index's work, place to plaintext that of segment_open.c, sharing that of segment_cache.c; here
+ * they are put together, and what was read is verified.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "repo/object/segment_cache.h"
+#include "repo/object/segment_open.h"
+
+#define CACHE_MIN (4u * 1024 * 1024)
+#define REFRESH_S 2 /* seconds between two refreshes that missing objects cause */
+
+struct object_reader {
+	struct object_reader_options o;
+	struct segment_cache *cache;
+	struct segment_opener *opener;
+	pthread_mutex_t lock; /* of the refresh, which others wait for */
+	bool refreshed;
+	struct timespec refreshed_at; /* monotonic */
+	int refresh_error;            /* what it returned */
+};
+
+int object_reader_new(const struct object_reader_options *opts, struct object_reader **out)
+{
+	struct object_reader *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return -ENOMEM;
+	r->o = *opts;
+	pthread_mutex_init(&r->lock, NULL);
+	r->cache = segment_cache_new(opts->cache_bytes < CACHE_MIN ? CACHE_MIN : opts->cache_bytes, opts->segment_size);
+	r->opener = segment_opener_new(opts);
+	if (r->cache == NULL || r->opener == NULL) {
+		object_reader_free(r);
+		return -ENOMEM;
+	}
+	*out = r;
+	return 0;
+}
+
+void object_reader_free(struct object_reader *r)
+{
+	if (r == NULL)
+		return;
+	segment_opener_free(r->opener);
+	segment_cache_free(r->cache);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static const char *kind_word(enum pack_kind kind)
+{
+	return kind == PACK_DATA ? "chunk" : "tree object";
+}
+
+static int complain(struct object_reader *r, enum pack_kind kind, const struct id *id, const struct place *place,
+    int rc, const char *cause)
+{
+	char name[PACK_NAME_SIZE], hex[ID_HEX_SIZE];
+
+	log_error(r->o.log, "%s %.8s..: in %s at %u: %s", kind_word(kind), id_hex(id, hex),
+	    segment_pack_name(r->opener, place->pack, name), place->offset, cause);
+	return rc;
+}
+
+static bool refresh_due(const struct object_reader *r)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return !r->refreshed || now.tv_sec - r->refreshed_at.tv_sec > REFRESH_S;
+}
+
+/* Bring the index up to date unless that has just been done.  Return what the latest attempt returned. */
+static int refresh(struct object_reader *r)
+{
+	int rc;
+
+	pthread_mutex_lock(&r->lock);
+	if (refresh_due(r)) {
+		r->refresh_error = index_refresh(r->o.index);
+		r->refreshed = true;
+		clock_gettime(CLOCK_MONOTONIC, &r->refreshed_at);
+	}
+	rc = r->refresh_error;
+	pthread_mutex_unlock(&r->lock);
+	return rc;
+}
+
+int object_place(struct object_reader *r, enum pack_kind kind, const struct id *id, struct place *out)
+{
+	char hex[ID_HEX_SIZE];
+	int rc = index_lookup(r->o.index, id, out), refreshed;
+
+	if (rc != -ENOENT)
+		return rc;
+	refreshed = refresh(r);
+	rc = index_lookup(r->o.index, id, out);
+	if (rc != -ENOENT)
+		return rc;
+	if (refreshed < 0) {
+		log_error(r->o.log, "%s %.8s..: not in the index, which cannot be refreshed: %s", kind_word(kind),
+		    id_hex(id, hex), ERR(refreshed));
+		return refreshed;
+	}
+	log_error(r->o.log, "%s %.8s..: in no index run", kind_word(kind), id_hex(id, hex));
+	return -EBADMSG;
+}
+
+/* What the cache needs to load a segment. */
+struct load {
+	struct object_reader *reader;
+	enum pack_kind kind;
+	struct segment_place place;
+};
+
+static int load_segment(void *arg, uint8_t *out)
+{
+	const struct load *l = arg;
+
+	return segment_open(l->reader->opener, l->kind, &l->place, out);
+}
+
+int object_segment(struct object_reader *r, enum pack_kind kind, const struct place *place, unsigned n,
+    struct segment **out, uint32_t *skip, uint32_t *take, uint32_t *off)
+{
+	struct load load = { .reader = r, .kind = kind };
+	struct segment_key key;
+
+	place_segment(place, n, r->o.segment_size, &load.place, off, skip, take);
+	key = (struct segment_key){
+		.pack = load.place.pack,
+		.offset = load.place.offset,
+		.len = load.place.len,
+		.kind = kind,
+	};
+	return segment_cache_get(r->cache, &key, load_segment, &load, out);
+}
+
+void segment_put(struct object_reader *r, struct segment *s)
+{
+	segment_cache_put(r->cache, s);
+}
+
+/* Do ${len} bytes hash to ${id}?  Without the key nobody can tell, and it passes. */
+static int verify(struct object_reader *r, enum pack_kind kind, const struct id *id, const struct place *place,
+    const uint8_t *data)
+{
+	const struct hash_key *key = kind == PACK_DATA ? r->o.object_id : r->o.tree_id;
+	struct id found;
+
+	if (key == NULL)
+		return 0;
+	crypt_object_id(key, data, place->len, &found);
+	return id_equal(&found, id) ? 0 : complain(r, kind, id, place, -EBADMSG, "its bytes are not those of its id");
+}
+
+/* Verify an object that lies in one segment as a whole, once as long as the segment stays in the cache. */
+static int verify_in(struct object_reader *r, enum pack_kind kind, const struct id *id, const struct place *place,
+    struct segment *s, uint32_t skip)
+{
+	int rc;
+
+	if (segment_verified(s, id, skip, place->len))
+		return 0;
+	rc = verify(r, kind, id, place, s->data + skip);
+	if (rc == 0)
+		segment_set_verified(s, id, skip, place->len);
+	return rc;
+}
+
+/* The bytes [${off}, ${off} + ${len}) of an object, which has them. */
+static int read_range(struct object_reader *r, enum pack_kind kind, const struct id *id, const struct place *place,
+    uint32_t off, uint32_t len, uint8_t *out)
+{
+	bool single = place_nsegments(place) == 1;
+	uint32_t skip, take, begin, from, n, done = 0;
+	struct segment *s;
+	int rc = 0;
+
+	for (unsigned i = single ? 0 : off / r->o.segment_size; done < len && rc == 0; i++) {
+		rc = object_segment(r, kind, place, i, &s, &skip, &take, &begin);
+		if (rc < 0)
+			break;
+		if (single)
+			rc = verify_in(r, kind, id, place, s, skip);
+		if (rc == 0) {
+			from = off + done - begin;
+			n = take - from < len - done ? take - from : len - done;
+			memcpy(out + done, s->data + skip + from, n);
+			done += n;
+		}
+		segment_put(r, s);
+	}
+	if (rc == 0 && !single && len == place->len)
+		rc = verify(r, kind, id, place, out);
+	return rc;
+}
+
+int object_read(struct object_reader *r, enum pack_kind kind, const struct id *id, size_t max, struct buf *out)
+{
+	struct place place;
+	int rc = object_place(r, kind, id, &place);
+
+	if (rc < 0)
+		return rc;
+	if (place.len > max)
+		return complain(r, kind, id, &place, -EBADMSG, "it is longer than its kind may be");
+	rc = buf_reserve(out, place.len);
+	if (rc == 0)
+		rc = read_range(r, kind, id, &place, 0, place.len, out->data + out->len);
+	if (rc == 0)
+		out->len += place.len;
+	return rc;
+}
+
+int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out)
+{
+	struct place place;
+	int rc = object_place(r, PACK_DATA, id, &place);
+
+	if (rc < 0)
+		return rc;
+	if (off > place.len || len > place.len - off)
+		return complain(r, PACK_DATA, id, &place, -EBADMSG, "it is shorter than the file's tree says");
+	return read_range(r, PACK_DATA, id, &place, off, len, out);
+}
+
+void object_reader_counters(struct object_reader *r, struct object_reader_counters *out)
+{
+	segment_cache_counters(r->cache, out);
+}
