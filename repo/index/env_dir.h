@@ -1,0 +1,42 @@
+/*
+ * Directories of environments: where they are, whether they can be trusted, and the files in them.
+ */
+#ifndef VARVE_INDEX_ENV_DIR_H
+#define VARVE_INDEX_ENV_DIR_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define ENV_STATE_FILE "state"
+
+/* "<cache dir>/<repository id>" (malloc), or NULL. */
+char *env_dir_name(const char *cache_dir, const uint8_t repo_id[16]);
+
+/**
+ * env_dir_make(dir):
+ * Make it and what is missing above it, all with mode 0700.  Return 0; -EPERM if it belongs to somebody else or others
+ * can write to it, as LMDB believes its files; -EREMOTE if it is on a network file system, on which LMDB does not work;
+ * another negative errno.
+ */
+int env_dir_make(const char *dir);
+
+/* A new private one (malloc) below ${parent}.  Return 0 or a negative errno. */
+int env_dir_make_private(const char *parent, char **out);
+
+/* Open a file of it to read and write, making it if it is missing.  Return the descriptor or a negative errno. */
+int env_dir_open_file(const char *dir, const char *file);
+
+/* lstat() of a file of it.  Return 0 or a negative errno. */
+int env_dir_stat_file(const char *dir, const char *file, struct stat *out);
+
+/* Remove all its files and itself. */
+int env_dir_remove(const char *dir);
+
+/**
+ * env_dir_make_lock_file(dir):
+ * Make LMDB's lock file anew, with its blocks allocated: it is mapped, and a disk that is full would end the process at
+ * the first access.  Nobody may have the environment open.  Return 0 or a negative errno.
+ */
+int env_dir_make_lock_file(const char *dir);
+
+#endif
