@@ -1,0 +1,199 @@
+/*
+ * Sealing and opening of manifests: signature, certificate, seal, id.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/snapshot/manifest_impl.h"
+
+#define MAGIC "VARVESN1"
+#define MAGIC_LEN 8
+#define HEADER_LEN 16
+
+static bool has_tag(const struct manifest *m, const char *tag)
+{
+	for (uint32_t i = 0; i < m->ntags; i++) {
+		if (strcmp(m->tags[i], tag) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* May the holder of the certificate make this snapshot? */
+static bool covers(const struct cert *c, const struct manifest *m)
+{
+	if (c->expires_ns != 0 && m->time_ns > c->expires_ns)
+		return false;
+	if (c->host != NULL && strcmp(c->host, m->host) != 0)
+		return false;
+	return c->tag == NULL || has_tag(m, c->tag);
+}
+
+/* What is signed: repository id, then the fields. */
+static int signed_bytes(const struct secrets *s, const void *fields, size_t len, struct buf *out)
+{
+	int rc = buf_append(out, s->repo_id, sizeof(s->repo_id));
+
+	return rc == 0 ? buf_append(out, fields, len) : rc;
+}
+
+/* Put the certificate in, if it is one for this snapshot. */
+static int set_cert(struct manifest *m, const struct secrets *s)
+{
+	struct cert cert;
+	int rc;
+
+	rc = cert_open(s->cert.data, s->cert.len, &s->owner_public, &cert);
+	if (rc == -EBADMSG)
+		rc = -EKEYREJECTED;
+	if (rc < 0)
+		return rc;
+	if (!covers(&cert, m))
+		rc = -EKEYREJECTED;
+	if (rc == 0) {
+		buf_clear(&m->cert);
+		rc = buf_append(&m->cert, s->cert.data, s->cert.len);
+	}
+	cert_destroy(&cert);
+	return rc;
+}
+
+/* Fields and signature. */
+static int sign_fields(const struct manifest *m, const struct secrets *s, struct buf *out)
+{
+	struct buf bytes = BUF_INIT;
+	struct signature sig;
+	int rc;
+
+	rc = manifest_encode(m, out);
+	if (rc == 0)
+		rc = signed_bytes(s, out->data, out->len, &bytes);
+	if (rc == 0) {
+		crypt_sign(&s->signing, MANIFEST_CONTEXT, bytes.data, bytes.len, &sig);
+		rc = buf_append(out, sig.b, sizeof(sig.b));
+	}
+	buf_free(&bytes);
+	return rc;
+}
+
+int manifest_seal(struct manifest *m, const struct secrets *s, const struct seal_domain *metadata, struct buf *out,
+    struct id *id)
+{
+	static const uint8_t header[HEADER_LEN] = MAGIC;
+	struct buf plain = BUF_INIT;
+	uint8_t *object;
+	size_t len;
+	int rc = -EACCES;
+
+	if (!(s->mask & SECRET_SIGNING) || !metadata->can_seal)
+		goto out;
+	rc = m->host == NULL ? -EINVAL : set_cert(m, s);
+	if (rc == 0)
+		rc = sign_fields(m, s, &plain);
+	if (rc < 0)
+		goto out;
+	len = HEADER_LEN + plain.len + CRYPT_BLOB_OVERHEAD;
+	rc = len > MANIFEST_MAX ? -EFBIG : buf_reserve(out, len);
+	if (rc < 0)
+		goto out;
+	object = out->data + out->len;
+	memcpy(object, header, HEADER_LEN);
+	seal_blob(metadata, header, HEADER_LEN, plain.data, plain.len, object + HEADER_LEN);
+	out->len += len;
+	snapshot_id_make(s, object, len, m->time_ns, id);
+out:
+	buf_free(&plain);
+	return rc;
+}
+
+/* Are these the bytes of that id, and of a format that is known? */
+static int check_object(const uint8_t *data, size_t len, const struct id *id)
+{
+	static const uint8_t header[HEADER_LEN] = MAGIC;
+	struct id hash;
+
+	if (len > MANIFEST_MAX || len < HEADER_LEN + CRYPT_BLOB_OVERHEAD + sizeof(struct signature))
+		return -EBADMSG;
+	crypt_hash(data, len, &hash);
+	if (memcmp(hash.b, id->b, SNAPSHOT_HASH_LEN) != 0)
+		return -EBADMSG;
+	if (memcmp(data, header, HEADER_LEN) == 0)
+		return 0;
+	/* The digit at the end of the magic is the version. */
+	if (memcmp(data, header, MAGIC_LEN - 1) == 0 && data[MAGIC_LEN - 1] != header[MAGIC_LEN - 1])
+		return -EPROTONOSUPPORT;
+	return -EBADMSG;
+}
+
+/* Certificate and signature: was this writer entitled to, and is it he who wrote it? */
+static int check_writer(struct manifest *m, const struct secrets *s, const void *fields, size_t len,
+    const struct signature *sig)
+{
+	struct buf bytes = BUF_INIT;
+	struct cert cert;
+	int rc;
+
+	rc = cert_open(m->cert.data, m->cert.len, &s->owner_public, &cert);
+	if (rc == -EBADMSG)
+		rc = -EKEYREJECTED;
+	if (rc < 0)
+		return rc;
+	rc = covers(&cert, m) ? signed_bytes(s, fields, len, &bytes) : -EKEYREJECTED;
+	if (rc == 0)
+		rc = crypt_verify(&cert.key, MANIFEST_CONTEXT, bytes.data, bytes.len, sig);
+	if (rc == 0) {
+		m->writer = cert.name;
+		cert.name = NULL;
+	}
+	buf_free(&bytes);
+	cert_destroy(&cert);
+	return rc;
+}
+
+static int open_fields(const struct buf *plain, const struct id *id, const struct secrets *s, struct manifest *m)
+{
+	struct rd r = rd_init(plain->data, plain->len);
+	const uint8_t *fields, *sig_bytes;
+	struct signature sig;
+	size_t len;
+	int rc;
+
+	if (plain->len < sizeof(sig))
+		return -EBADMSG;
+	len = plain->len - sizeof(sig);
+	if (rd_take(&r, len, &fields) < 0 || rd_take(&r, sizeof(sig), &sig_bytes) < 0)
+		return -EBADMSG;
+	memcpy(sig.b, sig_bytes, sizeof(sig));
+	rc = manifest_decode(fields, len, m);
+	if (rc == 0 && snapshot_id_time(s, id) != m->time_ns)
+		rc = -EBADMSG;
+	return rc == 0 ? check_writer(m, s, fields, len, &sig) : rc;
+}
+
+int manifest_open(const void *data, size_t len, const struct id *id, const struct secrets *s,
+    const struct seal_domain *metadata, struct manifest *out)
+{
+	const uint8_t *bytes = data;
+	struct buf plain = BUF_INIT;
+	struct manifest m;
+	int rc;
+
+	manifest_init(&m);
+	rc = check_object(bytes, len, id);
+	if (rc == 0)
+		rc = buf_reserve(&plain, len - HEADER_LEN - CRYPT_BLOB_OVERHEAD);
+	if (rc < 0)
+		goto out;
+	plain.len = len - HEADER_LEN - CRYPT_BLOB_OVERHEAD;
+	rc = seal_open_blob(metadata, bytes, HEADER_LEN, bytes + HEADER_LEN, len - HEADER_LEN, plain.data);
+	if (rc == 0)
+		rc = open_fields(&plain, id, s, &m);
+out:
+	buf_free(&plain);
+	if (rc < 0)
+		manifest_destroy(&m);
+	else
+		*out = m;
+	return rc;
+}
