@@ -1,0 +1,163 @@
+/*
+ * The catalog: a sorted array of what a listing of the store yields.
+ */
+#include "repo/snapshot/catalog.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct catalog {
+	struct catalog_options opts;
+	struct snapshot *snaps; /* by time, then id */
+	size_t n, cap;
+};
+
+static int take_name(void *arg, const char *name, uint64_t size)
+{
+	struct catalog *c = arg;
+	struct snapshot *s;
+	struct id id;
+
+	(void)size;
+	if (snapshot_object_parse(name, &id) < 0) {
+		log_warn(c->opts.log, "%s: not the name of a snapshot, ignored", name);
+		return 0;
+	}
+	if (c->n == c->cap) {
+		size_t cap = c->cap ? 2 * c->cap : 64;
+
+		s = realloc(c->snaps, cap * sizeof(*s));
+		if (s == NULL)
+			return -ENOMEM;
+		c->snaps = s;
+		c->cap = cap;
+	}
+	s = &c->snaps[c->n++];
+	s->id = id;
+	s->time_ns = snapshot_id_time(c->opts.secrets, &id);
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct snapshot *x = a, *y = b;
+
+	if (x->time_ns != y->time_ns)
+		return x->time_ns < y->time_ns ? -1 : 1;
+	return id_compare(&x->id, &y->id);
+}
+
+/* A store may name an object twice while others are put and deleted. */
+static void drop_doubles(struct catalog *c)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (kept == 0 || compare(&c->snaps[kept - 1], &c->snaps[i]) != 0)
+			c->snaps[kept++] = c->snaps[i];
+	}
+	c->n = kept;
+}
+
+int catalog_load(const struct catalog_options *opts, struct catalog **out)
+{
+	struct catalog *c = calloc(1, sizeof(*c));
+	int rc = -ENOMEM;
+
+	if (c == NULL)
+		goto out;
+	c->opts = *opts;
+	rc = store_list(opts->store, "snapshots/", take_name, c);
+	if (rc < 0)
+		goto out;
+	if (c->n > 1)
+		qsort(c->snaps, c->n, sizeof(*c->snaps), compare);
+	drop_doubles(c);
+	*out = c;
+	c = NULL;
+out:
+	catalog_free(c);
+	return rc;
+}
+
+void catalog_free(struct catalog *c)
+{
+	if (c == NULL)
+		return;
+	free(c->snaps);
+	free(c);
+}
+
+size_t catalog_count(const struct catalog *c)
+{
+	return c->n;
+}
+
+const struct snapshot *catalog_at(const struct catalog *c, size_t i)
+{
+	return &c->snaps[i];
+}
+
+ssize_t catalog_find(const struct catalog *c, const struct id *id)
+{
+	struct snapshot key = { .id = *id, .time_ns = snapshot_id_time(c->opts.secrets, id) };
+	const struct snapshot *s;
+
+	s = c->n > 0 ? bsearch(&key, c->snaps, c->n, sizeof(*c->snaps), compare) : NULL;
+	return s != NULL ? s - c->snaps : -1;
+}
+
+/* Open a manifest's bytes. */
+static int open_bytes(const struct catalog *c, size_t i, const struct buf *bytes, struct manifest *out)
+{
+	return manifest_open(bytes->data, bytes->len, &c->snaps[i].id, c->opts.secrets, c->opts.metadata, out);
+}
+
+/* From the local cache; what is bad there is forgotten, and says nothing about the store. */
+static int from_index(const struct catalog *c, size_t i, const char *name, struct manifest *out)
+{
+	struct buf bytes = BUF_INIT;
+	int rc;
+
+	rc = index_kept(c->opts.index, name, &bytes);
+	if (rc == 0) {
+		rc = open_bytes(c, i, &bytes, out);
+		if (rc == -EBADMSG)
+			index_drop(c->opts.index, name);
+	}
+	buf_free(&bytes);
+	return rc;
+}
+
+static int from_store(const struct catalog *c, size_t i, const char *name, struct manifest *out)
+{
+	struct buf bytes = BUF_INIT;
+	int rc;
+
+	rc = store_get_all(c->opts.store, name, MANIFEST_MAX, &bytes);
+	if (rc == -ENOENT) {
+		log_error(c->opts.log, "%s: is gone from the store", name);
+		rc = -EBADMSG;
+	} else if (rc == 0) {
+		rc = open_bytes(c, i, &bytes, out);
+		if (rc == 0)
+			index_keep(c->opts.index, name, bytes.data, bytes.len);
+		else if (rc == -EKEYREJECTED)
+			log_error(c->opts.log, "%s: made by a writer who was not entitled to", name);
+		else
+			log_error(c->opts.log, "%s: %s", name, ERR(rc));
+	}
+	buf_free(&bytes);
+	return rc;
+}
+
+int catalog_manifest(const struct catalog *c, size_t i, struct manifest *out)
+{
+	char name[SNAPSHOT_NAME_SIZE];
+	int rc;
+
+	snapshot_object_name(&c->snaps[i].id, name);
+	rc = from_index(c, i, name, out);
+	return rc == 0 ? 0 : from_store(c, i, name, out);
+}

@@ -1,0 +1,83 @@
+/*
+ * Catalog: the snapshots that a repository has now, ordered by time, with the names they have as directories.
+ *
+ * A listing of the store gives ids and times; manifests are read when asked for, through the index's cache of sealed
+ * manifests.
+ *
+ * A catalog is immutable once loaded: any number of threads may use it.
+ */
+#ifndef VARVE_SNAPSHOT_CATALOG_H
+#define VARVE_SNAPSHOT_CATALOG_H
+
+#include <sys/types.h>
+
+#include "repo/index/index.h"
+#include "repo/snapshot/manifest.h"
+
+struct catalog;
+
+struct snapshot {
+	struct id id;
+	int64_t time_ns; /* as the id says */
+};
+
+struct catalog_options {
+	struct store *store;                /* all borrowed until catalog_free() */
+	struct index *index;
+	const struct secrets *secrets;
+	const struct seal_domain *metadata;
+	const struct log *log;
+};
+
+/* List the store.  Return 0, -ENOMEM, what the store returns. */
+int catalog_load(const struct catalog_options *opts, struct catalog **out);
+void catalog_free(struct catalog *c);
+
+/* Snapshots, oldest first; the ${i}-th, borrowed until catalog_free(). */
+size_t catalog_count(const struct catalog *c);
+const struct snapshot *catalog_at(const struct catalog *c, size_t i);
+
+/* Index of the snapshot with this id; -1 if there is none. */
+ssize_t catalog_find(const struct catalog *c, const struct id *id);
+
+/**
+ * catalog_manifest(c, i, out):
+ * Read and verify the manifest of the ${i}-th: from the index's cache of sealed manifests, else from the store (and
+ * kept there).  ${out} is the caller's (manifest_destroy).  Return 0, or what manifest_open() and the store return; a
+ * missing object is -EBADMSG; logged by name.
+ */
+int catalog_manifest(const struct catalog *c, size_t i, struct manifest *out);
+
+/* Which snapshots are meant: NULL or empty fields do not narrow.  ${path} is one of the source paths. */
+struct snapshot_filter {
+	const char *host, *tag, *path;
+};
+
+/* Does the ${i}-th match?  1, 0, or an error if its manifest cannot be read (only asked for if the filter narrows). */
+int catalog_matches(const struct catalog *c, size_t i, const struct snapshot_filter *f);
+
+/**
+ * catalog_resolve(c, text, filter, utc, i):
+ * Find the snapshot meant by ${text}: an id prefix (unique, 4 digits or more), "latest", "latest~N", or a time in any
+ * form of when_parse() (the newest at or before it), among those that match.  Return 0; -ENOENT if there is none;
+ * -ENOTUNIQ if a prefix is ambiguous; -EINVAL if ${text} is none of these forms; others as above, if it cannot be told
+ * because a manifest cannot be read.  Not logged, but for such manifests.
+ */
+int catalog_resolve(const struct catalog *c, const char *text, const struct snapshot_filter *filter, bool utc,
+    size_t *i);
+
+/*
+ * Newest snapshot of ${host} with exactly these paths, in any order (any paths if npaths is 0): index, or -1.  For
+ * parents and chains: snapshots whose manifests cannot be read are logged and passed over.
+ */
+ssize_t catalog_newest(const struct catalog *c, const char *host, char *const *paths, uint32_t npaths);
+
+/**
+ * snapshot_names(snaps, n, style, utc, names):
+ * Directory names of ${n} snapshots that are ordered by time: WHEN_MINUTES grown to seconds, then -<id8>, only where
+ * needed to be unique among them (the oldest of equals keeps the short form); WHEN_GMT has seconds already.  Writes
+ * ${n} strings, no two alike: where even -<id8> is taken it is -<id40>, or a number is added.  Time: linear.
+ */
+void snapshot_names(const struct snapshot *snaps, size_t n, int style, bool utc, char (*names)[SNAPSHOT_NAME_SIZE]);
+
+#endif
