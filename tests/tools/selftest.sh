@@ -213,6 +213,8 @@ judge_options() {
 	grep -q '^4 differences, 0' "$WORK/found" || wrong "--max 1 did not count all four"
 	compare 1 --ignore name "$base" "$copy"
 	compare 0 --ignore name --ignore-root "$base" "$copy"
+	equal --extra-in-b --ignore mtime,nlink "$copy" "$base"
+	compare 1 --extra-in-b --ignore mtime,nlink "$base" "$copy"
 	compare 2 "$base" "$WORK/nowhere"
 	compare 2 "$base"
 	compare 2 --ignore nonsense "$base" "$copy"

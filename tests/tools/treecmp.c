@@ -26,6 +26,7 @@ static const char usage[] =
 	"  --ignore FIELD,...          name type mode uid gid nlink size mtime rdev target xattr links inode dirent\n"
 	"                              holes blocks data\n"
 	"  --ignore-xattr PATTERN      leave out these attributes (may be repeated)\n"
+	"  --extra-in-b                names that only B has are no differences\n"
 	"  --ignore-root               the attributes of A and B themselves do not count\n"
 	"  --max N                     print the first N differences only (all are counted)\n"
 	"  --help\n";
@@ -40,6 +41,7 @@ enum {
 	OPT_NO_DATA,
 	OPT_IGNORE,
 	OPT_IGNORE_XATTR,
+	OPT_EXTRA_IN_B,
 	OPT_IGNORE_ROOT,
 	OPT_MAX,
 	OPT_HELP,
@@ -55,6 +57,7 @@ static const struct option options[] = {
 	{ "no-data", no_argument, NULL, OPT_NO_DATA },
 	{ "ignore", required_argument, NULL, OPT_IGNORE },
 	{ "ignore-xattr", required_argument, NULL, OPT_IGNORE_XATTR },
+	{ "extra-in-b", no_argument, NULL, OPT_EXTRA_IN_B },
 	{ "ignore-root", no_argument, NULL, OPT_IGNORE_ROOT },
 	{ "max", required_argument, NULL, OPT_MAX },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -125,6 +128,9 @@ static void set_option(struct cmp_options *opt, int which)
 		break;
 	case OPT_IGNORE_XATTR:
 		ignore_xattr(opt, optarg);
+		break;
+	case OPT_EXTRA_IN_B:
+		opt->extra_in_b = true;
 		break;
 	case OPT_IGNORE_ROOT:
 		opt->ignore_root = true;

@@ -52,6 +52,7 @@ struct cmp_options {
 	uint64_t blocks_slack; /* units of 512 bytes; only asked if FIELD_BLOCKS is not ignored */
 	bool all_inodes;       /* remember files with one link and directories too */
 	bool read_holes;       /* read the ends of what both call a hole */
+	bool extra_in_b;       /* names that only B has are no differences */
 	bool ignore_root;      /* do not compare the attributes of the two roots */
 	uint64_t max;          /* print at most so many differences; all are counted */
 };

@@ -165,6 +165,8 @@ static void step(struct walk *w)
 		check_twice(c, &f->names[0], at[0], 0);
 	if (order >= 0)
 		check_twice(c, &f->names[1], at[1], 1);
+	if (order > 0 && c->opt.extra_in_b)
+		return;
 	if (order != 0) {
 		cmp_diff(c, FIELD_NAME, NULL, side ? "absent" : "present", side ? "present" : "absent");
 		return;
