@@ -108,48 +108,49 @@ ssize_t catalog_find(const struct catalog *c, const struct id *id)
 	return s != NULL ? s - c->snaps : -1;
 }
 
-/* Open a manifest's bytes. */
-static int open_bytes(const struct catalog *c, size_t i, const struct buf *bytes, struct manifest *out)
-{
-	return manifest_open(bytes->data, bytes->len, &c->snaps[i].id, c->opts.secrets, c->opts.metadata, out);
-}
-
 /* From the local cache; what is bad there is forgotten, and says nothing about the store. */
-static int from_index(const struct catalog *c, size_t i, const char *name, struct manifest *out)
+static int from_index(const struct catalog_options *o, const struct id *id, const char *name, struct manifest *out)
 {
 	struct buf bytes = BUF_INIT;
 	int rc;
 
-	rc = index_kept(c->opts.index, name, &bytes);
+	rc = index_kept(o->index, name, &bytes);
 	if (rc == 0) {
-		rc = open_bytes(c, i, &bytes, out);
+		rc = manifest_open(bytes.data, bytes.len, id, o->secrets, o->metadata, out);
 		if (rc == -EBADMSG)
-			index_drop(c->opts.index, name);
+			index_drop(o->index, name);
 	}
 	buf_free(&bytes);
 	return rc;
 }
 
-static int from_store(const struct catalog *c, size_t i, const char *name, struct manifest *out)
+static int from_store(const struct catalog_options *o, const struct id *id, const char *name, struct manifest *out)
 {
 	struct buf bytes = BUF_INIT;
 	int rc;
 
-	rc = store_get_all(c->opts.store, name, MANIFEST_MAX, &bytes);
-	if (rc == -ENOENT) {
-		log_error(c->opts.log, "%s: is gone from the store", name);
-		rc = -EBADMSG;
-	} else if (rc == 0) {
-		rc = open_bytes(c, i, &bytes, out);
+	rc = store_get_all(o->store, name, MANIFEST_MAX, &bytes);
+	if (rc == 0) {
+		rc = manifest_open(bytes.data, bytes.len, id, o->secrets, o->metadata, out);
 		if (rc == 0)
-			index_keep(c->opts.index, name, bytes.data, bytes.len);
+			index_keep(o->index, name, bytes.data, bytes.len);
 		else if (rc == -EKEYREJECTED)
-			log_error(c->opts.log, "%s: made by a writer who was not entitled to", name);
+			log_error(o->log, "%s: made by a writer who was not entitled to", name);
 		else
-			log_error(c->opts.log, "%s: %s", name, ERR(rc));
+			log_error(o->log, "%s: %s", name, ERR(rc));
 	}
 	buf_free(&bytes);
 	return rc;
+}
+
+int catalog_read_manifest(const struct catalog_options *o, const struct id *id, struct manifest *out)
+{
+	char name[SNAPSHOT_NAME_SIZE];
+	int rc;
+
+	snapshot_object_name(id, name);
+	rc = from_index(o, id, name, out);
+	return rc == 0 ? 0 : from_store(o, id, name, out);
 }
 
 int catalog_manifest(const struct catalog *c, size_t i, struct manifest *out)
@@ -157,7 +158,10 @@ int catalog_manifest(const struct catalog *c, size_t i, struct manifest *out)
 	char name[SNAPSHOT_NAME_SIZE];
 	int rc;
 
-	snapshot_object_name(&c->snaps[i].id, name);
-	rc = from_index(c, i, name, out);
-	return rc == 0 ? 0 : from_store(c, i, name, out);
+	rc = catalog_read_manifest(&c->opts, &c->snaps[i].id, out);
+	if (rc == -ENOENT) {
+		log_error(c->opts.log, "%s: is gone from the store", snapshot_object_name(&c->snaps[i].id, name));
+		rc = -EBADMSG;
+	}
+	return rc;
 }

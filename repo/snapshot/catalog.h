@@ -1,5 +1,5 @@
 /*
- * Catalog: the snapshots that a repository has now, ordered by time, with the names they have as directories.
+ * Catalog: the snapshots that a repository has now, ordered by time.
  *
  * A listing of the store gives ids and times; manifests are read when asked for, through the index's cache of sealed
  * manifests.
@@ -13,6 +13,7 @@
 
 #include "repo/index/index.h"
 #include "repo/snapshot/manifest.h"
+#include "repo/util/when.h"
 
 struct catalog;
 
@@ -48,6 +49,12 @@ ssize_t catalog_find(const struct catalog *c, const struct id *id);
  */
 int catalog_manifest(const struct catalog *c, size_t i, struct manifest *out);
 
+/*
+ * The same for a snapshot known by its id alone, without a catalog.  -ENOENT (not logged) if it is neither in the
+ * local cache nor in the store.
+ */
+int catalog_read_manifest(const struct catalog_options *o, const struct id *id, struct manifest *out);
+
 /* Which snapshots are meant: NULL or empty fields do not narrow.  ${path} is one of the source paths. */
 struct snapshot_filter {
 	const char *host, *tag, *path;
@@ -72,12 +79,15 @@ int catalog_resolve(const struct catalog *c, const char *text, const struct snap
  */
 ssize_t catalog_newest(const struct catalog *c, const char *host, char *const *paths, uint32_t npaths);
 
+#define SNAPSHOT_NAME_MAX 104 /* bytes with the NUL: a time and at worst a whole id */
+
 /**
- * snapshot_names(snaps, n, style, utc, names):
- * Directory names of ${n} snapshots that are ordered by time: WHEN_MINUTES grown to seconds, then -<id8>, only where
- * needed to be unique among them (the oldest of equals keeps the short form); WHEN_GMT has seconds already.  Writes
- * ${n} strings, no two alike: where even -<id8> is taken it is -<id40>, or a number is added.  Time: linear.
+ * snapshot_name(s, style, utc, form, out):
+ * A snapshot's name as a directory, the longer the higher ${form} is: 0 the time in ${style} (WHEN_MINUTES or
+ * WHEN_GMT), 1 with seconds, 2 to 5 with 8, 16, 32, 64 digits of the id, so that the last is unique for sure.  Return
+ * false, without a name, for any higher form.
  */
-void snapshot_names(const struct snapshot *snaps, size_t n, int style, bool utc, char (*names)[SNAPSHOT_NAME_SIZE]);
+bool snapshot_name(const struct snapshot *s, enum when_style style, bool utc, unsigned form,
+    char out[SNAPSHOT_NAME_MAX]);
 
 #endif
