@@ -1,0 +1,47 @@
+/*
+ * Access: where the programs take repository URL, secret and cache directory from, in the order that the manual
+ * promises.
+ *
+ *   URL:     --repo, $VARVE_REPOSITORY (the configuration file's comes in as a default of the program)
+ *   secret:  --password-file, --key-file (both: two factors), $VARVE_PASSWORD_FILE, $VARVE_KEY_FILE, $VARVE_PASSWORD_COMMAND,
+ *            $VARVE_PASSWORD, a prompt on the terminal (/dev/tty, never stdin)
+ *   cache:   --cache-dir, $VARVE_CACHE_DIR, /var/cache/varve for root, $XDG_CACHE_HOME/varve, ~/.cache/varve
+ */
+#ifndef VARVE_ACCESS_H
+#define VARVE_ACCESS_H
+
+#include "repo/crypt/keyslot.h"
+#include "repo/util/buf.h"
+#include "repo/util/log.h"
+
+struct access {
+	const char *repo_url;      /* options; NULL: not given; borrowed */
+	const char *password_file;
+	const char *key_file;
+	const char *cache_dir;
+	bool no_prompt;
+	const struct log *log;
+	struct buf passphrase, key; /* filled by access_credentials(); wiped by access_destroy() */
+};
+
+/* The URL to use, or NULL if none was given.  Borrowed. */
+const char *access_url(const struct access *a);
+
+/* The cache directory (malloc, the caller's); NULL without memory or without any home. */
+char *access_cache_dir(const struct access *a);
+
+/**
+ * access_credentials(arg, out):
+ * A repo_credentials_fn for an existing repository; ${arg} is the struct access.  A passphrase ends at the first
+ * newline of its file or the command's output.  Return 0; -EKEYREJECTED if nothing was given and there is no
+ * terminal; -EINVAL for an empty passphrase or a key file that is too short; the error of a file that cannot be read,
+ * -EIO if the command failed.  Logged.
+ */
+int access_credentials(void *arg, struct credentials *out);
+
+/* As access_credentials(), but a prompt asks twice: for init and new keyslots. */
+int access_new_credentials(void *arg, struct credentials *out);
+
+void access_destroy(struct access *a);
+
+#endif

@@ -1,0 +1,279 @@
+/*
+ * Keyslots of a repository: unlocking, adding, listing, removing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/unlock.h"
+#include "repo/util/when.h"
+
+#define KEYS_PREFIX "keys/"
+#define LAST_USED "last/keyslot" /* in the index's store of kept objects */
+#define NKEYSLOTS_MAX 10000      /* that are looked at */
+
+struct id_list {
+	struct id *ids;
+	size_t n, cap;
+};
+
+char *keyslot_object_name(const struct id *id, char out[KEYSLOT_NAME_SIZE])
+{
+	memcpy(out, KEYS_PREFIX, strlen(KEYS_PREFIX));
+	id_hex(id, out + strlen(KEYS_PREFIX));
+	return out;
+}
+
+static int collect_keyslot(void *arg, const char *name, uint64_t size)
+{
+	struct id_list *l = arg;
+	struct id *grown;
+
+	(void)size;
+	if (l->n == l->cap) {
+		grown = realloc(l->ids, (l->cap * 2 + 16) * sizeof(*grown));
+		if (grown == NULL)
+			return -ENOMEM;
+		l->ids = grown;
+		l->cap = l->cap * 2 + 16;
+	}
+	if (id_parse(name + strlen(KEYS_PREFIX), &l->ids[l->n]) == 0 && l->n < NKEYSLOTS_MAX)
+		l->n++;
+	return 0;
+}
+
+static int list_keyslots(const struct repo *r, struct id_list *out)
+{
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = store_list(r->store, KEYS_PREFIX, collect_keyslot, out);
+	if (rc != 0)
+		free(out->ids);
+	return rc;
+}
+
+static int read_keyslot(const struct repo *r, const struct id *id, struct buf *out)
+{
+	char name[KEYSLOT_NAME_SIZE];
+
+	buf_clear(out);
+	return store_get_all(r->store, keyslot_object_name(id, name), KEYSLOT_MAX, out);
+}
+
+/* The keyslot that this machine used last goes to the front. */
+static void last_used_first(const struct repo *r, struct id_list *l)
+{
+	struct buf last = BUF_INIT;
+
+	if (index_kept(r->index, LAST_USED, &last) == 0 && last.len == ID_LEN) {
+		for (size_t i = 1; i < l->n; i++) {
+			if (memcmp(l->ids[i].b, last.data, ID_LEN) == 0) {
+				struct id first = l->ids[0];
+
+				l->ids[0] = l->ids[i];
+				l->ids[i] = first;
+				break;
+			}
+		}
+	}
+	buf_free(&last);
+}
+
+/* One try.  Return 0 with ${r->secrets}; -EKEYREJECTED if it is not for ${cred}; else what is wrong with it (logged). */
+static int try_keyslot(struct repo *r, const struct id *id, const struct credentials *cred, struct buf *raw)
+{
+	char name[KEYSLOT_NAME_SIZE];
+	enum keyslot_kind kind;
+	int rc;
+
+	keyslot_object_name(id, name);
+	rc = read_keyslot(r, id, raw);
+	if (rc != 0)
+		return rc;
+	rc = keyslot_kind(raw->data, raw->len, &kind);
+	if (rc == 0 && !keyslot_suits(kind, cred))
+		return -EKEYREJECTED;
+	if (rc == 0)
+		rc = keyslot_open(raw->data, raw->len, cred, &r->secrets);
+	if (rc == 0) {
+		rc = config_matches(&r->config, r->secrets);
+		if (rc == 0)
+			return 0;
+		secrets_free(r->secrets);
+		r->secrets = NULL;
+		log_error(r->log, "%s: config is not the one that keyslot %.8s.. was made for", store_url(r->store),
+		    name + strlen(KEYS_PREFIX));
+		return -EBADMSG;
+	}
+	if (rc != -EKEYREJECTED)
+		log_error(r->log, "%s: %s", name, ERR(rc));
+	return rc;
+}
+
+int unlock_repo(struct repo *r, const struct credentials *cred)
+{
+	struct buf raw = BUF_INIT;
+	struct id_list l;
+	int rc, worst = -EKEYREJECTED;
+
+	rc = list_keyslots(r, &l);
+	if (rc != 0)
+		return rc;
+	last_used_first(r, &l);
+	for (size_t i = 0; i < l.n; i++) {
+		rc = try_keyslot(r, &l.ids[i], cred, &raw);
+		if (rc == 0) {
+			r->keyslot = l.ids[i];
+			index_keep(r->index, LAST_USED, l.ids[i].b, ID_LEN);
+			goto out;
+		}
+		if (rc != -EKEYREJECTED && rc != -ENOENT)
+			worst = rc;
+	}
+	rc = worst;
+	if (l.n == 0)
+		log_error(r->log, "%s: there are no keyslots", store_url(r->store));
+	else if (rc == -EKEYREJECTED)
+		log_error(r->log, "%s: wrong passphrase or key: none of %zu keyslot%s opens", store_url(r->store), l.n,
+		    l.n == 1 ? "" : "s");
+out:
+	buf_free(&raw);
+	free(l.ids);
+	return rc;
+}
+
+/* --- Adding ------------------------------------------------------------------------------------------------------- */
+
+/* The bundle to wrap: this one, or a new one of ${k->role}.  ${*made} is the caller's to free if it is not NULL. */
+static int choose_bundle(const struct repo *r, const struct repo_new_keyslot *k, const struct secrets **bundle,
+    struct secrets **made)
+{
+	*made = NULL;
+	if (k->same_bundle) {
+		*bundle = r->secrets;
+		return 0;
+	}
+	if (!(r->secrets->mask & SECRET_OWNER)) {
+		log_error(r->log, "only the owner's key can add a keyslot for a role, this one is %s's",
+		    role_name(r->secrets->role));
+		return -EPERM;
+	}
+	*made = secrets_for_role(r->secrets, k->role, k->name, k->host, k->tag, when_now_ns(), k->expires_ns);
+	*bundle = *made;
+	return *made == NULL ? -ENOMEM : 0;
+}
+
+static void fill_label(const struct repo_new_keyslot *k, enum role role, struct keyslot_label *label)
+{
+	memset(label, 0, sizeof(*label));
+	label->role = role;
+	label->created_ns = when_now_ns();
+	if (k->name != NULL)
+		strncpy(label->name, k->name, sizeof(label->name) - 1);
+}
+
+int repo_add_keyslot(const struct repo *r, const struct repo_new_keyslot *k, struct id *id)
+{
+	struct keyslot_params params = k->params;
+	const struct secrets *bundle;
+	struct keyslot_label label;
+	struct buf raw = BUF_INIT;
+	struct secrets *made;
+	char name[KEYSLOT_NAME_SIZE];
+	int rc;
+
+	rc = choose_bundle(r, k, &bundle, &made);
+	if (rc != 0)
+		return rc;
+	if (params.passes == 0)
+		params.passes = KEYSLOT_PASSES;
+	if (params.memory_kib == 0)
+		params.memory_kib = KEYSLOT_MEMORY_KIB;
+	fill_label(k, bundle->role, &label);
+	rc = keyslot_seal(bundle, &k->cred, &params, r->config.cipher, &r->config.metadata, &label, &raw);
+	if (rc != 0)
+		log_error(r->log, "new keyslot: %s", ERR(rc));
+	crypt_random(id->b, ID_LEN);
+	if (rc == 0)
+		rc = store_put(r->store, keyslot_object_name(id, name), raw.data, raw.len, STORE_EXCL);
+	buf_free(&raw);
+	secrets_free(made);
+	return rc;
+}
+
+/* --- Listing and removing ----------------------------------------------------------------------------------------- */
+
+static int by_creation(const void *a, const void *b)
+{
+	const struct repo_keyslot *x = a, *y = b;
+
+	if (x->label.created_ns != y->label.created_ns)
+		return x->label.created_ns < y->label.created_ns ? -1 : 1;
+	return id_compare(&x->id, &y->id);
+}
+
+int repo_keyslots(const struct repo *r, struct repo_keyslot **out, size_t *n)
+{
+	struct repo_keyslot *slots;
+	struct buf raw = BUF_INIT;
+	struct id_list l;
+	int rc;
+
+	rc = list_keyslots(r, &l);
+	if (rc != 0)
+		return rc;
+	slots = calloc(l.n + 1, sizeof(*slots));
+	if (slots == NULL) {
+		free(l.ids);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < l.n; i++) {
+		struct repo_keyslot *s = &slots[i];
+
+		s->id = l.ids[i];
+		s->current = id_equal(&s->id, &r->keyslot);
+		if (read_keyslot(r, &s->id, &raw) == 0 && keyslot_kind(raw.data, raw.len, &s->kind) == 0)
+			s->readable = keyslot_label(raw.data, raw.len, r->config.cipher, &r->config.metadata,
+			    &r->secrets->metadata, &s->label) == 0;
+	}
+	qsort(slots, l.n, sizeof(*slots), by_creation);
+	*out = slots;
+	*n = l.n;
+	buf_free(&raw);
+	free(l.ids);
+	return 0;
+}
+
+int repo_remove_keyslot(const struct repo *r, const struct id *id)
+{
+	char name[KEYSLOT_NAME_SIZE];
+	struct repo_keyslot *slots;
+	size_t n, owners = 0;
+	bool found = false, is_owner = false;
+	int rc;
+
+	rc = repo_keyslots(r, &slots, &n);
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < n; i++) {
+		bool owner = slots[i].readable && slots[i].label.role == ROLE_OWNER;
+
+		owners += owner;
+		if (id_equal(&slots[i].id, id)) {
+			found = true;
+			is_owner = owner;
+		}
+	}
+	free(slots);
+	keyslot_object_name(id, name);
+	if (!found) {
+		log_error(r->log, "%s: no such keyslot", name);
+		return -ENOENT;
+	}
+	if (is_owner && owners == 1) {
+		log_error(r->log, "%s: the last keyslot of the owner stays", name);
+		return -EBUSY;
+	}
+	return store_delete(r->store, name);
+}
