@@ -1,0 +1,266 @@
+/*
+ * varvefs: mount a repository.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "fs/daemon.h"
+#include "fs/mountpoint.h"
+#include "fs/ops.h"
+#include "fs/options.h"
+#include "fs/refresh.h"
+#include "repo/access.h"
+
+enum { EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12, EXIT_USAGE = 2 };
+
+/* Everything that the process has open. */
+struct mount {
+	struct fs_options options;
+	struct log log;
+	struct daemon daemon;
+	struct access access;
+	char *cache_dir;
+	struct repo *repo;
+	struct ops ops;
+	struct fuse_session *session;
+	struct refresher *refresher;
+};
+
+/* To stderr while there is one; a daemon's messages go to the system log. */
+static void write_log(void *arg, enum log_level level, const char *message)
+{
+	const struct mount *m = arg;
+
+	if (m->options.foreground || m->daemon.ready_fd >= 0)
+		fprintf(stderr, "varvefs: %s\n", message);
+	else
+		syslog(level == LOG_LEVEL_ERROR ? LOG_ERR : level == LOG_LEVEL_WARNING ? LOG_WARNING : LOG_INFO, "%s",
+		    message);
+}
+
+static int exit_status(int rc)
+{
+	switch (rc) {
+	case 0:
+		return 0;
+	case -ENOENT:
+	case -ENOTDIR:
+		return EXIT_NO_REPOSITORY;
+	case -EKEYREJECTED:
+		return EXIT_WRONG_KEY;
+	default:
+		return 1;
+	}
+}
+
+/* --- Opening ------------------------------------------------------------------------------------------------------ */
+
+static int open_repo(struct mount *m)
+{
+	const struct fs_options *o = &m->options;
+	struct repo_options ro = {
+		.url = o->url,
+		.credentials = access_credentials,
+		.arg = &m->access,
+		.segment_cache_bytes = (size_t)o->cache_mem,
+		.log = &m->log,
+	};
+	int rc;
+
+	m->access = (struct access){
+		.password_file = o->password_file,
+		.key_file = o->key_file,
+		.cache_dir = o->cache_dir,
+		.log = &m->log,
+	};
+	m->cache_dir = access_cache_dir(&m->access);
+	ro.cache_dir = m->cache_dir;
+	rc = repo_open(&ro, &m->repo);
+	access_destroy(&m->access);
+	return rc;
+}
+
+static int open_audit(struct mount *m)
+{
+	m->ops.audit_fd = -1;
+	if (m->options.audit == NULL)
+		return 0;
+	m->ops.audit_fd = open(m->options.audit, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (m->ops.audit_fd >= 0)
+		return 0;
+	log_error(&m->log, "%s: %s", m->options.audit, strerror(errno));
+	return -EIO;
+}
+
+/* Options for mount(2), as libfuse wants them. */
+static int mount_args(const struct mount *m, struct buf *out)
+{
+	const struct fs_options *o = &m->options;
+	int rc;
+
+	rc = buf_printf(out, "ro,subtype=varvefs,fsname=");
+	for (const char *p = store_url(m->repo->store); rc == 0 && *p != '\0'; p++) {
+		if (*p == ',' || *p == '\\')
+			rc = buf_u8(out, '\\');
+		if (rc == 0)
+			rc = buf_u8(out, (uint8_t)*p);
+	}
+	if (rc == 0 && o->allow_other)
+		rc = buf_printf(out, ",allow_other,default_permissions");
+	if (rc == 0 && o->kernel.len > 0)
+		rc = buf_printf(out, ",%s", (const char *)o->kernel.data);
+	return rc == 0 ? buf_u8(out, 0) : rc;
+}
+
+static int open_session(struct mount *m)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct buf options = BUF_INIT;
+	int rc;
+
+	rc = mount_args(m, &options);
+	if (rc == 0 && (fuse_opt_add_arg(&args, "varvefs") != 0 || fuse_opt_add_arg(&args, "-o") != 0 ||
+	    fuse_opt_add_arg(&args, (const char *)options.data) != 0 ||
+	    (m->options.debug && fuse_opt_add_arg(&args, "-d") != 0)))
+		rc = -ENOMEM;
+	if (rc == 0) {
+		m->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), &m->ops);
+		rc = m->session != NULL ? 0 : -EINVAL;
+	}
+	if (rc == 0 && fuse_session_mount(m->session, m->options.mountpoint) != 0) {
+		log_error(&m->log, "%s: cannot mount", m->options.mountpoint);
+		rc = -EIO;
+	}
+	fuse_opt_free_args(&args);
+	buf_free(&options);
+	return rc;
+}
+
+/* --- Running ------------------------------------------------------------------------------------------------------ */
+
+static int serve(struct mount *m)
+{
+	struct fuse_loop_config *cfg = fuse_loop_cfg_create();
+	int rc;
+
+	if (cfg == NULL)
+		return -ENOMEM;
+	fuse_loop_cfg_set_clone_fd(cfg, 1);
+	fuse_loop_cfg_set_max_threads(cfg, 16);
+	fuse_loop_cfg_set_idle_threads(cfg, 16);
+	rc = refresher_start(&m->ops, m->session, &m->refresher);
+	if (rc == 0) {
+		daemon_ready(&m->daemon);
+		rc = fuse_session_loop_mt(m->session, cfg);
+		/* A signal that ends the loop is the proper way to end. */
+		rc = rc > 0 ? 0 : rc;
+	}
+	refresher_stop(m->refresher);
+	fuse_loop_cfg_destroy(cfg);
+	return rc;
+}
+
+/* Memory that is freed in one thread is wanted in another: fewer arenas, and buffers that stay. */
+static void tune_process(void)
+{
+	struct rlimit no_core = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	prctl(PR_SET_DUMPABLE, 0);
+	umask(077);
+}
+
+static void close_all(struct mount *m)
+{
+	if (m->session != NULL) {
+		fuse_remove_signal_handlers(m->session);
+		fuse_session_unmount(m->session);
+		fuse_session_destroy(m->session);
+	}
+	vfs_free(m->ops.vfs);
+	if (m->ops.audit_fd >= 0)
+		close(m->ops.audit_fd);
+	repo_close(m->repo);
+	free(m->cache_dir);
+}
+
+static int prepare(struct mount *m, char **mountpoint)
+{
+	int rc;
+
+	if (!m->options.foreground) {
+		rc = daemon_start(&m->daemon);
+		if (rc != 0)
+			return rc;
+	}
+	rc = open_repo(m);
+	if (rc != 0)
+		return rc;
+	/* Whatever it is, it is not "no repository". */
+	rc = mountpoint_check(m->options.mountpoint, store_local_path(m->repo->store), &m->log);
+	if (rc != 0)
+		return -EBUSY;
+	*mountpoint = realpath(m->options.mountpoint, NULL);
+	if (*mountpoint == NULL)
+		return -EBUSY;
+	rc = open_audit(m);
+	if (rc == 0)
+		rc = vfs_new(m->repo, &m->options, &m->log, &m->ops.vfs);
+	return rc == -ENOENT || rc == -ENOTDIR ? -EINVAL : rc;
+}
+
+static int run(struct mount *m)
+{
+	char *mountpoint = NULL;
+	int rc;
+
+	rc = prepare(m, &mountpoint);
+	if (rc == 0) {
+		free(m->options.mountpoint);
+		m->options.mountpoint = mountpoint;
+		m->ops.repo = m->repo;
+		m->ops.opts = &m->options;
+		m->ops.log = &m->log;
+		rc = open_session(m);
+	}
+	if (rc == 0 && fuse_set_signal_handlers(m->session) != 0)
+		rc = -EIO;
+	if (rc == 0)
+		rc = serve(m);
+	close_all(m);
+	return exit_status(rc);
+}
+
+int main(int argc, char **argv)
+{
+	struct mount m = { .daemon = { .ready_fd = -1 }, .ops = { .audit_fd = -1 } };
+	char error[512];
+	int status;
+
+	m.log = (struct log){ .write = write_log, .arg = &m, .max = LOG_LEVEL_INFO };
+	if (fs_options_parse(argc, argv, &m.options, error, sizeof(error)) != 0) {
+		fprintf(stderr, "varvefs: %s\n", error);
+		status = EXIT_USAGE;
+	} else if (m.options.help) {
+		fputs(fs_usage, stdout);
+		status = 0;
+	} else if (m.options.version) {
+		printf("varvefs %s (libfuse %s)\n", VARVE_VERSION, fuse_pkgversion());
+		status = 0;
+	} else {
+		tune_process();
+		openlog("varvefs", LOG_PID, LOG_DAEMON);
+		status = run(&m);
+	}
+	fs_options_destroy(&m.options);
+	return status;
+}

@@ -1,0 +1,106 @@
+/*
+ * Checks on the directory to mount on.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fs/mountpoint.h"
+
+/* Is ${path} below, or the same as, ${dir}?  Both are absolute and resolved. */
+static bool within(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	if (strcmp(dir, "/") == 0)
+		return true;
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+static bool is_mounted_on(const char *path)
+{
+	struct stat here, above;
+	char parent[4096];
+
+	if (snprintf(parent, sizeof(parent), "%s/..", path) >= (int)sizeof(parent))
+		return false;
+	return stat(path, &here) == 0 && stat(parent, &above) == 0 &&
+	    (here.st_dev != above.st_dev || here.st_ino == above.st_ino);
+}
+
+static int check_empty(const char *dir)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+	int rc = 0;
+
+	if (d == NULL)
+		return -errno;
+	while (rc == 0 && (e = readdir(d)) != NULL) {
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			rc = -ENOTEMPTY;
+	}
+	closedir(d);
+	return rc;
+}
+
+static const char dead_mount[] = "a mount whose daemon is gone is still here: unmount it first";
+
+/*
+ * Something is mounted: is anybody behind it?  Its attributes may still be in the kernel's cache, so ask for its
+ * entries.
+ */
+static int check_mounted(const char *dir, const char **why)
+{
+	bool dead = check_empty(dir) == -ENOTCONN;
+
+	*why = dead ? dead_mount : "something is mounted here already";
+	return dead ? -ENOTCONN : -EBUSY;
+}
+
+static int check(const char *dir, const char *repository, const char **why)
+{
+	char *real = NULL, *repo = NULL;
+	struct stat st;
+	int rc;
+
+	if (stat(dir, &st) != 0) {
+		rc = -errno;
+		*why = rc == -ENOTCONN ? dead_mount : strerror(-rc);
+		return rc;
+	}
+	*why = strerror(ENOTDIR);
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	real = realpath(dir, NULL);
+	repo = repository != NULL ? realpath(repository, NULL) : NULL;
+	rc = real == NULL ? -errno : 0;
+	*why = strerror(errno);
+	if (rc == 0 && is_mounted_on(real))
+		rc = check_mounted(real, why);
+	if (rc == 0 && repo != NULL && (within(real, repo) || within(repo, real))) {
+		rc = -ELOOP;
+		*why = "the mountpoint and the repository overlap";
+	}
+	if (rc == 0) {
+		rc = check_empty(real);
+		*why = rc == -ENOTEMPTY ? "the mountpoint is not empty" : strerror(-rc);
+	}
+	free(real);
+	free(repo);
+	return rc;
+}
+
+int mountpoint_check(const char *dir, const char *repository, const struct log *log)
+{
+	const char *why = "";
+	int rc = check(dir, repository, &why);
+
+	if (rc != 0)
+		log_error(log, "%s: %s", dir, why);
+	return rc;
+}

@@ -1,0 +1,34 @@
+/*
+ * FUSE low-level operations: the edge between the kernel's requests and the vfs.  Each handler decodes, calls one
+ * function of vfs.h, and replies exactly once.
+ */
+#ifndef VARVE_FS_OPS_H
+#define VARVE_FS_OPS_H
+
+#include <stdatomic.h>
+
+#include "fs/fuse.h"
+#include "fs/vfs.h"
+
+/* Requests by kind, for statistics on SIGUSR1 and tests. */
+enum op_kind {
+	OP_LOOKUP, OP_GETATTR, OP_READLINK, OP_OPEN, OP_READ, OP_READDIR, OP_READDIRPLUS, OP_XATTR, OP_STATFS, OP_LSEEK,
+	OP_FORGET, OP_OTHER, OP_KINDS,
+};
+
+/* What the handlers get as their userdata. */
+struct ops {
+	struct vfs *vfs;
+	struct repo *repo;
+	const struct fs_options *opts;
+	const struct log *log;
+	int audit_fd; /* -1: none */
+	_Atomic uint64_t count[OP_KINDS];
+};
+
+extern const struct fuse_lowlevel_ops fs_ops;
+
+/* Names of the kinds, for printing. */
+extern const char *const op_names[OP_KINDS];
+
+#endif

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Mountpoints that are not fit, repositories that are not there, mounts that are busy or dead.
+. "$(dirname "$0")/lib/scenario.sh"
+
+need_fuse
+new_repo
+mkdir "$WORK/src"
+echo data >"$WORK/src/file"
+cd "$WORK/src"
+expect_status 0 "$VARVE" backup .
+mkdir "$WORK/empty" "$WORK/full"
+touch "$WORK/full/file" "$WORK/plain"
+
+expect_status 1 "$VARVE" mount "$WORK/missing"
+expect_match 'missing: No such file' "$WORK/err"
+expect_status 1 "$VARVE" mount "$WORK/plain"
+expect_match 'plain: Not a directory' "$WORK/err"
+expect_status 1 "$VARVE" mount "$WORK/full"
+expect_match 'full: the mountpoint is not empty' "$WORK/err"
+mkdir "$VARVE_REPOSITORY/inside"
+expect_status 1 "$VARVE" mount "$VARVE_REPOSITORY/inside"
+expect_match 'overlap' "$WORK/err"
+rmdir "$VARVE_REPOSITORY/inside"
+expect_status 1 "$VARVE" mount "$WORK"
+expect_match 'overlap' "$WORK/err"
+ok "unfit mountpoints"
+
+expect_status 2 "$VARVE" mount
+expect_status 2 "$VARVE" mount -o nonsense "$WORK/empty"
+expect_match 'nonsense: unknown mount option' "$WORK/err"
+expect_status 2 "$VARVE" mount -o cache_mem=much "$WORK/empty"
+expect_status 2 "$VARVE" mount -o utc=1 "$WORK/empty"
+expect_status 10 "$VARVE" mount -r "$WORK/nowhere" "$WORK/empty"
+expect_status 10 "$VARVE" mount -r "$WORK/full" "$WORK/empty"
+head -c 64 /dev/urandom >"$WORK/otherkey"
+expect_status 12 "$VARVE" mount --key-file "$WORK/otherkey" "$WORK/empty"
+expect_status 1 "$VARVE" mount --snapshot nonsense "$WORK/empty"
+expect_status 1 "$VARVE" mount --snapshot latest:nothing "$WORK/empty"
+expect_status 1 "$VARVE" mount --snapshot latest:file "$WORK/empty"
+! mountpoint -q "$WORK/empty" || die "something is mounted after errors"
+ok "options, repositories, keys"
+
+# The other ways in: mount(8) and varvefs itself.
+scenario_mounts+=("$WORK/empty")
+expect_status 0 "$VARVEFS" "$VARVE_REPOSITORY" "$WORK/empty" -o "key_file=$VARVE_KEY_FILE,noatime,_netdev"
+expect_equal "contents" "$(cat "$WORK/empty/latest/file")" data
+expect_status 1 "$VARVE" mount "$WORK/empty"
+expect_match 'something is mounted here already' "$WORK/err"
+
+# A second mount of the same repository at the same time.
+mount_varve "$WORK/second"
+expect_equal "contents of the second" "$(cat "$WORK/second/latest/file")" data
+umount_varve "$WORK/second"
+
+# Busy.
+exec 7<"$WORK/empty/latest/file"
+expect_status 1 "$VARVE" unmount "$WORK/empty"
+expect_equal "still usable" "$(cat "$WORK/empty/latest/file")" data
+exec 7<&-
+umount_varve "$WORK/empty"
+expect_status 1 "$VARVE" unmount "$WORK/empty"
+ok "busy and second mounts"
+
+# A daemon that dies leaves an error, not an empty directory; and is cleaned up by unmount.
+mount_varve "$WORK/empty"
+pid=$(pgrep -f "varvefs.*$WORK/empty" | head -n 1)
+kill -9 "$pid"
+for _ in $(seq 50); do
+	ls "$WORK/empty" >/dev/null 2>"$WORK/err" || break
+	sleep 0.1
+done
+expect_match 'Transport endpoint is not connected' "$WORK/err"
+expect_status 1 "$VARVE" mount "$WORK/empty"
+expect_match 'unmount it first' "$WORK/err"
+umount_varve "$WORK/empty"
+mount_varve "$WORK/empty"
+expect_equal "after all that" "$(cat "$WORK/empty/latest/file")" data
+umount_varve "$WORK/empty"
+ok "killed daemon"
+
+# SIGTERM ends a mount in good order.
+mount_varve "$WORK/empty"
+pid=$(pgrep -f "varvefs.*$WORK/empty" | head -n 1)
+kill -TERM "$pid"
+for _ in $(seq 50); do
+	mountpoint -q "$WORK/empty" || break
+	sleep 0.1
+done
+! mountpoint -q "$WORK/empty" || die "still mounted after SIGTERM"
