@@ -78,9 +78,11 @@ static int read_file(struct access *a, const char *what, const char *path, size_
 	rc = fd < 0 ? -errno : read_fd(fd, max, out);
 	if (fd >= 0)
 		close(fd);
-	if (rc != 0)
-		log_error(a->log, "%s %s: %s", what, path, rc == -EFBIG ? "too large" : strerror(-rc));
-	return rc;
+	if (rc == 0)
+		return 0;
+	log_error(a->log, "%s %s: %s", what, path, rc == -EFBIG ? "too large" : strerror(-rc));
+	/* Not -ENOENT: that would mean that there is no repository. */
+	return rc == -ENOMEM ? rc : -EINVAL;
 }
 
 /* Run the command with a shell, as ssh and restic do, and take what it prints. */

@@ -3,7 +3,8 @@
  * promises.
  *
  *   URL:     --repo, $VARVE_REPOSITORY (the configuration file's comes in as a default of the program)
- *   secret:  --password-file, --key-file (both: two factors), $VARVE_PASSWORD_FILE, $VARVE_KEY_FILE, $VARVE_PASSWORD_COMMAND,
+ *   secret:  --password-file, --key-file (both: two factors), $VARVE_PASSWORD_FILE, $VARVE_KEY_FILE,
+ *            $VARVE_PASSWORD_COMMAND,
  *            $VARVE_PASSWORD, a prompt on the terminal (/dev/tty, never stdin)
  *   cache:   --cache-dir, $VARVE_CACHE_DIR, /var/cache/varve for root, $XDG_CACHE_HOME/varve, ~/.cache/varve
  */
@@ -34,8 +35,8 @@ char *access_cache_dir(const struct access *a);
  * access_credentials(arg, out):
  * A repo_credentials_fn for an existing repository; ${arg} is the struct access.  A passphrase ends at the first
  * newline of its file or the command's output.  Return 0; -EKEYREJECTED if nothing was given and there is no
- * terminal; -EINVAL for an empty passphrase or a key file that is too short; the error of a file that cannot be read,
- * -EIO if the command failed.  Logged.
+ * terminal; -EINVAL for an empty passphrase, a key file that is too short, or a file that cannot be read; -EIO if the
+ * command failed.  Logged.
  */
 int access_credentials(void *arg, struct credentials *out);
 

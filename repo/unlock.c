@@ -80,7 +80,10 @@ static void last_used_first(const struct repo *r, struct id_list *l)
 	buf_free(&last);
 }
 
-/* One try.  Return 0 with ${r->secrets}; -EKEYREJECTED if it is not for ${cred}; else what is wrong with it (logged). */
+/*
+ * One try.  Return 0 with ${r->secrets}; -EKEYREJECTED if it is not for ${cred}; else what is wrong with it
+ * (logged).
+ */
 static int try_keyslot(struct repo *r, const struct id *id, const struct credentials *cred, struct buf *raw)
 {
 	char name[KEYSLOT_NAME_SIZE];
