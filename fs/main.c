@@ -15,9 +15,9 @@
 
 #include "fs/daemon.h"
 #include "fs/mountpoint.h"
-#include "fs/ops.h"
+#include "fs/kernel/ops.h"
 #include "fs/options.h"
-#include "fs/refresh.h"
+#include "fs/kernel/refresh.h"
 #include "repo/access.h"
 
 enum { EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12, EXIT_USAGE = 2 };

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "fs/snap.h"
+#include "fs/vfs/snap.h"
 
 #define SNAPS_CACHED 256 /* power of two; a manifest takes about 2 KiB */
 

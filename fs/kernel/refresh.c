@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "fs/refresh.h"
+#include "fs/kernel/refresh.h"
 
 struct refresher {
 	struct ops *ops;

@@ -7,8 +7,8 @@
 
 #include <stdatomic.h>
 
-#include "fs/fuse.h"
-#include "fs/vfs.h"
+#include "fs/kernel/fuse.h"
+#include "fs/vfs/vfs.h"
 
 /* Requests by kind, for statistics on SIGUSR1 and tests. */
 enum op_kind {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/view.h"
+#include "fs/vfs/view.h"
 #include "repo/util/when.h"
 
 #define NO_GROUP UINT32_MAX

@@ -1,14 +1,14 @@
 /*
- * Inside of the vfs: shared by vfs.c (dispatch), vfs_tree.c (inside snapshots), vfs_virtual.c (above them),
- * vfs_xattr.c.
+ * Inside of the vfs: shared by vfs.c (dispatch), tree_node.c (inside snapshots), virtual_node.c (above them),
+ * xattr.c.
  */
 #ifndef VARVE_FS_VFS_IMPL_H
 #define VARVE_FS_VFS_IMPL_H
 
 #include <pthread.h>
 
-#include "fs/snap.h"
-#include "fs/vfs.h"
+#include "fs/vfs/snap.h"
+#include "fs/vfs/vfs.h"
 
 struct vfs {
 	struct repo *repo;

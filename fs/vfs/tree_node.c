@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/vfs_impl.h"
+#include "fs/vfs/vfs_impl.h"
 
 /* --- Holding nodes ------------------------------------------------------------------------------------------------ */
 

@@ -4,7 +4,7 @@
 #ifndef VARVE_FS_REFRESH_H
 #define VARVE_FS_REFRESH_H
 
-#include "fs/ops.h"
+#include "fs/kernel/ops.h"
 
 struct refresher;
 

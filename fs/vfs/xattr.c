@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/vfs_impl.h"
+#include "fs/vfs/vfs_impl.h"
 #include "repo/tree/xattr.h"
 #include "repo/util/when.h"
 

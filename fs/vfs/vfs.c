@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/vfs_impl.h"
+#include "fs/vfs/vfs_impl.h"
 #include "repo/util/when.h"
 
 static bool is_virtual(uint64_t node)

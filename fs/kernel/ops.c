@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/ops.h"
+#include "fs/kernel/ops.h"
 #include "repo/util/when.h"
 
 #define FOREVER 1e9       /* seconds; the kernel takes no more than fits its clock */
