@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,11 +170,17 @@ static int serve(struct mount *m)
 	return rc;
 }
 
-/* Memory that is freed in one thread is wanted in another: fewer arenas, and buffers that stay. */
+/*
+ * Secrets do not go into core dumps.  What one thread frees another wants: few arenas, and request buffers that are
+ * not mapped and unmapped each time.
+ */
 static void tune_process(void)
 {
 	struct rlimit no_core = { 0, 0 };
 
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
 	setrlimit(RLIMIT_CORE, &no_core);
 	prctl(PR_SET_DUMPABLE, 0);
 	umask(077);
