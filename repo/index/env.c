@@ -333,7 +333,7 @@ int env_open(const struct env_options *opts, struct env **out)
 	}
 	rc = env_open_private(opts, NULL, &e);
 	if (rc < 0) {
-		log_error(opts->log, "index: no place for a temporary one: %s", ERR(rc));
+		log_error(opts->log, "index: no place for a temporary one: %s", ENV_ERROR(rc));
 		rc = rc == -ENOMEM ? rc : -EIO;
 	}
 out:

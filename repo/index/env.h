@@ -12,8 +12,8 @@
  *
  * Generations: when all places are to be loaded anew, that is done into the tables that are not in use (generation n+1
  * beside n), and one transaction switches.  Who reads meanwhile sees the old ones, or the new ones, whole.  Packs keep
- * their numbers through that: a number is never given to another pack.  A pack belongs to the index if its generation
- * is not below that of the index.
+ * their numbers through that.  One belongs to the index if its generation is not below that of the index; the record of
+ * one that does not stays, as it is small and somebody may still hold its number.
  */
 #ifndef VARVE_INDEX_ENV_H
 #define VARVE_INDEX_ENV_H

@@ -302,36 +302,6 @@ out:
 	return commit(&l);
 }
 
-/* Forget the packs that did not belong to the last generation either: nobody can have just looked up their numbers. */
-static int purge_packs(struct load *l, uint32_t before)
-{
-	struct lmdb_cursor *c;
-	struct pack_record rec;
-	struct buf dead = BUF_INIT;
-	struct rd key, data;
-	int rc;
-
-	rc = lmdb_seek(l->txn, ENV_PACKS, NULL, 0, &c);
-	if (rc < 0)
-		return rc;
-	while ((rc = lmdb_next(c, &key, &data)) > 0) {
-		rc = pack_record_decode(data, &rec);
-		if (rc == 0 && rec.generation < before && key.len == 4 &&
-		    (buf_append(&dead, key.p, 4) < 0 || buf_append(&dead, rec.info.id.b, ID_LEN) < 0))
-			rc = -ENOMEM;
-		if (rc < 0)
-			break;
-	}
-	lmdb_cursor_close(c);
-	for (size_t at = 0; at < dead.len && rc == 0; at += 4 + ID_LEN) {
-		rc = lmdb_delete(l->txn, ENV_PACKS, dead.data + at, 4);
-		if (rc == 0)
-			rc = lmdb_delete(l->txn, ENV_PACK_IDS, dead.data + at + 4, ID_LEN);
-	}
-	buf_free(&dead);
-	return rc;
-}
-
 int load_finish_generation(struct env *env, uint32_t generation)
 {
 	struct load l = { .env = env };
@@ -344,8 +314,6 @@ int load_finish_generation(struct env *env, uint32_t generation)
 	l.rc = lmdb_clear(l.txn, ENV_OBJECTS + old % 2);
 	if (l.rc == 0)
 		l.rc = lmdb_clear(l.txn, ENV_RUNS + old % 2);
-	if (l.rc == 0)
-		l.rc = purge_packs(&l, old);
 out:
 	return commit(&l);
 }
