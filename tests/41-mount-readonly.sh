@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib/scenario.sh"
 
 need_fuse
+need python3 findmnt setfattr
 as_root
 new_repo
 src=$WORK/src
@@ -82,3 +83,31 @@ for _ in range(300):
     assert os.pread(a, n, off) == os.pread(b, n, off), (off, n)
 P
 umount_varve
+
+# File handles outlive the kernel's memory of the file, and the mount (as an NFS server needs).
+cat >"$WORK/handle.py" <<'P'
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+what, path, mount, saved = sys.argv[1:]
+if what == "save":
+    buf = ctypes.create_string_buffer(struct.pack("Ii", 128, 0) + bytes(128))
+    mid = ctypes.c_int()
+    if libc.name_to_handle_at(-100, path.encode(), buf, ctypes.byref(mid), 0) != 0:
+        sys.exit(f"name_to_handle_at: {os.strerror(ctypes.get_errno())}")
+    open(saved, "wb").write(buf.raw[:8 + struct.unpack("I", buf.raw[:4])[0]])
+else:
+    fd = libc.open_by_handle_at(os.open(mount, os.O_RDONLY), open(saved, "rb").read(), os.O_RDONLY)
+    if fd < 0:
+        sys.exit(f"open_by_handle_at: {os.strerror(ctypes.get_errno())}")
+    sys.stdout.buffer.write(os.read(fd, 100))
+P
+mkdir -p deep/er && echo handled >deep/er/file
+expect_status 0 "$VARVE" backup .
+mount_varve "$mnt"
+python3 "$WORK/handle.py" save "$mnt/latest/deep/er/file" "$mnt" "$WORK/handle"
+echo 2 >/proc/sys/vm/drop_caches
+expect_equal "by handle" "$(python3 "$WORK/handle.py" open - "$mnt" "$WORK/handle")" handled
+umount_varve "$mnt"
+mount_varve "$mnt"
+expect_equal "by handle, after a remount" "$(python3 "$WORK/handle.py" open - "$mnt" "$WORK/handle")" handled
+umount_varve "$mnt"

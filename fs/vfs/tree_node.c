@@ -174,6 +174,37 @@ static int parent_number(struct vfs *v, const struct tree_entry *root, uint64_t 
 	return rc;
 }
 
+/* The node of the directory that holds a held node. */
+static int parent_node(struct vfs *v, const struct tnode *t, uint64_t *out)
+{
+	uint64_t node = node_make(t->snap->slot, t->number), number = 0;
+	int rc = 0;
+
+	if (t->number == 0 || node == v->root) {
+		*out = NODE_SNAPSHOTS;
+		return 0;
+	}
+	rc = parent_number(v, &t->snap->manifest.root, t->number, &number);
+	if (rc == 0)
+		*out = node_make(t->snap->slot, number);
+	return rc;
+}
+
+int tree_node_parent(struct vfs *v, uint64_t node, uint64_t *out)
+{
+	struct tnode t;
+	int rc;
+
+	rc = tnode_get(v, node, &t);
+	if (rc != 0)
+		return rc;
+	rc = parent_node(v, &t, out);
+	if (rc != 0)
+		rc = tnode_error(v, node, rc, "find the directory of it");
+	tnode_put(v, &t);
+	return rc;
+}
+
 static int read_entries(struct vfs *v, const struct tnode *t, uint64_t pos, vfs_entry_fn *fn, void *arg)
 {
 	struct tree_iter it;
@@ -211,8 +242,7 @@ int tree_node_readdir(struct vfs *v, uint64_t node, uint64_t off, vfs_entry_fn *
 		goto out;
 	}
 	if (off < COOKIE_DOTDOT) {
-		rc = parent_number(v, &t.snap->manifest.root, t.number, &parent);
-		parent = t.number == 0 || node == v->root ? (uint64_t)NODE_SNAPSHOTS : node_make(t.snap->slot, parent);
+		rc = parent_node(v, &t, &parent);
 		if (rc == 0 && vfs_readdir_dots(node, parent, off, fn, arg))
 			goto out;
 	}

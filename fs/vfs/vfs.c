@@ -162,8 +162,27 @@ int vfs_getattr(struct vfs *v, uint64_t node, struct vfs_attr *out)
 	return is_virtual(node) ? virtual_getattr(v, node, out) : tree_node_getattr(v, node, out);
 }
 
+/*
+ * "." and "..": how the kernel gets back from a file handle (NFS, open_by_handle_at) to a node that it has
+ * forgotten.
+ */
+static int lookup_dots(struct vfs *v, uint64_t node, bool up, struct vfs_attr *out)
+{
+	uint64_t parent = node;
+	int rc = 0;
+
+	out->cache = VFS_CACHE_NEVER;
+	if (up && node != v->root && is_virtual(node))
+		parent = virtual_parent(node);
+	else if (up && node != v->root)
+		rc = tree_node_parent(v, node, &parent);
+	return rc == 0 ? vfs_getattr(v, parent, out) : rc;
+}
+
 int vfs_lookup(struct vfs *v, uint64_t parent, const char *name, struct vfs_attr *out)
 {
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return lookup_dots(v, parent, name[1] == '.', out);
 	return is_virtual(parent) ? virtual_lookup(v, parent, name, out) : tree_node_lookup(v, parent, name, out);
 }
 

@@ -53,7 +53,10 @@ uint64_t vfs_root(const struct vfs *v);
 /* Attributes of a node. */
 int vfs_getattr(struct vfs *v, uint64_t node, struct vfs_attr *out);
 
-/* Child ${name} of ${parent}.  On -ENOENT ${out->cache} says whether that may be kept.  -ENOTDIR; others as above. */
+/*
+ * Child ${name} of ${parent}; "." is the node itself, ".." its directory.  On -ENOENT ${out->cache} says whether
+ * that may be kept.  -ENOTDIR; others as above.
+ */
 int vfs_lookup(struct vfs *v, uint64_t parent, const char *name, struct vfs_attr *out);
 
 /**

@@ -43,12 +43,14 @@ int tnode_error(struct vfs *v, uint64_t node, int rc, const char *what);
 int tree_node_getattr(struct vfs *v, uint64_t node, struct vfs_attr *out);
 int tree_node_lookup(struct vfs *v, uint64_t parent, const char *name, struct vfs_attr *out);
 int tree_node_readdir(struct vfs *v, uint64_t node, uint64_t off, vfs_entry_fn *fn, void *arg);
+int tree_node_parent(struct vfs *v, uint64_t node, uint64_t *out);
 int tree_node_readlink(struct vfs *v, uint64_t node, char *out, size_t size);
 
 /* ... and for virtual ones. */
 int virtual_getattr(struct vfs *v, uint64_t node, struct vfs_attr *out);
 int virtual_lookup(struct vfs *v, uint64_t parent, const char *name, struct vfs_attr *out);
 int virtual_readdir(struct vfs *v, uint64_t node, uint64_t off, vfs_entry_fn *fn, void *arg);
+uint64_t virtual_parent(uint64_t node);
 int virtual_readlink(struct vfs *v, uint64_t node, char *out, size_t size);
 
 /* Cookies of "." and ".."; others begin behind them. */

@@ -331,13 +331,17 @@ static int list_in(struct vfs *v, struct view *view, uint64_t node, uint64_t off
 	}
 }
 
-static uint64_t parent_of(uint64_t node)
+uint64_t virtual_parent(uint64_t node)
 {
 	switch (node_class(node)) {
 	case NODE_HOST_DIR:
 		return NODE_HOSTS;
 	case NODE_TAG_DIR:
 		return NODE_TAGS;
+	case NODE_AT_LINK:
+		return NODE_AT;
+	case NODE_ID_LINK:
+		return NODE_IDS;
 	default:
 		return NODE_ROOT;
 	}
@@ -350,7 +354,7 @@ int virtual_readdir(struct vfs *v, uint64_t node, uint64_t off, vfs_entry_fn *fn
 
 	if (is_link(node))
 		return -ENOTDIR;
-	if (off < COOKIE_DOTDOT && vfs_readdir_dots(node, parent_of(node), off, fn, arg))
+	if (off < COOKIE_DOTDOT && vfs_readdir_dots(node, virtual_parent(node), off, fn, arg))
 		return 0;
 	view = vfs_view(v);
 	rc = list_in(v, view, node, off, fn, arg);
