@@ -4,9 +4,16 @@
  *
  * Environment "<cache dir>/<repository id, 32 digits>/" with mode 0700.  It holds ids (keyed hashes), places, pack names
  * and wrapped keys, slots, and manifests in their sealed form: nothing that would need a key to be read in the store is
- * in it in clear.  If the directory cannot be used (no permission, read-only, disk full) the index works in a private
- * environment in memory (/dev/shm) or a temporary directory instead, with one warning.  If it is damaged, of another
- * version or of another repository, it is made anew, with one warning.
+ * in it in clear.  If the directory cannot be used (no permission, somebody else's, read-only, on a network file system,
+ * open in this process already, disk full) the index works in a private environment in memory (/dev/shm) or a temporary
+ * directory instead, with one warning.  If it is damaged, of another version or of another repository, it is made anew,
+ * with one warning: a file that was not closed, or has changed since it was, is checked before it is used (guard.h,
+ * lmdb_check.h), so a garbled one gives no wrong answer.  It may be deleted at any time, also while it is in use.
+ *
+ * An environment goes with a repository, whatever store it is in: of two stores of one repository that hold different
+ * runs, the one that was refreshed from last counts.
+ *
+ * It must not be used in a child process that was forked after index_open().
  *
  * Thread-safe; several processes may use one environment at a time.
  */
@@ -20,7 +27,7 @@ struct index;
 struct index_options {
 	struct store *store;                /* borrowed until index_close() */
 	const struct seal_domain *metadata; /* borrowed until index_close() */
-	const char *cache_dir;              /* parent of the environments; made if missing */
+	const char *cache_dir;              /* parent of the environments; made if missing.  NULL: a private one */
 	const uint8_t *repo_id;             /* 16 bytes */
 	uint32_t segment_size;
 	const struct log *log;
@@ -42,17 +49,19 @@ const char *index_path(const struct index *x);
 
 /**
  * index_refresh(x):
- * Bring it up to date with the runs that are in the store now: one listing, and each run that is new is loaded (in
- * ascending order of id, in transactions of bounded size); if a loaded run has vanished, all places are loaded anew.
- * A damaged run is logged and skipped, and counted.  Return 0, or a positive number of runs that could not be loaded;
- * -ENOSPC and the like never (see above); what the store returns if the listing failed.
+ * Bring it up to date with the runs that are in the store now: one listing, and the runs that are new are loaded (merged
+ * in ascending order of id, in transactions of bounded size); if a loaded run has vanished or was replaced, all places
+ * are loaded anew, and take the place of the old ones in one step.  An object that several runs have is found where the
+ * first loaded one has it.  A damaged run is logged once and skipped, tried again after ten minutes, and counted.  Return
+ * 0, or a positive number of runs that could not be loaded; -ENOSPC and the like never (see above); -ENOMEM; what the
+ * store returns if the listing failed.
  */
 int index_refresh(struct index *x);
 
 /**
  * index_lookup(x, id, out):
- * Place of an object; ${out->pack} is this index's number (index_pack()).  Return 0; -ENOENT if no loaded run has it;
- * -EIO if the environment fails (logged).
+ * Place of an object; ${out->pack} is this index's number (index_pack()), which stays good as long as the index is open.
+ * Return 0; -ENOENT if no loaded run has it; -EIO if the environment fails (logged) or could not take all runs.
  */
 int index_lookup(struct index *x, const struct id *id, struct place *out);
 
@@ -77,7 +86,8 @@ int index_stats(struct index *x, struct index_stats *out);
 /**
  * index_slot(x, snapshot, slot):
  * The number (1 to 2^22 - 1) that this machine has given the snapshot, assigned now if it has none; never reused and
- * never changed while the environment lives.  Return 0, -ENOSPC when all are used, -EIO.
+ * never changed while the environment lives.  It follows from the id, but for snapshots that meet in one: so most have
+ * the same again if the environment is lost.  Return 0, -ENOSPC when all are used, -EIO.
  */
 int index_slot(struct index *x, const struct id *snapshot, uint32_t *slot);
 
@@ -96,12 +106,13 @@ void index_drop(struct index *x, const char *name);
 /**
  * index_rebuild_runs(opts, nruns, nobjects):
  * Read the table of every pack in the store that no readable run names, and write new runs for them; memory bounded by
- * the size of one run.  Return 0 with the counts; a positive number of packs whose tables could not be read (logged by
- * name); what the store returns.
+ * the size of one run.  A run is readable if all of it is.  Return 0 with the counts; a positive number of packs whose
+ * tables could not be read (logged by name), with the counts; -EACCES if this role has not the keys; -ENOMEM; what the
+ * store returns.
  */
 int index_rebuild_runs(const struct index_options *opts, uint64_t *nruns, uint64_t *nobjects);
 
-/* Remove the environment of this repository from the disk; nobody may have it open.  Return 0 or a negative errno. */
+/* Remove the environment of this repository from the disk.  Return 0; -EBUSY if it is open; another negative errno. */
 int index_remove(const char *cache_dir, const uint8_t repo_id[16]);
 
 #endif

@@ -19,7 +19,7 @@
 #define BATCH_INSERT 4096
 
 /* Memory of the windows of all runs that are merged at a time, and the largest window that one is given. */
-#define MERGE_MEMORY (64u * 1024 * 1024)
+#define MERGE_MEMORY (32u * 1024 * 1024)
 #define WINDOW_MAX (4u * 1024 * 1024)
 #define MERGE_RUNS_MAX (MERGE_MEMORY / RUN_WINDOW_MIN)
 

@@ -318,7 +318,7 @@ static int load_anew(struct refresh *f)
 
 static void end_refresh(struct refresh *f)
 {
-	for (size_t i = 0; i < f->nruns; i++)
+	for (size_t i = 0; f->run && i < f->nruns; i++)
 		run_close(f->run[i].run);
 	free(f->run);
 	free(f->loaded.id);
@@ -326,15 +326,16 @@ static void end_refresh(struct refresh *f)
 	free(f->replaced.id);
 }
 
-/* Bring ${env} up to date.  Return the number of runs that could not be loaded, or the failure of the environment. */
+/*
+ * Bring ${env} up to date; the caller has locked loading, and listed the runs after that: who listed before could take a
+ * run for gone that another process has put and loaded since.  Return the number of runs that could not be loaded, or
+ * the failure of the environment.
+ */
 static int bring_up(struct index *x, struct env *env, const struct ids *present)
 {
 	struct refresh f = { .x = x, .env = env, .present = *present };
 	int rc;
 
-	rc = env_lock_load(env);
-	if (rc < 0)
-		return rc;
 	rc = read_loaded(&f);
 	if (rc == 0)
 		rc = open_new_runs(&f);
@@ -343,7 +344,6 @@ static int bring_up(struct index *x, struct env *env, const struct ids *present)
 		rc = is_stale(&f) ? load_anew(&f) : load_open(&f, f.generation);
 	}
 	end_refresh(&f);
-	env_unlock_load(env);
 	return rc < 0 ? rc : (int)f.nbad;
 }
 
@@ -433,23 +433,31 @@ int index_replace(struct index *x, unsigned nth, int why)
 	return rc < 0 ? rc : 0;
 }
 
+/* ${*listed} is what the listing returned; if that was 0, return as bring_up(). */
+static int refresh_locked(struct index *x, struct ids *present, int *listed)
+{
+	int rc = env_lock_load(x->env);
+
+	*listed = list_runs(x, present);
+	if (rc == 0 && *listed == 0)
+		rc = bring_up(x, x->env, present);
+	env_unlock_load(x->env);
+	return rc;
+}
+
 int index_refresh(struct index *x)
 {
 	struct ids present = { NULL, 0 };
-	int rc;
+	int rc, listed;
 
 	pthread_mutex_lock(&x->loader);
-	rc = list_runs(x, &present);
-	if (rc < 0)
-		goto out;
-	rc = bring_up(x, x->env, &present);
-	if (rc < 0 && rc != -ENOMEM)
-		rc = try_replace(x, rc, &present);
+	rc = refresh_locked(x, &present, &listed);
+	if (listed < 0)
+		rc = listed;
 	else if (rc >= 0)
 		x->short_of_room = false;
-	if (rc < 0 && rc != -ENOMEM)
+	else if (rc != -ENOMEM && (rc = try_replace(x, rc, &present)) < 0 && rc != -ENOMEM)
 		rc = (int)present.n;
-out:
 	pthread_mutex_unlock(&x->loader);
 	free(present.id);
 	return rc;
@@ -458,7 +466,7 @@ out:
 /* Is the run loaded whole?  1, 0, or a failure of the environment. */
 static int is_loaded(struct env *env, const struct id *id, uint32_t *generation)
 {
-	struct run_record rec;
+	struct run_record rec = { .whole = false };
 	struct lmdb_txn *txn;
 	struct rd r;
 	int rc;

@@ -84,7 +84,8 @@ static int check_header(const struct run *r)
 {
 	static const uint8_t zero[RUN_FIXED_LEN - RUN_MAGIC_LEN];
 
-	if (memcmp(r->header, RUN_MAGIC, RUN_MAGIC_LEN - 1) != 0 || memcmp(r->header + RUN_MAGIC_LEN, zero, sizeof(zero)))
+	if (memcmp(r->header, RUN_MAGIC, RUN_MAGIC_LEN - 1) != 0 ||
+	    memcmp(r->header + RUN_MAGIC_LEN, zero, sizeof(zero)) != 0)
 		return -EBADMSG;
 	if (r->header[7] > '1' && r->header[7] <= '9')
 		return -EPROTONOSUPPORT;

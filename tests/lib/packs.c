@@ -59,8 +59,12 @@ void packs_place(uint64_t n, uint32_t pack, struct place *out)
 	}
 	out->nown = (uint8_t)(1 + seed.b[4] % 8);
 	left = out->len = (out->nown - 1u) * PACKS_SEGMENT_SIZE + 1 + le16dec(seed.b + 5);
-	for (unsigned i = 0; i < out->nown; i++, left -= PACKS_SEGMENT_SIZE)
-		out->box[i] = 18 + (left < PACKS_SEGMENT_SIZE ? left : PACKS_SEGMENT_SIZE) / (1u + seed.b[i % ID_LEN] % 3u) - 1;
+	/* Of each segment, all of its plaintext, half of it, or a third, and what a box adds. */
+	for (unsigned i = 0; i < out->nown; i++, left -= PACKS_SEGMENT_SIZE) {
+		uint32_t plain = left < PACKS_SEGMENT_SIZE ? left : PACKS_SEGMENT_SIZE, part = 1 + seed.b[i] % 3u;
+
+		out->box[i] = 17 + (plain + part - 1) / part;
+	}
 }
 
 void packs_info(uint64_t n, struct pack_info *out)
@@ -106,7 +110,7 @@ struct id packs_put_run(struct store *store, const struct seal_domain *metadata,
 	struct run_writer *w;
 	struct pack_info info;
 	struct place place;
-	uint32_t number;
+	uint32_t number, npacks = run->npacks ? run->npacks : 1;
 	struct id id;
 
 	assert_non_null(obj);
@@ -122,7 +126,7 @@ struct id packs_put_run(struct store *store, const struct seal_domain *metadata,
 		assert_int_equal(number, i);
 	}
 	for (uint64_t i = 0; i < run->count; i++) {
-		packs_place(obj[i].n, (uint32_t)(obj[i].n % run->npacks), &place);
+		packs_place(obj[i].n, (uint32_t)(obj[i].n % npacks), &place);
 		assert_int_equal(run_add(w, &obj[i].id, &place), 0);
 	}
 	for (size_t i = 0; i < run->nreplaced; i++)

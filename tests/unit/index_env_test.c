@@ -47,7 +47,7 @@ static uint64_t random_below(uint64_t *state, uint64_t n)
 
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
 	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return (z ^ z >> 31) % n;
+	return n > 0 ? (z ^ z >> 31) % n : 0;
 }
 
 static void load_some(struct indexes *w)
@@ -58,7 +58,7 @@ static void load_some(struct indexes *w)
 
 static void read_file(const char *path, struct buf *out)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int fd = open(path, O_RDONLY);
 
 	assert_true(fd >= 0 && fstat(fd, &st) == 0);

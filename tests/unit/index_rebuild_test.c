@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,7 +109,7 @@ static void damage(struct indexes *w, const char *name, int64_t at)
 static int remember_name(void *arg, const char *name, uint64_t size)
 {
 	(void)size;
-	strcpy(arg, name);
+	snprintf(arg, RUN_NAME_SIZE, "%s", name);
 	return 1;
 }
 
