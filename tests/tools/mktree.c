@@ -26,7 +26,7 @@ static const char usage[] =
 	"  --tall N             a tree of N levels\n"
 	"  --only NAME,...      these sections only\n"
 	"  --skip NAME,...      not these: types links modes owners times xattrs acls unreadable\n"
-	"                       sizes contents sparse reserved names order long huge wide tall\n"
+	"                       sizes contents sparse comb reserved names order long huge wide tall\n"
 	"  --mutate SEED        change an existing tree; each change is one line on stdout\n"
 	"  --rounds N           make each kind of change N times (default 5)\n"
 	"  --sneaky             change contents only, and keep size and mtime\n"
@@ -49,6 +49,7 @@ static const struct section sections[] = {
 	{ "sizes", gen_sizes },
 	{ "contents", gen_contents },
 	{ "sparse", gen_sparse },
+	{ "comb", gen_comb },
 	{ "reserved", gen_reserved },
 	{ "names", gen_names },
 	{ "order", gen_order },

@@ -228,8 +228,9 @@ judge_options() {
 # --- Generated trees ---
 
 judge_generator() {
-	local size=(--chunk "4K,16K,64K" --segment 8K --wide 3000 --tall 1100 --huge 1T)
+	local size=(--chunk "4K,16K,64K" --segment 8K --wide 3000 --tall 1100 --huge 1T --skip comb)
 
+	$root || size+=(--skip unreadable)
 	"$mktree" "${size[@]}" --seed 5 "$WORK/t1" 2>"$WORK/left-out"
 	"$mktree" "${size[@]}" --seed 5 "$WORK/t2" 2>/dev/null
 	"$mktree" "${size[@]}" --seed 6 --only contents,types,wide "$WORK/t3" 2>/dev/null
@@ -277,7 +278,7 @@ judge_mutations() {
 	"$mktree" --mutate 9 --rounds 3 "$WORK/t3" >"$WORK/log3"
 	cmp "$WORK/log2" "$WORK/log3"
 	kinds=$(cut -d: -f1 "$WORK/log2" | sort -u | wc -l)
-	[ "$kinds" -ge 20 ] || wrong "only $kinds kinds of changes were made"
+	[ "$kinds" -ge 19 ] || wrong "only $kinds kinds of changes were made"
 	equal --nlink --ignore mtime "$WORK/t2" "$WORK/t3"
 	compare 1 "$WORK/t1" "$WORK/t2"
 	"$mktree" --mutate 9 --sneaky "$WORK/t3" >"$WORK/log3"

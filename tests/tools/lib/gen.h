@@ -74,6 +74,7 @@ void gen_unreadable(struct gen *g, int dir);
 void gen_sizes(struct gen *g, int dir);
 void gen_contents(struct gen *g, int dir);
 void gen_sparse(struct gen *g, int dir);
+void gen_comb(struct gen *g, int dir);
 void gen_reserved(struct gen *g, int dir);
 void gen_huge(struct gen *g, int dir);
 

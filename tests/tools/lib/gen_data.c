@@ -90,8 +90,8 @@ static void make_sparse(struct gen *g, int dir, const char *name, uint64_t size,
 	make_sparse(g, dir, name, size, (const struct stretch[]){ __VA_ARGS__ }, \
 		sizeof((const struct stretch[]){ __VA_ARGS__ }) / sizeof(struct stretch))
 
-/* 10,000 blocks with a few bytes, and a hole behind each. */
-static void make_comb(struct gen *g, int dir)
+/* 10,000 blocks with a few bytes, and a hole behind each; slow to delete on a disk that is told of each freed block. */
+void gen_comb(struct gen *g, int dir)
 {
 	int fd = gen_create(dir, "comb");
 
@@ -145,7 +145,6 @@ void gen_sparse(struct gen *g, int dir)
 	SPARSE(g, dir, "hole-64k", 4 * 65536, { 0, 65536 }, { 2 * 65536, 65536 });
 	SPARSE(g, dir, "hole-of-chunk", 4 * g->chunk_max, { 0, g->chunk_max }, { 2 * g->chunk_max, g->chunk_max });
 	SPARSE(g, dir, "hole-beyond-4g", 5ull << 30, { 0, 100 }, { (1ull << 32) - 50, 100 }, { (5ull << 30) - 9, 9 });
-	make_comb(g, dir);
 }
 
 /* A few kB at places where 31, 32 and 40 bits end, and elsewhere; a hole at the end. */

@@ -103,8 +103,8 @@ void gen_links(struct gen *g, int dir)
 
 void gen_modes(struct gen *g, int dir)
 {
-	static const mode_t modes[] = { 0000, 0001, 0010, 0100, 0400, 0644, 0755, 0777, 01777, 02755, 04755, 06755,
-		07777, 02644, 04644, 01644, 0200, 0222 };
+	static const mode_t modes[] = { 0400, 0401, 0410, 0420, 0500, 0644, 0755, 0777, 01777, 02755, 04755, 06755,
+		07777, 02644, 04644, 01644 };
 	char name[32];
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -311,11 +311,15 @@ void gen_acls(struct gen *g, int dir)
 void gen_unreadable(struct gen *g, int dir)
 {
 	static const mode_t modes[] = { 0000, 0111, 0444, 0333 };
+	static const mode_t file_modes[] = { 0000, 0001, 0010, 0100, 0200, 0222, 04111 };
 	char name[32];
 
-	gen_file(g, dir, "file", CONTENT_TEXT, 1000);
-	if (fchmodat(dir, "file", 0, 0) < 0)
-		die_errno("chmod");
+	for (size_t i = 0; i < 7; i++) {
+		snprintf(name, sizeof(name), "file-%04o", file_modes[i]);
+		gen_file(g, dir, name, CONTENT_TEXT, 1000);
+		if (fchmodat(dir, name, file_modes[i], 0) < 0)
+			die_errno("chmod");
+	}
 	for (size_t i = 0; i < 4; i++) {
 		int sub;
 

@@ -272,7 +272,7 @@ static bool remove_directory(struct mutation *m, const char *path)
 		close(fd);
 		return false;
 	}
-	fit = n.count < 100;
+	fit = n.count < 20;
 	for (size_t i = 0; fit && i < n.count; i++)
 		fit = fstatat(fd, names_get(&n, i), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode);
 	for (size_t i = 0; fit && i < n.count; i++)
