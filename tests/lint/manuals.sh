@@ -15,9 +15,9 @@ complain() {
 	bad=1
 }
 
-mandoc -W warning -T lint "${pages[@]}" || bad=1
+mandoc -T lint -W warning "${pages[@]}" || bad=1
 
-[ -n "${VARVE:-}" ] && [ -x "$VARVE" ] || exit $bad
+[ -x "${VARVE:-}" ] && [ -x "${VARVEFS:-}" ] || exit $bad
 
 # The pages as a reader sees them, without the backspaces that make bold.
 page() {
@@ -29,22 +29,22 @@ has() {
 	grep -qE -- "(^|[^A-Za-z0-9-])$2([^A-Za-z0-9-]|\$)" <<<"$1"
 }
 
-varve=$(page docs/varve.1)
+page1=$(page docs/varve.1)
 count=0
 # "COMMAND" or "COMMAND --option", where "-" is what all commands have.
 while read -r command option; do
 	count=$((count + 1))
-	has "$varve" "${option:-$command}" || complain "varve.1: no ${option:-command} $command"
+	has "$page1" "${option:-$command}" || complain "varve.1: no ${option:-command} $command"
 done < <("$VARVE" help --list)
 [ $count -ge 50 ] || complain "only $count commands and options found in what 'varve help --list' prints"
 
-varvefs=$(page docs/varvefs.8)
+page8=$(page docs/varvefs.8)
 count=0
 # The left column of the help: options, and mount options with "=WHAT", separated by commas.
 while read -r option; do
 	count=$((count + 1))
-	has "$varvefs" "$option" || complain "varvefs.8: no option $option"
-done < <("$VARVEFS" --help | sed -nE '/^ +and /d; s/^  +([a-z-].*)/\1/p' | sed -E 's/  .*//; s/, */\n/g' | sed 's/[ =].*//')
+	has "$page8" "$option" || complain "varvefs.8: no option $option"
+done < <("$VARVEFS" --help | sed -nE '/^ +and /d; s/^  +([a-z-].*)/\1/p' | sed -E 's/  .*//; s/, */\n/g' | sed 's/[ =].*//; /^[a-z-]/!d')
 [ $count -ge 15 ] || complain "only $count options found in what 'varvefs --help' prints"
 
 exit $bad
