@@ -39,12 +39,14 @@ static bool same_as_parent(struct walker *w, const struct subject *x)
 	       parent_contents_known(w->s->repo->tree, w->s->writer, x->old);
 }
 
-static void take_xattrs(struct tree_entry *e, const struct tree_entry *old)
+/* The parent's xattrs.  Return 0. */
+static int take_xattrs(struct tree_entry *e, const struct tree_entry *old)
 {
 	e->flags |= old->flags & ENTRY_XATTRS_BY_ID;
 	e->xattrs = old->xattrs;
 	e->xattrs_len = old->xattrs_len;
 	e->xattrs_id = old->xattrs_id;
+	return 0;
 }
 
 /* Read xattrs, of ${fd} or by name, into ${e} (borrowed until the next call).  Return 0, or -ENOMEM. */
@@ -135,14 +137,19 @@ static int visit_file(struct walker *w, const struct subject *x)
 
 /* --- Directories --- */
 
-static bool is_own(const struct walker *w, const struct statx *st)
+static bool is_same(const struct own_dir *o, const struct statx *st)
 {
-	unsigned i;
+	return o->exists && o->dev == attr_dev(st) && o->ino == st->stx_ino;
+}
 
-	for (i = 0; i < w->nown; i++)
-		if (w->own[i].dev == attr_dev(st) && w->own[i].ino == st->stx_ino)
-			return true;
-	return false;
+/* Is it the repository, or its index on this machine?  They change while we look, and are no loss. */
+static bool is_own(struct walker *w, const struct subject *x, const char *path)
+{
+	if (is_same(&w->repository, &x->st)) {
+		session_notice(w->s, x->dir, path, strlen(path), "the repository itself, contents left out");
+		return true;
+	}
+	return is_same(&w->index, &x->st);
 }
 
 /* Queue the begin of a directory. */
@@ -184,6 +191,12 @@ static int visit_above(struct walker *w, const struct root *root, const struct t
 	return err;
 }
 
+/* Are there sources below it? */
+static bool has_sources(const struct subject *x)
+{
+	return x->root && x->root->nchildren > 0;
+}
+
 /* Store the directory without what is in it, but for sources; ${partial}: it could not be read. */
 static int visit_closed(struct walker *w, const struct subject *x, bool partial)
 {
@@ -191,12 +204,12 @@ static int visit_closed(struct walker *w, const struct subject *x, bool partial)
 	struct item *item;
 	int err;
 
-	if (x->root && x->root->nchildren > 0)
+	if (has_sources(x))
 		return visit_above(w, x->root, x->old, partial);
 	describe(w, x, &e);
-	if (same_as_parent(w, x))
-		take_xattrs(&e, x->old);
-	err = enter(w, x, &e, partial);
+	err = same_as_parent(w, x) ? take_xattrs(&e, x->old) : x->dir ? read_xattrs(w, x, -1, &e) : 0;
+	if (err == 0)
+		err = enter(w, x, &e, partial);
 	if (err == 0)
 		err = producer_item(&w->p, &item);
 	if (err < 0)
@@ -250,10 +263,7 @@ static int enter_open(struct walker *w, struct subject *x, struct dir *dir)
 		return missed(w, x, err, "cannot read attributes");
 	}
 	describe(w, x, &e);
-	if (same_as_parent(w, x))
-		take_xattrs(&e, x->old);
-	else
-		err = read_xattrs(w, x, dir->fd, &e);
+	err = same_as_parent(w, x) ? take_xattrs(&e, x->old) : read_xattrs(w, x, dir->fd, &e);
 	if (err == 0)
 		err = enter(w, x, &e, false);
 	if (err < 0) {
@@ -271,20 +281,16 @@ static int visit_dir(struct walker *w, struct subject *x)
 	const char *path = x->dir ? x->name : x->root->path;
 	struct dir *dir;
 
-	if (is_own(w, &x->st)) {
-		session_notice(w->s, x->dir, path, strlen(path), "the repository's own, contents left out");
+	if (is_own(w, x, path))
 		return visit_closed(w, x, false);
-	}
 	if (x->dir && w->s->opts->one_file_system && attr_dev(&x->st) != walk_top(w)->fs)
 		return visit_closed(w, x, false);
 	err = wait_for_descriptors(w);
 	if (err < 0)
 		return err;
 	fd = attr_open(at, path, O_DIRECTORY, session_noatime(w->s, x->st.stx_uid));
-	if (fd == -ENOENT)
-		return missed(w, x, fd, "vanished");
-	if (fd == -ENOTDIR || fd == -ELOOP)
-		return missed(w, x, 0, "changed while being read");
+	if (fd < 0 && !has_sources(x) && (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP))
+		return missed(w, x, fd == -ENOENT ? fd : 0, "changed while being read");
 	if (fd < 0) {
 		session_report(w->s, x->dir, path, strlen(path), fd, "cannot open directory");
 		return visit_closed(w, x, true);
@@ -380,7 +386,7 @@ int visit_name(struct walker *w, const char *name, size_t len, uint8_t type, con
 	/* What is excluded is not even looked at: it may be a file system that does not answer. */
 	if (!root && type != DT_UNKNOWN && is_excluded(w, type == DT_DIR))
 		return 0;
-	err = attr_stat(f->dir->fd, name, AT_SYMLINK_NOFOLLOW, &x.st);
+	err = root && is_excluded(w, true) ? -ENOENT : attr_stat(f->dir->fd, name, AT_SYMLINK_NOFOLLOW, &x.st);
 	if (root && (err < 0 || !S_ISDIR(x.st.stx_mode)))
 		return visit_above(w, root, parent_dir_find(&f->parent, name, len), false);
 	if (err < 0)

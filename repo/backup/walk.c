@@ -144,12 +144,13 @@ static int step(struct walker *w)
 	return visit_name(w, name, n.len, n.type, root);
 }
 
-static void own_place(struct walker *w, const char *path)
+static struct own_dir own_dir(const char *path)
 {
 	struct stat st;
 
-	if (path && stat(path, &st) == 0)
-		w->own[w->nown++] = (struct own_dir){ st.st_dev, st.st_ino };
+	if (!path || stat(path, &st) < 0)
+		return (struct own_dir){ .exists = false };
+	return (struct own_dir){ true, st.st_dev, st.st_ino };
 }
 
 int walk_sources(struct session *s, const struct root *top)
@@ -158,8 +159,8 @@ int walk_sources(struct session *s, const struct root *top)
 	int err = producer_init(&w.p, s);
 
 	scan_room_init(&w.room, WINDOW_MAX);
-	own_place(&w, store_local_path(s->repo->store));
-	own_place(&w, index_path(s->repo->index));
+	w.repository = own_dir(store_local_path(s->repo->store));
+	w.index = own_dir(index_path(s->repo->index));
 	if (err == 0)
 		err = buf_reserve(&w.path, 1);
 	if (err == 0)

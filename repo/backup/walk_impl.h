@@ -27,6 +27,7 @@ struct frame {
 };
 
 struct own_dir {
+	bool exists;
 	dev_t dev;
 	ino_t ino;
 };
@@ -38,8 +39,7 @@ struct walker {
 	size_t depth, cap;
 	struct scan_room room;
 	struct buf path;      /* stored path of the entry at hand, with a '/' before each name */
-	struct own_dir own[2]; /* the repository and the local index: not stored in themselves */
-	unsigned nown;
+	struct own_dir repository, index; /* directories of ours, not stored in themselves */
 };
 
 /* An entry at hand. */

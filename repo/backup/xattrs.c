@@ -13,6 +13,9 @@
 #include "repo/backup/attr.h"
 #include "repo/tree/xattr.h"
 
+/* Bytes offered at first: the system makes room for all it is offered, and most need little. */
+#define USUAL 1024
+
 /* What the xattrs are of: an open file, or a path that is not followed. */
 struct subject {
 	int fd;
@@ -75,9 +78,11 @@ static size_t sort_names(struct attr_scratch *a, size_t len)
 
 static int append_value(const struct subject *s, const char *name, struct attr_scratch *a, struct buf *out)
 {
-	ssize_t len = get(s, name, a->value, XATTR_SIZE_MAX);
+	ssize_t len = get(s, name, a->value, USUAL);
 	struct xattr x;
 
+	if (len < 0 && errno == ERANGE)
+		len = get(s, name, a->value, XATTR_SIZE_MAX);
 	if (len < 0)
 		return errno == ENODATA ? 0 : -errno; /* gone since it was listed */
 	x = (struct xattr){ .name = name, .name_len = (uint16_t)strlen(name), .value = a->value,
@@ -91,7 +96,9 @@ static int read_all(const struct subject *s, struct attr_scratch *a, struct buf 
 	ssize_t len;
 	int err = 0, cause = 0;
 
-	len = list(s, a->list, XATTR_LIST_MAX);
+	len = list(s, a->list, USUAL);
+	if (len < 0 && errno == ERANGE)
+		len = list(s, a->list, XATTR_LIST_MAX);
 	if (len < 0)
 		return errno == ENOTSUP ? 0 : -errno;
 	n = sort_names(a, (size_t)len);

@@ -109,7 +109,7 @@ static void test_own_repository(void **state)
 
 	rig_note("a", "1");
 	assert_int_equal(rig_backup(g, g->f.scratch->dir, NULL), 0);
-	assert_true(fixture_logged(&g->f, "the repository's own, contents left out"));
+	assert_true(fixture_logged(&g->f, "the repository itself, contents left out"));
 	snprintf(path, sizeof(path), "%s/store", g->f.scratch->dir);
 	assert_int_equal(rig_find(g, path, &hit), 0);
 	assert_int_equal(hit.entry.below, 0);
@@ -138,9 +138,13 @@ static void test_exclude(void **state)
 	assert_int_equal(rig_find(g, "s/drop.o", &hit), -ENOENT);
 	assert_int_equal(rig_find(g, "s/cache", &hit), -ENOENT);
 	rig_same(g, "s/d", "s/d");
-	/* What is named is stored. */
+	/* What is named is stored, and nothing beside it. */
 	assert_int_equal(rig_backup(g, "s/drop.o", NULL), 0);
 	rig_same(g, "s/drop.o", "s/drop.o");
+	rig_note("s/cache/y", "1");
+	assert_int_equal(rig_backup(g, "s", "s/cache/x", NULL), 0);
+	rig_same(g, "s/cache/x", "s/cache/x");
+	assert_int_equal(rig_find(g, "s/cache/y", &hit), -ENOENT);
 	match_free(m);
 }
 
