@@ -77,11 +77,13 @@ static int check(const char *dir, const char *repository, const char **why)
 	if (!S_ISDIR(st.st_mode))
 		return -ENOTDIR;
 	real = realpath(dir, NULL);
+	if (real == NULL) {
+		rc = -errno;
+		*why = strerror(-rc);
+		return rc;
+	}
 	repo = repository != NULL ? realpath(repository, NULL) : NULL;
-	rc = real == NULL ? -errno : 0;
-	*why = strerror(errno);
-	if (rc == 0 && is_mounted_on(real))
-		rc = check_mounted(real, why);
+	rc = is_mounted_on(real) ? check_mounted(real, why) : 0;
 	if (rc == 0 && repo != NULL && (within(real, repo) || within(repo, real))) {
 		rc = -ELOOP;
 		*why = "the mountpoint and the repository overlap";

@@ -51,23 +51,19 @@ int vfs_refresh(struct vfs *v, struct view **old, struct view **now)
 /* Resolve "SNAP[:PATH]" to a directory. */
 static int find_root(struct vfs *v, const char *text)
 {
-	const char *colon = strchr(text, ':'), *path = "";
 	struct vfs_attr attr;
 	struct catalog *c = NULL;
-	char *snap, *copy = NULL, *save = NULL;
+	char *snap = NULL, *copy = NULL, *save = NULL;
+	const char *path;
 	uint32_t slot;
 	size_t i;
 	int rc;
 
-	/* Times have colons too: what follows one is a path if it begins with a slash, or is no part of a time. */
-	colon = strstr(text, ":/");
-	if (colon == NULL && (colon = strrchr(text, ':')) != NULL && strspn(colon + 1, "0123456789.Z+-") == strlen(colon + 1))
-		colon = NULL;
-	if (colon != NULL)
-		path = colon + 1;
-	snap = colon != NULL ? strndup(text, (size_t)(colon - text)) : strdup(text);
-	copy = strdup(path);
-	rc = snap != NULL && copy != NULL ? repo_catalog(v->repo, &c) : -ENOMEM;
+	rc = catalog_split(text, &snap, &path);
+	if (rc == 0 && (copy = strdup(path)) == NULL)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = repo_catalog(v->repo, &c);
 	if (rc == 0)
 		rc = catalog_resolve(c, snap, &v->view_options.filter, v->opts->utc, &i);
 	if (rc == 0)
@@ -76,7 +72,8 @@ static int find_root(struct vfs *v, const char *text)
 		attr.node = node_make(slot, 0);
 		rc = tree_node_getattr(v, attr.node, &attr);
 	}
-	for (char *name = strtok_r(copy, "/", &save); rc == 0 && name != NULL; name = strtok_r(NULL, "/", &save))
+	for (char *name = rc == 0 ? strtok_r(copy, "/", &save) : NULL; rc == 0 && name != NULL;
+	     name = strtok_r(NULL, "/", &save))
 		rc = tree_node_lookup(v, attr.node, name, &attr);
 	if (rc == 0 && !S_ISDIR(attr.st.st_mode))
 		rc = -ENOTDIR;

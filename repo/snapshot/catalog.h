@@ -73,6 +73,13 @@ int catalog_matches(const struct catalog *c, size_t i, const struct snapshot_fil
 int catalog_resolve(const struct catalog *c, const char *text, const struct snapshot_filter *filter, bool utc,
     size_t *i);
 
+/**
+ * catalog_split(text, snap, path):
+ * Take "SNAP[:PATH]" apart, where SNAP may be a time with colons in it: ${*snap} is a copy (malloc, the caller's), ${*path}
+ * points into ${text} ("" for none).  Return 0 or -ENOMEM.
+ */
+int catalog_split(const char *text, char **snap, const char **path);
+
 /*
  * Newest snapshot of ${host} with exactly these paths, in any order (any paths if npaths is 0): index, or -1.  For
  * parents and chains: snapshots whose manifests cannot be read are logged and passed over.

@@ -231,3 +231,26 @@ ssize_t catalog_newest(const struct catalog *c, const char *host, char *const *p
 	}
 	return -1;
 }
+
+/* --- "SNAP:PATH" --- */
+
+/* Does the text after a colon look like the rest of a time of day rather than a path? */
+static bool is_rest_of_time(const char *s)
+{
+	return *s != '\0' && strspn(s, "0123456789:.+-Z ") == strlen(s);
+}
+
+int catalog_split(const char *text, char **snap, const char **path)
+{
+	const char *colon = strchr(text, ':');
+
+	if (colon != NULL && colon > text && colon[-1] >= '0' && colon[-1] <= '9' && is_rest_of_time(colon + 1))
+		colon = NULL;
+	/* "2024-01-01 14:30:etc/x": the path begins after the last colon of the time. */
+	while (colon != NULL && colon[1] >= '0' && colon[1] <= '9' && strchr(colon + 1, ':') != NULL && colon > text &&
+	    colon[-1] >= '0' && colon[-1] <= '9' && strspn(colon + 1, "0123456789") == 2)
+		colon = strchr(colon + 1, ':');
+	*snap = colon != NULL ? strndup(text, (size_t)(colon - text)) : strdup(text);
+	*path = colon != NULL ? colon + 1 : "";
+	return *snap == NULL ? -ENOMEM : 0;
+}
