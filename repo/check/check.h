@@ -1,0 +1,98 @@
+/*
+ * Check: is everything there, consistent and authentic?
+ *
+ *   always      config and keyslots; manifests: hash, certificate, signature; index runs: hash, every record; all trees
+ *               reachable from all snapshots: ids, levels, names, counts; every chunk that they name has a place, in a
+ *               pack that exists and has the size that the index says
+ *   read_data   besides, all packs or a part of them: hash, table, table against index, every segment opens, every
+ *               object hashes to its id
+ *
+ * Nothing is taken from this machine's index or cache: a private index is loaded from the store's runs.  Damage is
+ * traced to the paths that it affects, in a second walk that is made only if there is any.
+ *
+ * Memory: 11 to 22 bytes a distinct chunk that snapshots refer to, twice that a tree object (half as much again while a
+ * table grows), 64 bytes a pack, and, where something is damaged, 22 to 43 bytes a distinct directory and 11 to 22 an
+ * affected path; the private index is a file in /dev/shm or a temporary directory.  Each thread that reads packs holds
+ * one piece of a pack, one object, and a table.
+ */
+#ifndef VARVE_CHECK_CHECK_H
+#define VARVE_CHECK_CHECK_H
+
+#include <stdatomic.h>
+
+#include "repo/repo.h"
+
+struct check_progress {
+	_Atomic uint64_t snapshots, trees, packs, bytes;
+	_Atomic uint64_t total_snapshots, total_packs, total_bytes;
+	_Atomic uint64_t findings;
+};
+
+enum check_kind {
+	CHECK_CONFIG, CHECK_KEYSLOT, CHECK_SNAPSHOT, CHECK_RUN, CHECK_TREE, CHECK_PACK, CHECK_CHUNK,
+};
+
+/* "config", "keyslot", "snapshot", ... */
+const char *check_kind_name(enum check_kind kind);
+
+/*
+ * One of:
+ *   a finding                  kind, object, what
+ *   a path that it affects     kind, object, what (of the path is affected), snapshot, path
+ *   some more such paths       kind, object, more
+ *   all damage of a snapshot   snapshot, more: so many paths in it are affected, told or not
+ * What is not in its line is NULL or 0.
+ */
+struct check_finding {
+	enum check_kind kind;
+	const char *object;   /* store name of what is damaged; of a chunk or a tree object its id */
+	const char *what;     /* one line */
+	const char *snapshot; /* id */
+	const char *path;     /* as it was recorded, unquoted, from the snapshot's root, "" for that */
+	uint64_t more;
+};
+
+#define CHECK_PATHS_DEFAULT 20
+
+struct check_options {
+	bool read_data;
+	uint32_t part, parts;     /* read only packs of part (1..parts) of ${parts} by their ids; 0/0: all */
+	uint32_t percent;         /* or a random share of the packs, 1..100; 0: all */
+	unsigned threads;         /* that read packs; 0: as the machine has */
+	uint64_t paths;           /* told for each finding; 0: CHECK_PATHS_DEFAULT */
+	bool every_snapshot;      /* tell a path in every snapshot that has it, not only in the newest */
+	struct check_progress *progress; /* NULL: none */
+	const atomic_int *cancel; /* NULL: none; non-zero: end with -EINTR */
+	/* Called for each finding, one at a time, from any thread. */
+	void (*found)(void *arg, const struct check_finding *f);
+	/* Called for each manifest that is as it should be; may be NULL. */
+	void (*snapshot)(void *arg, const struct id *id, const struct manifest *m);
+	void *arg;
+};
+
+struct check_result {
+	uint64_t snapshots, trees, chunks, packs, runs, keyslots; /* distinct ones, looked at */
+	uint64_t packs_read;
+	uint64_t data_bytes;         /* of packs that were read */
+	uint64_t sealed_packs;       /* of those: not to be opened by this role; only hash and table were verified */
+	uint64_t unreferenced_packs, unreferenced_bytes; /* no run names them: left by writers that died */
+	uint64_t unreferenced_objects; /* in the index, but no snapshot refers to them */
+	uint64_t findings;
+};
+
+/**
+ * check_run(r, opts, out):
+ * Return 0 (see ${out->findings}); -EINTR; -ENOMEM; -EIO if no private index can be had; what the store returns when it
+ * cannot be listed.  What cannot be read is a finding, whatever the reason.  Details go to ${r->log} as debug messages.
+ */
+int check_run(struct repo *r, const struct check_options *opts, struct check_result *out);
+
+/**
+ * check_locked(store, opts, out):
+ * What can be told of a repository that does not open: is there a config, is it well-formed and signed by the key in
+ * it, are there keyslots, are they well-formed.  Return 0; -ENOENT if there is neither a config nor a keyslot; others as
+ * check_run().
+ */
+int check_locked(struct store *store, const struct check_options *opts, struct check_result *out);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * For the sources of this folder only: what a check holds, and its steps, in this order:
+ *
+ *   keys.c      config and keyslots
+ *   runs.c      index runs, and the private index that is loaded from them
+ *   packs.c     packs: what is there against what the index names
+ *   data.c      all bytes of packs, by threads (scan.c: one pack; records.c: what should be in it)
+ *   trees.c     manifests and all that they lead to (spans.c: contents of files)
+ *   affected.c  paths, if there is damage
+ *
+ * The list of snapshots is read before the index, and that before the list of packs: whatever a writer has published by
+ * then is complete in what is read after.
+ */
+#ifndef VARVE_CHECK_CHECK_IMPL_H
+#define VARVE_CHECK_CHECK_IMPL_H
+
+#include <pthread.h>
+
+#include "repo/check/check.h"
+#include "repo/check/hash_map.h"
+
+#define NO_NUMBER UINT32_MAX
+
+enum pack_state { PACK_PRESENT, PACK_MISSING, PACK_RESIZED };
+
+/* A pack that is in the store, or that the index names. */
+struct check_pack {
+	struct id id;
+	uint64_t size;    /* in the store */
+	uint32_t number;  /* the private index's; NO_NUMBER: no run names it */
+	uint32_t finding; /* about it; 0: none */
+	uint8_t kind;     /* enum pack_kind */
+	uint8_t state;    /* enum pack_state */
+};
+
+/* A finding, kept for the paths that it affects. */
+struct finding {
+	enum check_kind kind;
+	char *object;
+	uint64_t paths;     /* affected */
+	uint64_t last_path; /* running number of the last one of them */
+};
+
+struct check {
+	struct repo *r;         /* NULL: check_locked() */
+	struct store *store;
+	const struct check_options *o;
+	struct check_result *out;
+
+	struct log log;         /* of the private parts */
+	pthread_mutex_t message_lock;
+	char message[512];      /* the last one of an error or warning */
+
+	struct index *index;    /* private */
+	struct object_reader *reader;
+	struct tree *tree;
+	struct catalog *catalog;
+
+	struct check_pack *packs; /* those in the store, sorted; then those that are missing */
+	size_t npacks, cap_packs;
+	uint32_t *by_number;      /* index into packs by the index's number; NO_NUMBER: none */
+	uint32_t *objects_of;     /* objects that the index places in it, by number; with read_data only */
+	uint32_t nnumbers;
+
+	pthread_mutex_t lock;     /* of findings, damage and the calls of found() */
+	struct finding *findings;
+	uint32_t nfindings, cap_findings;
+	struct hash_map damage;   /* objects that cannot be read, or what is below them: number of the finding */
+
+	struct hash_map seen;     /* objects, and references to tree pages, that have been followed */
+	uint64_t referenced;      /* of them: distinct objects that the index has */
+	struct unindexed {
+		uint32_t finding;
+		uint64_t n;
+	} unindexed[PACK_TREE + 1]; /* by kind: objects in no run, all in one finding */
+};
+
+/* --- Findings (finding.c) ----------------------------------------------------------------------------------------- */
+
+/*
+ * Note a finding that is told later, when all is known about it: its number, or 0 if there is no memory to note it.
+ * Safe to call from several threads, as all of these.
+ */
+uint32_t finding_open(struct check *c, enum check_kind kind, const char *object);
+
+/* Tell it. */
+void finding_tell(struct check *c, uint32_t number, const char *what);
+
+/* Both at once. */
+uint32_t finding_add(struct check *c, enum check_kind kind, const char *object, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* About a pack: the same, and the pack remembers it. */
+void finding_add_pack(struct check *c, struct check_pack *p, const char *what);
+
+/* Object ${id} cannot be read because of that.  Return 0 or -ENOMEM. */
+int damage_add(struct check *c, const struct id *id, uint32_t finding);
+
+/* The finding because of which it cannot; 0: none. */
+uint32_t damage_of(struct check *c, const struct id *id);
+
+/* What was logged last about ${object}, without its name in front; ERR(rc)'s words if nothing was.  Return ${out}. */
+#define WHAT_SIZE 256
+char *last_message(struct check *c, const char *object, int rc, char out[WHAT_SIZE]);
+void forget_message(struct check *c);
+
+/* Has it been asked to end? */
+static inline bool cancelled(const struct check *c)
+{
+	return c->o->cancel != NULL && *c->o->cancel != 0;
+}
+
+/* --- Steps: 0, or an error that check_run() returns --------------------------------------------------------------- */
+
+int check_config(struct check *c);
+int check_keyslots(struct check *c);
+int check_runs(struct check *c);
+int check_packs(struct check *c);
+int check_data(struct check *c);
+int check_trees(struct check *c);
+int check_affected(struct check *c);
+
+/* The pack of the index's number; NULL if there is none. */
+struct check_pack *pack_of_number(struct check *c, uint32_t number);
+
+#endif
