@@ -80,7 +80,7 @@ FNR == 1 {
 	foreign("^lmdb\\.h", "repo/index/lmdb.c", "^repo/index/lmdb\\.c$")
 	foreign("^curl/", "repo/store/store_http.c", "^repo/store/store_http\\.c$")
 	foreign("^fuse", "fs/", "^fs/")
-	foreign("^jansson", "tools/json.c", "^tools/json\\.c$")
+	foreign("^jansson", "tools/print/json.c", "^tools/print/json\\.c$")
 	foreign("^ini\\.h", "tools/", "^tools/")
 	foreign("^(systemd|seccomp)", "fs/", "^fs/")
 	foreign("^cmocka", "tests/", "^tests/")

@@ -1,0 +1,330 @@
+/*
+ * The frame of the command line.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "repo/util/when.h"
+#include "tools/cli/cli.h"
+#include "tools/cli/help.h"
+
+/* --- Messages ----------------------------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 1, 0))) static void message(const char *fmt, va_list ap)
+{
+	char text[4096];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	fprintf(stderr, "varve: %s\n", text);
+}
+
+void cli_error(const struct cli *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)c;
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+}
+
+void cli_warn(const struct cli *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (c->quiet)
+		return;
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+}
+
+int cli_usage(const struct cli *c, const char *fmt, ...)
+{
+	char text[4096];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "varve %s: %s (see \"varve help %s\")\n", c->command, text, c->command);
+	return EXIT_USAGE;
+}
+
+int cli_status(const struct cli *c, int rc)
+{
+	switch (rc) {
+	case 0:
+		return EXIT_OK;
+	case -EINTR:
+		return cli_signal_status(c);
+	case -EKEYREJECTED:
+		return EXIT_WRONG_KEY;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+/* --- Options ------------------------------------------------------------------------------------------------------ */
+
+enum { OPT_BASE = 256, OPTIONS_MAX = 64 };
+
+const struct cli_option common_options[] = {
+	{ "repo", 'r', "URL", "the repository (else $VARVE_REPOSITORY, else the configuration file's)" },
+	{ "password-file", 'p', "FILE", "read the passphrase from FILE" },
+	{ "key-file", 0, "FILE", "unlock with FILE (together with a passphrase: both are needed)" },
+	{ "cache-dir", 0, "DIR", "place of the local index (else $VARVE_CACHE_DIR)" },
+	{ "json", 0, NULL, "print JSON" },
+	{ "quiet", 'q', NULL, "no progress, no warnings" },
+	{ "verbose", 'v', NULL, "say more" },
+	{ "utc", 0, NULL, "times in UTC" },
+	{ "help", 'h', NULL, "this text" },
+	{ NULL, 0, NULL, NULL },
+};
+
+/* Both tables as getopt_long() wants them. */
+struct getopt_tables {
+	struct option longs[OPTIONS_MAX];
+	const struct cli_option *defs[OPTIONS_MAX];
+	char shorts[2 * OPTIONS_MAX + 4];
+	int n;
+};
+
+static void add_options(struct getopt_tables *t, const struct cli_option *o)
+{
+	for (; o != NULL && o->name != NULL && t->n < OPTIONS_MAX - 1; o++, t->n++) {
+		char letter[3] = { o->letter, o->value != NULL ? ':' : '\0', '\0' };
+		int has_value = o->value == NULL ? no_argument : o->value[0] == '[' ? optional_argument : required_argument;
+
+		t->defs[t->n] = o;
+		t->longs[t->n] = (struct option){ o->name, has_value, NULL, OPT_BASE + t->n };
+		if (o->letter != 0)
+			strcat(t->shorts, letter);
+	}
+}
+
+static const struct cli_option *find_option(const struct getopt_tables *t, int c)
+{
+	if (c >= OPT_BASE)
+		return t->defs[c - OPT_BASE];
+	for (int i = 0; i < t->n; i++) {
+		if (t->defs[i]->letter == c)
+			return t->defs[i];
+	}
+	return NULL;
+}
+
+static bool is_common(const struct cli_option *o)
+{
+	return o >= common_options && o < common_options + sizeof(common_options) / sizeof(common_options[0]);
+}
+
+static void take_common(struct cli *c, const char *name, const char *value)
+{
+	if (strcmp(name, "repo") == 0)
+		c->access.repo_url = value;
+	else if (strcmp(name, "password-file") == 0)
+		c->access.password_file = value;
+	else if (strcmp(name, "key-file") == 0)
+		c->access.key_file = value;
+	else if (strcmp(name, "cache-dir") == 0)
+		c->access.cache_dir = value;
+	else if (strcmp(name, "json") == 0)
+		c->json = true;
+	else if (strcmp(name, "quiet") == 0)
+		c->quiet = true;
+	else if (strcmp(name, "verbose") == 0)
+		c->verbose = true;
+	else if (strcmp(name, "utc") == 0)
+		c->utc = true;
+}
+
+static const struct command *this_command(const struct cli *c)
+{
+	const struct command *cmd = commands;
+
+	while (cmd->name != NULL && strcmp(cmd->name, c->command) != 0)
+		cmd++;
+	return cmd;
+}
+
+/* What getopt_long() could not make sense of, in our words. */
+static int bad_option(const struct cli *c, const struct getopt_tables *t, int what, char **argv)
+{
+	const struct cli_option *o = optopt != 0 ? find_option(t, optopt) : NULL;
+
+	if (what == ':' && o != NULL)
+		return cli_usage(c, "--%s needs a value (%s)", o->name, o->value);
+	if (optopt > 0 && optopt < OPT_BASE)
+		return cli_usage(c, "unknown option -%c", optopt);
+	if (o != NULL)
+		return cli_usage(c, "--%s takes no value", o->name);
+	return cli_usage(c, "unknown or ambiguous option %s", argv[optind - 1]);
+}
+
+static int parse(struct cli *c, int argc, char **argv, const char *mode, cli_take_fn *take, void *arg, int *nargs,
+    char ***args)
+{
+	const struct command *cmd = this_command(c);
+	struct getopt_tables t = { .n = 0 };
+	const struct cli_option *o;
+	int ch, rc = 0;
+
+	strcpy(t.shorts, mode);
+	add_options(&t, cmd->options);
+	add_options(&t, common_options);
+	optind = 0;
+	opterr = 0;
+	while (rc == 0 && (ch = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {
+		o = ch == '?' || ch == ':' ? NULL : find_option(&t, ch);
+		if (o == NULL)
+			return bad_option(c, &t, ch, argv);
+		if (!is_common(o)) {
+			rc = take(arg, o->name, optarg);
+		} else if (strcmp(o->name, "help") == 0) {
+			help_command(cmd, stdout);
+			return -1;
+		} else {
+			take_common(c, o->name, optarg);
+		}
+	}
+	*nargs = argc - optind;
+	*args = argv + optind;
+	c->log.max = c->verbose ? LOG_LEVEL_DEBUG : c->quiet ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+	return rc;
+}
+
+int cli_parse(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg, int *nargs, char ***args)
+{
+	return parse(c, argc, argv, ":", take, arg, nargs, args);
+}
+
+int cli_parse_strict(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg, int *nargs, char ***args)
+{
+	return parse(c, argc, argv, "+:", take, arg, nargs, args);
+}
+
+/* --- Repository --------------------------------------------------------------------------------------------------- */
+
+int cli_repo_options(struct cli *c, struct repo_options *out)
+{
+	const char *url = access_url(&c->access);
+
+	if (url == NULL)
+		return cli_usage(c, "no repository given: --repo URL or $VARVE_REPOSITORY");
+	if (c->cache_dir == NULL)
+		c->cache_dir = access_cache_dir(&c->access);
+	*out = (struct repo_options){
+		.url = url,
+		.cache_dir = c->cache_dir,
+		.credentials = access_credentials,
+		.arg = &c->access,
+		.log = &c->log,
+	};
+	return 0;
+}
+
+int cli_open(struct cli *c, struct repo **out)
+{
+	struct repo_options ro;
+	int rc;
+
+	rc = cli_repo_options(c, &ro);
+	if (rc != 0)
+		return rc;
+	rc = repo_open(&ro, out);
+	access_destroy(&c->access);
+	if (rc == -ENOENT || rc == -ENOTDIR)
+		return EXIT_NO_REPOSITORY;
+	return cli_status(c, rc);
+}
+
+int cli_open_catalog(struct cli *c, struct repo **repo, struct catalog **catalog)
+{
+	int rc;
+
+	rc = cli_open(c, repo);
+	if (rc != 0)
+		return rc;
+	rc = repo_catalog(*repo, catalog);
+	if (rc == 0)
+		return 0;
+	repo_close(*repo);
+	return cli_status(c, rc);
+}
+
+bool cli_take_filter(struct snapshot_filter *f, const char *option, const char *value)
+{
+	if (strcmp(option, "host") == 0)
+		f->host = value;
+	else if (strcmp(option, "tag") == 0)
+		f->tag = value;
+	else if (strcmp(option, "path") == 0)
+		f->path = value;
+	else
+		return false;
+	return true;
+}
+
+int cli_snapshot(struct cli *c, struct repo *r, const struct catalog *cat, const char *snap,
+    const struct snapshot_filter *f, struct manifest *out, struct id *id)
+{
+	size_t i;
+	int rc;
+
+	(void)r;
+	rc = catalog_resolve(cat, snap, f, c->utc, &i);
+	if (rc == -ENOENT)
+		cli_error(c, "%s: no such snapshot", snap);
+	else if (rc == -ENOTUNIQ)
+		cli_error(c, "%s: several snapshots' ids begin so", snap);
+	else if (rc == -EINVAL)
+		return cli_usage(c, "%s: neither a snapshot's id, nor \"latest\", nor a time", snap);
+	if (rc == 0)
+		rc = catalog_manifest(cat, i, out);
+	if (rc == 0 && id != NULL)
+		*id = catalog_at(cat, i)->id;
+	return rc == -EBADMSG ? EXIT_DAMAGED : cli_status(c, rc);
+}
+
+void cli_print_name(FILE *f, const char *name, size_t len)
+{
+	char quoted[8192];
+
+	if (isatty(fileno(f)))
+		fputs(quote_name(name, (unsigned)len, quoted, sizeof(quoted)), f);
+	else
+		fwrite(name, 1, len, f);
+}
+
+/* --- Signals ------------------------------------------------------------------------------------------------------ */
+
+/* The one that the handler can reach. */
+static struct cli *signalled;
+
+static void on_signal(int sig)
+{
+	if (signalled->cancel != 0)
+		_exit(128 + sig);
+	signalled->cancel = sig;
+}
+
+void cli_catch_signals(struct cli *c)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	signalled = c;
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+}
+
+int cli_signal_status(const struct cli *c)
+{
+	return c->cancel != 0 ? 128 + c->cancel : EXIT_FAILED;
+}

@@ -1,0 +1,116 @@
+/*
+ * The configuration file, with libinih.
+ */
+#include <errno.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/cli/config_file.h"
+
+struct loading {
+	struct cli *cli;
+	struct config_file *out;
+	const char *path;
+	char problem[256];
+};
+
+static char **find_field(struct config_file *f, const char *section, const char *name)
+{
+	if (strcmp(section, "repository") != 0)
+		return NULL;
+	if (strcmp(name, "url") == 0)
+		return &f->url;
+	if (strcmp(name, "password-file") == 0)
+		return &f->password_file;
+	if (strcmp(name, "key-file") == 0)
+		return &f->key_file;
+	if (strcmp(name, "cache-dir") == 0)
+		return &f->cache_dir;
+	return NULL;
+}
+
+static int take(void *arg, const char *section, const char *name, const char *value)
+{
+	struct loading *l = arg;
+	char **field = find_field(l->out, section, name);
+
+	if (field == NULL) {
+		if (l->problem[0] == '\0')
+			snprintf(l->problem, sizeof(l->problem), "unknown setting [%s] %s", section, name);
+		return 0;
+	}
+	free(*field);
+	*field = strdup(value);
+	return *field != NULL;
+}
+
+/* The first candidate that exists (malloc), or NULL. */
+static char *find_file(void)
+{
+	const char *named = getenv("VARVE_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	char *path = NULL;
+
+	if (named != NULL && *named != '\0')
+		return strdup(named);
+	if (xdg != NULL && *xdg == '/')
+		path = asprintf(&path, "%s/varve/varve.conf", xdg) < 0 ? NULL : path;
+	else if (home != NULL && *home == '/')
+		path = asprintf(&path, "%s/.config/varve/varve.conf", home) < 0 ? NULL : path;
+	if (path != NULL && access(path, F_OK) == 0)
+		return path;
+	free(path);
+	return access("/etc/varve/varve.conf", F_OK) == 0 ? strdup("/etc/varve/varve.conf") : NULL;
+}
+
+static bool env_is_set(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v != NULL && *v != '\0';
+}
+
+/* Options come later and overwrite; the environment must not be overruled here. */
+static void apply(struct cli *c, const struct config_file *f)
+{
+	bool secret = env_is_set("VARVE_PASSWORD_FILE") || env_is_set("VARVE_KEY_FILE") || env_is_set("VARVE_PASSWORD") ||
+	    env_is_set("VARVE_PASSWORD_COMMAND");
+
+	if (!env_is_set("VARVE_REPOSITORY"))
+		c->access.repo_url = f->url;
+	if (!env_is_set("VARVE_CACHE_DIR"))
+		c->access.cache_dir = f->cache_dir;
+	if (!secret) {
+		c->access.password_file = f->password_file;
+		c->access.key_file = f->key_file;
+	}
+}
+
+int config_file_load(struct cli *c, struct config_file *out)
+{
+	struct loading l = { .cli = c, .out = out };
+	char *path = find_file();
+	int rc;
+
+	if (path == NULL)
+		return 0;
+	l.path = path;
+	rc = ini_parse(path, take, &l);
+	if (rc < 0)
+		cli_error(c, "%s: %s", path, strerror(errno));
+	else if (rc > 0)
+		cli_error(c, "%s:%d: %s", path, rc, l.problem[0] ? l.problem : "not understood");
+	else
+		apply(c, out);
+	free(path);
+	return rc == 0 ? 0 : EXIT_USAGE;
+}
+
+void config_file_destroy(struct config_file *f)
+{
+	free(f->url);
+	free(f->password_file);
+	free(f->key_file);
+	free(f->cache_dir);
+}

@@ -1,0 +1,362 @@
+/*
+ * varve check, varve repair
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/check/check.h"
+#include "repo/check/repair.h"
+#include "repo/util/when.h"
+#include "tools/commands/commands.h"
+#include "tools/print/json.h"
+#include "tools/print/progress.h"
+
+const char check_details[] =
+    "Config, keyslots, snapshots and their signatures, the index and all directories are always verified, and that\n"
+    "all contents are there; --read-data reads and verifies the contents as well, all of them or N % of the packs,\n"
+    "chosen at random, or the Nth of M parts.  Prints a line for each finding, and the snapshots and paths that it\n"
+    "affects (the first 20; with --verbose all of them, in every snapshot).  Exit status 5 if there are any findings.";
+
+const struct cli_option check_options[] = {
+	{ "read-data", 0, "[=N%|N/M]", "read and verify contents too: all of them, or a part" },
+	{ "verify-signatures", 0, NULL, "say for each snapshot who has signed it" },
+	{ "threads", 0, "N", "threads that read contents (as the machine has processors)" },
+	{ NULL, 0, NULL, NULL },
+};
+
+const char repair_details[] =
+    "Writes index runs for packs that none names, from the packs' own tables, and removes index runs that are damaged\n"
+    "and thereby no longer needed.  Nothing else is removed or changed.  Exit status 5 if some tables cannot be read.";
+
+struct check_args {
+	struct cli *cli;
+	struct check_options o;
+	struct check_progress progress;
+	bool signatures;
+};
+
+/* "N%" or "N/M"; the whole of them for NULL. */
+static int take_share(struct check_args *a, const char *value)
+{
+	unsigned n = 0, m = 0;
+	char unit = '\0', more;
+
+	a->o.read_data = true;
+	if (value == NULL)
+		return 0;
+	if (value[0] >= '0' && value[0] <= '9') {
+		if (sscanf(value, "%9u/%9u%c", &n, &m, &more) == 2 && n >= 1 && n <= m) {
+			a->o.part = n;
+			a->o.parts = m;
+			return 0;
+		}
+		if (sscanf(value, "%9u%c%c", &n, &unit, &more) == 2 && unit == '%' && n >= 1 && n <= 100) {
+			a->o.percent = n;
+			return 0;
+		}
+	}
+	return cli_usage(a->cli, "--read-data=%s: neither a share from 1%% to 100%% nor a part like 1/4", value);
+}
+
+static int take(void *arg, const char *option, const char *value)
+{
+	struct check_args *a = arg;
+	uint64_t n;
+
+	if (strcmp(option, "read-data") == 0)
+		return take_share(a, value);
+	if (strcmp(option, "verify-signatures") == 0) {
+		a->signatures = true;
+	} else if (strcmp(option, "threads") == 0) {
+		if (size_parse(value, &n) != 0 || n == 0 || n > 256)
+			return cli_usage(a->cli, "--threads %s: not a number from 1 to 256", value);
+		a->o.threads = (unsigned)n;
+	}
+	return 0;
+}
+
+/* --- What is found ------------------------------------------------------------------------------------------------ */
+
+static const char *type_of(const struct check_finding *f)
+{
+	return f->path != NULL ? "affected" : f->more == 0 ? "finding" : f->object != NULL ? "more" : "snapshot";
+}
+
+static void print_json(const struct check_finding *f)
+{
+	json_value *o = json_new_object();
+
+	json_set_text(o, "type", type_of(f));
+	if (f->object != NULL) {
+		json_set_text(o, "kind", check_kind_name(f->kind));
+		json_set_text(o, "object", f->object);
+	}
+	if (f->what != NULL)
+		json_set_text(o, "what", f->what);
+	if (f->snapshot != NULL)
+		json_set_text(o, "snapshot", f->snapshot);
+	if (f->path != NULL)
+		json_set_name(o, "path", f->path, strlen(f->path));
+	if (f->more > 0)
+		json_set_u64(o, "paths", f->more);
+	json_print(o);
+}
+
+static void print_path(const struct check_finding *f)
+{
+	size_t len = strlen(f->path);
+	char *quoted = malloc(4 * len + 16);
+
+	if (quoted != NULL)
+		printf("snapshot %.8s: %s: %s: damaged by %s %s\n", f->snapshot,
+		    len > 0 ? quote_name(f->path, (unsigned)len, quoted, (unsigned)(4 * len + 16)) : "/", f->what,
+		    check_kind_name(f->kind), f->object);
+	free(quoted);
+}
+
+static void print_finding(void *arg, const struct check_finding *f)
+{
+	const struct check_args *a = arg;
+	bool is_name = f->kind != CHECK_TREE && f->kind != CHECK_CHUNK;
+
+	if (a->cli->json)
+		print_json(f);
+	else if (f->path != NULL)
+		print_path(f);
+	else if (f->object == NULL)
+		printf("snapshot %.8s: %llu affected paths in all\n", f->snapshot, (unsigned long long)f->more);
+	else if (f->more > 0)
+		printf("%s: affects %llu more paths (--verbose tells all)\n", f->object, (unsigned long long)f->more);
+	else
+		printf("%s%s%s: %s\n", is_name ? "" : check_kind_name(f->kind), is_name ? "" : " ", f->object, f->what);
+	fflush(stdout);
+}
+
+static void print_signature(void *arg, const struct id *id, const struct manifest *m)
+{
+	const struct check_args *a = arg;
+	char hex[ID_HEX_SIZE], time[WHEN_SIZE];
+	json_value *o;
+
+	if (!a->signatures)
+		return;
+	if (a->cli->json) {
+		o = json_new_object();
+		json_set_text(o, "type", "signature");
+		json_set_id(o, "snapshot", id);
+		json_set_time(o, "time", m->time_ns, a->cli->utc);
+		json_set_text(o, "host", m->host);
+		json_set_text(o, "writer", m->writer);
+		json_print(o);
+		return;
+	}
+	printf("snapshot %.8s of %s on ", id_hex(id, hex), when_format(m->time_ns, WHEN_HUMAN, a->cli->utc, time));
+	cli_print_name(stdout, m->host, strlen(m->host));
+	fputs(": signed by ", stdout);
+	cli_print_name(stdout, m->writer, strlen(m->writer));
+	putchar('\n');
+}
+
+/* --- Summary ------------------------------------------------------------------------------------------------------ */
+
+static void print_json_summary(const struct check_args *a, const struct check_result *r)
+{
+	json_value *o = json_new_object();
+
+	json_set_text(o, "type", "summary");
+	json_set_bool(o, "read_data", a->o.read_data);
+	json_set_u64(o, "snapshots", r->snapshots);
+	json_set_u64(o, "trees", r->trees);
+	json_set_u64(o, "chunks", r->chunks);
+	json_set_u64(o, "packs", r->packs);
+	json_set_u64(o, "runs", r->runs);
+	json_set_u64(o, "keyslots", r->keyslots);
+	json_set_u64(o, "packs_read", r->packs_read);
+	json_set_u64(o, "bytes_read", r->data_bytes);
+	json_set_u64(o, "sealed_packs", r->sealed_packs);
+	json_set_u64(o, "unreferenced_packs", r->unreferenced_packs);
+	json_set_u64(o, "unreferenced_bytes", r->unreferenced_bytes);
+	json_set_u64(o, "unreferenced_objects", r->unreferenced_objects);
+	json_set_u64(o, "findings", r->findings);
+	json_print(o);
+}
+
+static void print_summary(const struct check_args *a, const struct check_result *r)
+{
+	char size[SIZE_TEXT_SIZE];
+
+	if (a->cli->json) {
+		print_json_summary(a, r);
+		return;
+	}
+	if (a->cli->quiet)
+		return;
+	printf("%llu snapshots, %llu tree objects, %llu chunks, %llu packs, %llu index runs, %llu keyslots\n",
+	    (unsigned long long)r->snapshots, (unsigned long long)r->trees, (unsigned long long)r->chunks,
+	    (unsigned long long)r->packs, (unsigned long long)r->runs, (unsigned long long)r->keyslots);
+	if (a->o.read_data)
+		printf("%llu packs read, %s\n", (unsigned long long)r->packs_read, size_format(r->data_bytes, size));
+	if (r->sealed_packs > 0)
+		printf("%llu of them are not for this key to open: only their hashes and tables were verified\n",
+		    (unsigned long long)r->sealed_packs);
+	if (r->unreferenced_objects > 0)
+		printf("%llu objects are not used by any snapshot\n", (unsigned long long)r->unreferenced_objects);
+	if (r->unreferenced_packs > 0)
+		printf("%llu packs are in no index run, %s (\"varve repair\" enters them)\n",
+		    (unsigned long long)r->unreferenced_packs, size_format(r->unreferenced_bytes, size));
+	if (r->findings == 0)
+		puts("no damage found");
+	else
+		printf("%llu findings\n", (unsigned long long)r->findings);
+}
+
+static void fill_progress(void *arg, struct progress_state *s)
+{
+	const struct check_progress *p = arg;
+
+	s->items = p->trees + p->packs;
+	s->bytes = p->bytes;
+	s->total_bytes = p->total_bytes;
+	s->errors = p->findings;
+}
+
+/* --- Running ------------------------------------------------------------------------------------------------------ */
+
+/* It does not open (which has been told): what can be said without a key? */
+static int check_unopened(struct check_args *a, const char *url, int rc)
+{
+	struct check_result result = { .findings = 0 };
+	struct store *store = NULL;
+
+	if (store_open(url, false, NULL, &store) == 0 && check_locked(store, &a->o, &result) == 0) {
+		if (rc == -EBADMSG && result.findings == 0) {
+			/* Well-formed, but not what belongs together. */
+			print_finding(a, &(struct check_finding){ .kind = CHECK_CONFIG, .object = "config",
+			    .what = "does not go with the keyslots" });
+			result.findings = 1;
+		}
+		if (result.findings > 0)
+			print_summary(a, &result);
+	}
+	store_close(store);
+	if (result.findings > 0 || rc == -EBADMSG)
+		return EXIT_DAMAGED;
+	return rc == -ENOENT || rc == -ENOTDIR ? EXIT_NO_REPOSITORY : cli_status(a->cli, rc);
+}
+
+static int open_to_check(struct check_args *a, struct repo **out)
+{
+	struct repo_options ro;
+	int rc;
+
+	rc = cli_repo_options(a->cli, &ro);
+	if (rc != 0)
+		return rc;
+	rc = repo_open(&ro, out);
+	access_destroy(&a->cli->access);
+	if (rc == -EBADMSG || rc == -EKEYREJECTED || rc == -ENOENT)
+		return check_unopened(a, ro.url, rc);
+	return rc == -ENOTDIR ? EXIT_NO_REPOSITORY : cli_status(a->cli, rc);
+}
+
+static int run_check(struct check_args *a)
+{
+	struct check_result result;
+	struct progress *progress;
+	struct repo *r;
+	int rc;
+
+	rc = open_to_check(a, &r);
+	if (rc != 0)
+		return rc;
+	cli_catch_signals(a->cli);
+	progress = progress_start(a->cli, "objects", fill_progress, &a->progress);
+	rc = check_run(r, &a->o, &result);
+	progress_stop(progress);
+	if (rc == 0)
+		print_summary(a, &result);
+	else if (rc != -EINTR)
+		cli_error(a->cli, "check cannot go on: %s", ERR(rc));
+	repo_close(r);
+	return rc != 0 ? cli_status(a->cli, rc) : result.findings > 0 ? EXIT_DAMAGED : EXIT_OK;
+}
+
+int cmd_check(struct cli *c, int argc, char **argv)
+{
+	struct check_args a = { .cli = c };
+	char **args;
+	int n, rc;
+
+	rc = cli_parse(c, argc, argv, take, &a, &n, &args);
+	if (rc != 0)
+		return rc < 0 ? EXIT_OK : rc;
+	if (n > 0)
+		return cli_usage(c, "one argument too many: %s", args[0]);
+	a.o.progress = &a.progress;
+	a.o.cancel = &c->cancel;
+	a.o.found = print_finding;
+	a.o.snapshot = print_signature;
+	a.o.arg = &a;
+	if (c->verbose) {
+		a.o.paths = UINT64_MAX;
+		a.o.every_snapshot = true;
+	}
+	return run_check(&a);
+}
+
+/* --- Repair ------------------------------------------------------------------------------------------------------- */
+
+static void print_repair(const struct cli *c, const struct repair_result *r)
+{
+	json_value *o;
+
+	if (c->json) {
+		o = json_new_object();
+		json_set_text(o, "type", "summary");
+		json_set_u64(o, "runs_written", r->runs);
+		json_set_u64(o, "objects_entered", r->objects);
+		json_set_u64(o, "runs_removed", r->runs_removed);
+		json_set_u64(o, "unreadable_packs", r->unreadable);
+		json_print(o);
+		return;
+	}
+	if (c->quiet)
+		return;
+	printf("%llu objects entered in %llu new index runs, %llu damaged runs removed\n",
+	    (unsigned long long)r->objects, (unsigned long long)r->runs, (unsigned long long)r->runs_removed);
+	if (r->unreadable > 0)
+		printf("%llu packs have tables that cannot be read\n", (unsigned long long)r->unreadable);
+}
+
+static int take_nothing(void *arg, const char *option, const char *value)
+{
+	(void)arg;
+	(void)option;
+	(void)value;
+	return 0;
+}
+
+int cmd_repair(struct cli *c, int argc, char **argv)
+{
+	struct repair_result result;
+	struct repo *r;
+	char **args;
+	int n, rc;
+
+	rc = cli_parse(c, argc, argv, take_nothing, NULL, &n, &args);
+	if (rc != 0)
+		return rc < 0 ? EXIT_OK : rc;
+	if (n > 0)
+		return cli_usage(c, "one argument too many: %s", args[0]);
+	rc = cli_open(c, &r);
+	if (rc != 0)
+		return rc;
+	rc = repair_index(r, &result);
+	if (rc == 0)
+		print_repair(c, &result);
+	else
+		cli_error(c, "the index cannot be repaired: %s", ERR(rc));
+	repo_close(r);
+	return rc != 0 ? cli_status(c, rc) : result.unreadable > 0 ? EXIT_DAMAGED : EXIT_OK;
+}

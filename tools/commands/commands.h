@@ -1,0 +1,35 @@
+/*
+ * The commands: their functions, options and further help.  Each stands in a file of its name.
+ */
+#ifndef VARVE_TOOLS_COMMANDS_H
+#define VARVE_TOOLS_COMMANDS_H
+
+#include "tools/cli/cli.h"
+
+#define COMMAND(name)                                         \
+	int cmd_##name(struct cli *c, int argc, char **argv); \
+	extern const struct cli_option name##_options[]
+
+COMMAND(init);
+COMMAND(backup);
+COMMAND(snapshots);
+COMMAND(ls);
+COMMAND(find);
+COMMAND(dump);
+COMMAND(diff);
+COMMAND(stats);
+COMMAND(restore);
+COMMAND(mount);
+COMMAND(check);
+COMMAND(key);
+COMMAND(cache);
+COMMAND(help);
+
+int cmd_unmount(struct cli *c, int argc, char **argv);
+int cmd_repair(struct cli *c, int argc, char **argv);
+int cmd_version(struct cli *c, int argc, char **argv);
+
+extern const char init_details[], backup_details[], find_details[], diff_details[], restore_details[], mount_details[],
+    check_details[], repair_details[], key_details[];
+
+#endif

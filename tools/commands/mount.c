@@ -1,0 +1,162 @@
+/*
+ * varve mount, varve unmount: run varvefs, and end it.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/commands/commands.h"
+
+const char mount_details[] =
+    "Returns when the mount is usable.  See varvefs(8) for what is shown, and for all mount options.";
+
+const struct cli_option mount_options[] = {
+	{ "foreground", 'f', NULL, "stay in the foreground" },
+	{ "options", 'o', "OPTS", "mount options, comma separated" },
+	{ "snapshot", 0, "SNAP[:PATH]", "mount only this" },
+	{ NULL, 0, NULL, NULL },
+};
+
+struct mount_args {
+	bool foreground;
+	struct buf options; /* comma separated */
+};
+
+static int add_option(struct mount_args *a, const char *name, const char *value)
+{
+	int rc = a->options.len > 0 ? buf_u8(&a->options, ',') : 0;
+
+	if (rc == 0)
+		rc = buf_append(&a->options, name, strlen(name));
+	for (; rc == 0 && value != NULL && *value != '\0'; value++) {
+		if (*value == ',' || *value == '\\')
+			rc = buf_u8(&a->options, '\\');
+		if (rc == 0)
+			rc = buf_u8(&a->options, (uint8_t)*value);
+	}
+	return rc == 0 ? 0 : EXIT_FAILED;
+}
+
+static int take(void *arg, const char *option, const char *value)
+{
+	struct mount_args *a = arg;
+
+	if (strcmp(option, "foreground") == 0)
+		a->foreground = true;
+	else if (strcmp(option, "options") == 0)
+		return add_option(a, value, NULL);
+	else if (strcmp(option, "snapshot") == 0)
+		return add_option(a, "snapshot=", value);
+	return 0;
+}
+
+/* What was given to this program goes on to varvefs; secrets by the name of their file only. */
+static int pass_on(struct cli *c, struct mount_args *a)
+{
+	int rc = 0;
+
+	if (c->access.password_file != NULL)
+		rc = add_option(a, "password_file=", c->access.password_file);
+	if (rc == 0 && c->access.key_file != NULL)
+		rc = add_option(a, "key_file=", c->access.key_file);
+	if (rc == 0 && c->access.cache_dir != NULL)
+		rc = add_option(a, "cache_dir=", c->access.cache_dir);
+	if (rc == 0 && c->utc)
+		rc = add_option(a, "utc", NULL);
+	return rc == 0 ? (buf_u8(&a->options, 0) == 0 ? 0 : EXIT_FAILED) : rc;
+}
+
+/* varvefs stands beside this program, or on the path. */
+static void exec_varvefs(char **argv)
+{
+	char self[PATH_MAX], beside[PATH_MAX + 16];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		snprintf(beside, sizeof(beside), "%s/varvefs", dirname(self));
+		execv(beside, argv);
+	}
+	execvp("varvefs", argv);
+}
+
+int cmd_mount(struct cli *c, int argc, char **argv)
+{
+	struct mount_args a = { .foreground = false };
+	const char *url;
+	char **args, *child[8];
+	int n, rc, i = 0;
+
+	rc = cli_parse(c, argc, argv, take, &a, &n, &args);
+	if (rc == 0 && n != 1)
+		rc = cli_usage(c, "one directory is needed");
+	if (rc != 0)
+		goto out;
+	url = access_url(&c->access);
+	if (url == NULL) {
+		rc = cli_usage(c, "no repository given: --repo URL or $VARVE_REPOSITORY");
+		goto out;
+	}
+	rc = pass_on(c, &a);
+	if (rc != 0)
+		goto out;
+	child[i++] = strdup("varvefs");
+	child[i++] = strdup(url);
+	child[i++] = strdup(args[0]);
+	if (a.foreground)
+		child[i++] = strdup("-f");
+	if (a.options.len > 1) {
+		child[i++] = strdup("-o");
+		child[i++] = (char *)a.options.data;
+	}
+	child[i] = NULL;
+	exec_varvefs(child);
+	cli_error(c, "varvefs: %s", strerror(errno));
+	rc = EXIT_FAILED;
+out:
+	buf_free(&a.options);
+	return rc < 0 ? EXIT_OK : rc;
+}
+
+/* --- Unmount ------------------------------------------------------------------------------------------------------ */
+
+static int run_fusermount(const char *dir)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		execlp("fusermount3", "fusermount3", "-u", "--", dir, (char *)NULL);
+		execlp("fusermount", "fusermount", "-u", "--", dir, (char *)NULL);
+		_exit(127);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
+}
+
+int cmd_unmount(struct cli *c, int argc, char **argv)
+{
+	char **args;
+	int n, rc;
+
+	rc = cli_parse(c, argc, argv, NULL, NULL, &n, &args);
+	if (rc != 0)
+		return rc < 0 ? EXIT_OK : rc;
+	if (n != 1)
+		return cli_usage(c, "one directory is needed");
+	if (geteuid() != 0)
+		return run_fusermount(args[0]) == 0 ? EXIT_OK : EXIT_FAILED;
+	if (umount2(args[0], UMOUNT_NOFOLLOW) == 0)
+		return EXIT_OK;
+	cli_error(c, "%s: %s", args[0], errno == EINVAL ? "not mounted" :
+	    errno == EBUSY ? "in use: somebody has files open or is in a directory of it" : strerror(errno));
+	return EXIT_FAILED;
+}

@@ -1,0 +1,204 @@
+/*
+ * varve restore
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "repo/restore/restore.h"
+#include "repo/util/when.h"
+#include "tools/commands/commands.h"
+#include "tools/print/json.h"
+#include "tools/cli/located.h"
+#include "tools/print/progress.h"
+
+const char restore_details[] =
+    "The contents of the snapshot, or of the directory PATH, go into DIR, which is made if it is not\n"
+    "there; a single file goes into DIR under its own name.  Can be run again to continue.  Exit status\n"
+    "5: something in the repository is damaged.";
+
+const struct cli_option restore_options[] = {
+	{ "target", 'T', "DIR", "where to restore to" },
+	{ "include", 'i', "PATTERN", "only what matches (and what is below it); may be given several times" },
+	{ "exclude", 'e', "PATTERN", "not what matches; may be given several times" },
+	{ "overwrite", 0, "WHEN", "always, if-changed (default; by size and time) or never" },
+	{ "sparse", 0, NULL, "make holes of zeros as well" },
+	{ "verify", 0, NULL, "read back and compare what was restored" },
+	{ "dry-run", 'n', NULL, "write nothing, say what would be" },
+	{ "threads", 0, "N", "worker threads (as the machine has processors)" },
+	{ "host", 'H', "NAME", "SNAP is one of this host" },
+	{ "tag", 't', "TAG", "SNAP has this tag" },
+	{ "path", 0, "PATH", "SNAP has this source path" },
+	{ NULL, 0, NULL, NULL },
+};
+
+struct restore_args {
+	struct cli *cli;
+	struct restore_options o;
+	struct snapshot_filter filter;
+	struct match_list *include, *exclude;
+	const char *target;
+	struct restore_progress progress;
+};
+
+static int take_overwrite(struct restore_args *a, const char *value)
+{
+	if (strcmp(value, "always") == 0)
+		a->o.overwrite = RESTORE_ALWAYS;
+	else if (strcmp(value, "if-changed") == 0)
+		a->o.overwrite = RESTORE_IF_CHANGED;
+	else if (strcmp(value, "never") == 0)
+		a->o.overwrite = RESTORE_NEVER;
+	else
+		return cli_usage(a->cli, "--overwrite %s: not always, if-changed or never", value);
+	return 0;
+}
+
+static int take_threads(struct restore_args *a, const char *value)
+{
+	uint64_t n;
+
+	if (size_parse(value, &n) != 0 || n == 0 || n > 256)
+		return cli_usage(a->cli, "--threads %s: not a number from 1 to 256", value);
+	a->o.threads = (unsigned)n;
+	return 0;
+}
+
+static int take(void *arg, const char *option, const char *value)
+{
+	struct restore_args *a = arg;
+	int rc = 0;
+
+	if (cli_take_filter(&a->filter, option, value))
+		return 0;
+	if (strcmp(option, "target") == 0)
+		a->target = value;
+	else if (strcmp(option, "include") == 0)
+		rc = match_add(a->include, value);
+	else if (strcmp(option, "exclude") == 0)
+		rc = match_add(a->exclude, value);
+	else if (strcmp(option, "overwrite") == 0)
+		return take_overwrite(a, value);
+	else if (strcmp(option, "sparse") == 0)
+		a->o.sparse = true;
+	else if (strcmp(option, "verify") == 0)
+		a->o.verify = true;
+	else if (strcmp(option, "dry-run") == 0)
+		a->o.dry_run = true;
+	else if (strcmp(option, "threads") == 0)
+		return take_threads(a, value);
+	return rc == 0 ? 0 : cli_usage(a->cli, "--%s %s: not a valid pattern", option, value);
+}
+
+static void report_item(void *arg, const char *path, int err, const char *what)
+{
+	struct restore_args *a = arg;
+
+	(void)err;
+	cli_error(a->cli, "%s: %s", path, what);
+}
+
+static void report_entry(void *arg, const char *path)
+{
+	(void)arg;
+	puts(path);
+}
+
+static void fill_progress(void *arg, struct progress_state *s)
+{
+	const struct restore_progress *p = arg;
+
+	s->items = p->entries;
+	s->bytes = p->bytes;
+	s->total_items = p->total_entries;
+	s->errors = p->errors;
+}
+
+static void print_result(const struct restore_args *a, const struct restore_result *r)
+{
+	char size[SIZE_TEXT_SIZE];
+	json_value *o;
+
+	if (a->cli->json) {
+		o = json_new_object();
+		json_set_text(o, "type", "summary");
+		json_set_bool(o, "dry_run", a->o.dry_run);
+		json_set_u64(o, "files", r->files);
+		json_set_u64(o, "dirs", r->dirs);
+		json_set_u64(o, "others", r->others);
+		json_set_u64(o, "bytes", r->bytes);
+		json_set_u64(o, "skipped", r->skipped);
+		json_set_u64(o, "errors", r->errors);
+		json_set_u64(o, "damaged", r->damaged);
+		json_print(o);
+		return;
+	}
+	if (a->cli->quiet)
+		return;
+	printf("%llu files, %llu directories, %llu others, %s %s", (unsigned long long)r->files,
+	    (unsigned long long)r->dirs, (unsigned long long)r->others, size_format(r->bytes, size),
+	    a->o.dry_run ? "would be restored" : "restored");
+	if (r->skipped > 0)
+		printf("; %llu left as they were", (unsigned long long)r->skipped);
+	putchar('\n');
+}
+
+/* What this user may not set is said once, not for each file. */
+static void warn_of_limits(const struct restore_args *a, const struct restore_result *r)
+{
+	if (r->no_owner > 0 || r->no_xattr > 0 || r->no_device > 0)
+		cli_warn(a->cli, "not permitted to this user, and left out: owners of %llu, attributes of %llu, %llu device "
+		    "nodes", (unsigned long long)r->no_owner, (unsigned long long)r->no_xattr,
+		    (unsigned long long)r->no_device);
+}
+
+static int run(struct restore_args *a, const char *spec)
+{
+	struct restore_result result = { .errors = 0 };
+	struct progress *progress;
+	struct located l;
+	int rc;
+
+	rc = located_open(a->cli, spec, &a->filter, &l);
+	if (rc != 0)
+		return rc;
+	cli_catch_signals(a->cli);
+	progress = progress_start(a->cli, "items", fill_progress, &a->progress);
+	rc = restore_tree(l.repo, &l.manifest.root, l.path, a->target, &a->o, &result);
+	progress_stop(progress);
+	if (rc == 0) {
+		print_result(a, &result);
+		warn_of_limits(a, &result);
+	}
+	located_close(&l);
+	if (rc != 0)
+		return rc == -EBADMSG ? EXIT_DAMAGED : cli_status(a->cli, rc);
+	return result.damaged > 0 ? EXIT_DAMAGED : result.errors > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int cmd_restore(struct cli *c, int argc, char **argv)
+{
+	struct restore_args a = { .cli = c };
+	char **args;
+	int n, rc;
+
+	a.include = match_new();
+	a.exclude = match_new();
+	rc = a.include != NULL && a.exclude != NULL ? cli_parse(c, argc, argv, take, &a, &n, &args) : EXIT_FAILED;
+	if (rc == 0 && n != 1)
+		rc = cli_usage(c, "one SNAP[:PATH] is needed");
+	if (rc == 0 && a.target == NULL)
+		rc = cli_usage(c, "--target DIR is needed");
+	if (rc == 0) {
+		a.o.include = match_count(a.include) > 0 ? a.include : NULL;
+		a.o.exclude = match_count(a.exclude) > 0 ? a.exclude : NULL;
+		a.o.progress = &a.progress;
+		a.o.cancel = &c->cancel;
+		a.o.report = report_item;
+		a.o.entry = (c->verbose || a.o.dry_run) && !c->json ? report_entry : NULL;
+		a.o.arg = &a;
+		rc = run(&a, args[0]);
+	}
+	match_free(a.include);
+	match_free(a.exclude);
+	return rc < 0 ? EXIT_OK : rc;
+}
