@@ -11,7 +11,8 @@ src=$WORK/src
 reader() {
 	local status=0
 
-	python3 -B "$top/tests/format/reader.py" "$VARVE_KEY_FILE" "$VARVE_REPOSITORY" "$@" >"$WORK/out" 2>"$WORK/err" || status=$?
+	python3 -B "$top/tests/format/reader.py" "$VARVE_KEY_FILE" "$VARVE_REPOSITORY" "$@" \
+		>"$WORK/out" 2>"$WORK/err" || status=$?
 	[ $status -ne 77 ] || skip "$(tail -n 1 "$WORK/out")"
 	[ $status -eq 0 ] || { tail -n 20 "$WORK/err" >&2; die "exit status $status: reader.py $*"; }
 }
@@ -32,8 +33,8 @@ options=(--seed 5 --chunk "4K,16K,64K" --tall 40 --wide 3000 --skip reserved)
 [ "$(id -u)" -eq 0 ] || options+=(--skip "reserved,unreadable,modes,types")
 mkdir "$src"
 expect_status 0 "$TOOLS/mktree" "${options[@]}" "$src/tree"
-# Lists of spans in pages: one that is cut by the ids of chunks, if anywhere, and one of 5,000 times the same chunk, which is
-# cut where a page is full.
+# Lists of spans in pages: one that is cut by the ids of chunks, if anywhere, and one of 5,000 times the same chunk, which
+# is cut where a page is full.
 head -c 8M /dev/urandom >"$src/large"
 python3 -c '
 with open("'"$src/dotted"'", "wb") as f:
@@ -62,9 +63,38 @@ expect_equal "lines of names" "$(wc -l <"$WORK/out")" "$("$VARVE" ls -R latest |
 # Every pack, object, signature; and where chunks and pages are cut.
 reader verify
 ok "$(cat "$WORK/out")"
-expect_match '^[0-9]{2,} packs, [0-9]{4,} objects, [0-9]{2,} pages, [0-9]{2,} span pages, [0-9]{3,} files, [0-9]{3,} cut$' "$WORK/out"
+expect_match '^[0-9]{2,} packs, [0-9]{4,} objects, [0-9]{2,} pages, [0-9]{2,} span pages, [0-9]{3,} files, [0-9]{3,} cut$' \
+	"$WORK/out"
+
+# The other ways to wrap a bundle, and the other cipher.
+cipher=xchacha20-poly1305
+! grep -qw aes /proc/cpuinfo || cipher=aes256-gcm
+new_repo "$WORK/other" --cipher $cipher
+echo 'correct horse' >"$WORK/pass"
+read -r secret public < <(python3 -B "$top/tests/format/reader.py" keypair)
+fast=(--kdf-memory 8M --kdf-passes 2)
+expect_status 0 "$VARVE" key add --role reader "${fast[@]}" --new-password-file "$WORK/pass"
+expect_status 0 "$VARVE" key add --role owner --recipient "$public"
+head -c 40 /dev/urandom >"$WORK/key2"
+expect_status 0 "$VARVE" key add --role writer "${fast[@]}" --new-password-file "$WORK/pass" --new-key-file "$WORK/key2"
+cd "$WORK/hello"
+expect_status 0 "$VARVE" backup .
+PASSPHRASE='correct horse' VARVE_KEY_FILE=- reader cat latest hello
+expect_equal "by passphrase" "$(cat "$WORK/out")" "hello, world"
+RECIPIENT=$secret VARVE_KEY_FILE=- reader cat latest hello
+expect_equal "by a recipient's key" "$(cat "$WORK/out")" "hello, world"
+reader verify
+mv "$VARVE_REPOSITORY/keys" "$WORK/keys"
+mkdir "$VARVE_REPOSITORY/keys"
+for slot in "$WORK/keys"/*; do
+	[ "$(od -An -tu1 -j 8 -N 1 "$slot")" -ne 3 ] || cp "$slot" "$VARVE_REPOSITORY/keys/"
+done
+PASSPHRASE='correct horse' VARVE_KEY_FILE=$WORK/key2 reader list latest
+expect_match ' hello$' "$WORK/out"
+ok "passphrase, both, recipient; $cipher"
 
 # It can fail.
+export VARVE_KEY_FILE=$WORK/repo.key VARVE_REPOSITORY=$WORK/repo
 pack=$(find "$VARVE_REPOSITORY/trees" -type f -size -900k | head -n 1)
 chmod u+w "$pack"
 printf '\xff' | dd of="$pack" bs=1 seek=200 conv=notrunc status=none

@@ -7,10 +7,12 @@ usage: reader.py KEY-FILE REPOSITORY snapshots
        reader.py KEY-FILE REPOSITORY extract SNAPSHOT DIR
        reader.py KEY-FILE REPOSITORY verify
        reader.py KEY-FILE REPOSITORY example PAGE
+       reader.py keypair
 
-The repository is a directory, SNAPSHOT the beginning of an id or "latest".  "verify" looks at everything: names, packs
-against index, ids, signatures, and that contents and directories are cut where the page says.  "example" compares the
-repository with what the page shows of it.
+The repository is a directory, SNAPSHOT the beginning of an id or "latest".  KEY-FILE may be "-"; a passphrase is taken
+from $PASSPHRASE, the secret of a recipient from $RECIPIENT; "keypair" prints a new secret and its public key.  "verify"
+looks at everything: names, packs against index, ids, signatures, and that contents and directories are cut where the
+page says.  "example" compares the repository with what the page shows of it.
 
 Its order is that of the page.  Needs libsodium and libzstd, and no packages of Python's.
 Exit status: 0, 1 for anything that is not as the page says, 77 if a library is not there.
@@ -267,8 +269,23 @@ class Secrets:
             self.data_mix = derive(self.object_id, "varve data mix")
 
 
-def open_keyslot(data, key_file):
-    """The bundle, or None if the keyslot is not for this key file."""
+def argon2id(passphrase, salt, passes, memory):
+    out = ctypes.create_string_buffer(32)
+    rc = sodium.crypto_pwhash_argon2id(out, ctypes.c_ulonglong(32), passphrase, ctypes.c_ulonglong(len(passphrase)),
+                                       salt, ctypes.c_ulonglong(passes), ctypes.c_size_t(memory * KIB), 2)
+    need(rc == 0, "no memory for Argon2id")
+    return out.raw
+
+
+class Credentials:
+    """What one brings: None for what one has not."""
+
+    def __init__(self, key_file=None, passphrase=None, recipient=None):
+        self.key_file, self.passphrase, self.recipient = key_file, passphrase, recipient
+
+
+def open_keyslot(data, have):
+    """The bundle, or None if the keyslot is not for what one has."""
     need(len(data) <= 64 * KIB, "keyslot too long")
     b = Bytes(data)
     b.magic(b"VARVEKS1")
@@ -283,10 +300,17 @@ def open_keyslot(data, key_file):
     before = b.data[:b.at]
     sealed = b.take(bundle)
     b.end()
-    if kind != 2:
+    if kind in (1, 3) and not (1 <= passes <= 64 and 8 <= memory <= MIB):
+        raise Newer("Argon2id's parameters")
+    lacks = {1: have.passphrase is None, 2: have.key_file is None, 4: have.recipient is None}
+    if lacks.get(kind, lacks[1] or lacks[2]):
         return None
-    k = MAC(salt, b"varve keyslot" + bytes([kind]) + H(key_file))
     try:
+        if kind == 4:
+            k, sealed = unwrap(have.recipient, sealed[:80]), sealed[80:]
+        else:
+            A = argon2id(have.passphrase, salt[:16], passes, memory) if kind != 2 else b""
+            k = MAC(salt, b"varve keyslot" + bytes([kind]) + A + (H(have.key_file) if kind != 1 else b""))
         plain = unseal(XCHACHA, k, 0, before, sealed)
     except Damaged:
         return None
@@ -646,13 +670,11 @@ def snapshot_time(secrets, sid):
 # --- READING ----------------------------------------------------------------------------------------------------------
 
 class Repository:
-    def __init__(self, root, key_file):
+    def __init__(self, root, have):
         self.store = Store(root)
         self.config = Config(self.store.get("config"))
-        with open(key_file, "rb") as f:
-            key = f.read()
         slots = [self.store.get(f"keys/{i.hex()}") for i in self.store.ids("keys")]
-        opened = [(s, secrets) for s in slots if (secrets := open_keyslot(s, key))]
+        opened = [(s, secrets) for s in slots if (secrets := open_keyslot(s, have))]
         need(opened, "no keyslot opens")
         self.secrets = opened[0][1]
         need(self.secrets.repository == self.config.repository and self.secrets.owner == self.config.owner and
@@ -1015,9 +1037,20 @@ def example(page, repo):
     need(match and [int(n) for n in match[1].split()] == lengths, "chunks")
 
 
+def credentials(key_file):
+    key, passphrase, recipient = None, os.environb.get(b"PASSPHRASE"), os.environ.get("RECIPIENT")
+    if key_file != "-":
+        with open(key_file, "rb") as f:
+            key = f.read()
+    return Credentials(key, passphrase, bytes.fromhex(recipient) if recipient else None)
+
+
 def main(args):
-    if len(args) >= 3:
-        repo = Repository(args[1], args[0])
+    if args == ["keypair"]:
+        secret = os.urandom(32)
+        print(secret.hex(), public_of(secret).hex())
+    elif len(args) >= 3:
+        repo = Repository(args[1], credentials(args[0]))
         if args[2:] == ["snapshots"]:
             show_snapshots(repo)
         elif len(args) == 4 and args[2] == "example":
