@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The manual pages: mandoc finds nothing to complain about; and what they tell of is what there is, neither more nor less.
-# Part of that is read from the sources, and part, where there are programs ($VARVE and $VARVEFS, as tests/run.sh gives them),
-# from what they print as help.
+# The manual pages: mandoc finds nothing to complain about; and what they tell of is what there is, neither more nor
+# less.  Part of that is read from the sources, and part, where there are programs ($VARVE and $VARVEFS, as tests/run.sh
+# gives them), from what they print as help.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -22,9 +22,11 @@ mandoc -T lint -W warning "${pages[@]}" || bad=1
 same() {
 	local line
 
-	[ "$(sort -u "$4" | wc -l)" -ge "$2" ] || complain "$1: fewer than $2 found: has something moved?"
-	while IFS= read -r line; do complain "$1: in the page, but not there: $line"; done < <(comm -23 <(sort -u "$3") <(sort -u "$4"))
-	while IFS= read -r line; do complain "$1: not in the page: $line"; done < <(comm -13 <(sort -u "$3") <(sort -u "$4"))
+	sort -u -o "$3" "$3"
+	sort -u -o "$4" "$4"
+	[ "$(wc -l <"$4")" -ge "$2" ] || complain "$1: fewer than $2 found: has something moved?"
+	while IFS= read -r line; do complain "$1: in the page, but not there: $line"; done < <(comm -23 "$3" "$4")
+	while IFS= read -r line; do complain "$1: not in the page: $line"; done < <(comm -13 "$3" "$4")
 }
 
 tmp=$(mktemp -d) || exit 1
@@ -34,6 +36,11 @@ got=$tmp/got want=$tmp/want
 # section NAME PAGE: the lines of a section.
 section() {
 	awk -v name="$1" '/^\.Sh / { on = $0 == ".Sh " name } on' "$2"
+}
+
+# sources FOLDER...: all lines of the C sources and headers in or below folders.
+sources() {
+	find "$@" -name '*.[ch]' -exec cat {} +
 }
 
 # --- varve.1 ---------------------------------------------------------------------------------------------------------
@@ -75,48 +82,54 @@ if [ -x "${VARVE:-}" ]; then
 fi
 
 section ENVIRONMENT docs/varve.1 | grep -oE 'VARVE_[A-Z_]+' >"$got"
-cat repo/access.c tools/*.c | grep -oE '"VARVE_[A-Z_]+"' | tr -d '"' >"$want"
+sources repo tools | grep -oE '"VARVE_[A-Z_]+"' | tr -d '"' >"$want"
 same "varve.1: environment" 6 "$got" "$want"
 
 # Names in JSON that the page writes as ".Li a , b"; "_hex" stands for itself.
-section "JSON OUTPUT" docs/varve.1 | sed -n 's/^\.Li \(.*\)/\1/p' | tr -d ',;' | tr -s ' ' '\n' | grep -E '^[a-z_]+$' >"$got"
-cat tools/*.c | grep -oE 'json_set_[a-z0-9]+\([a-z]+, "[a-z_]+"' | sed 's/.*"\(.*\)"/\1/' >"$want"
+section "JSON OUTPUT" docs/varve.1 | sed -n 's/^\.Li \(.*\)/\1/p' | tr -d ',;' | tr -s ' ' '\n' |
+	grep -E '^[a-z_]+$' >"$got"
+sources tools | grep -oE 'json_set_[a-z0-9]+\([a-z]+, "[a-z_]+"' | sed 's/.*"\(.*\)"/\1/' >"$want"
 same "varve.1: names in JSON" 60 "$got" "$want"
 
 section "EXIT STATUS" docs/varve.1 | grep -oE '^\.It [0-9]+' | cut -d ' ' -f 2 >"$got"
-{ sed -nE 's/^\tEXIT_[A-Z_]+ = ([0-9]+),.*/\1/p' tools/cli.h && echo 130; } >"$want"
+{ sources tools | sed -nE 's/^\tEXIT_[A-Z_]+ = ([0-9]+),.*/\1/p' && echo 130; } >"$want"
 same "varve.1: exit statuses" 7 "$got" "$want"
 
 # --- varvefs.8 -------------------------------------------------------------------------------------------------------
 
 # Options for mount(8): what the program has in its table, and what its help tells of.
-section "MOUNT OPTIONS" docs/varvefs.8 | grep -E '^\.(It )?Cm ' | sed -E 's/^\.(It )?//; s/ Ns (=|Op).*( , Cm )/ , /; s/ Ns .*//; s/Cm //g' |
-	tr -d ',;.' | tr -s ' ' '\n' | grep -vE '^(comment|x-)?$' >"$got"
-section "MOUNT OPTIONS" docs/varvefs.8 | grep -oE 'Cm [a-z_]+ Ns =' | cut -d ' ' -f 2 | grep -v '^comment$' >>"$got"
-{ grep -oE '\{ "[a-z_]+", [A-Z]' fs/options.c | cut -d '"' -f 2 && echo gmt; } >"$want"
+section "MOUNT OPTIONS" docs/varvefs.8 | grep -E '^\.(It )?Cm ' >"$tmp/lines"
+{
+	grep -oE 'Cm [a-z_]+ Ns =' "$tmp/lines" | cut -d ' ' -f 2
+	sed -E 's/^\.(It )?Cm //; s/[a-z_]+ Ns .*//' "$tmp/lines" | tr -d ',.' | tr -s ' ' '\n'
+} | grep -vE '^(comment|x-)?$' >"$got"
+{ sources fs | grep -oE '\{ "[a-z_]+", [A-Z]' | cut -d '"' -f 2 && echo gmt; } >"$want"
 same "varvefs.8: mount options" 30 "$got" "$want"
 
 if [ -x "${VARVEFS:-}" ]; then
 	# The left column of the help, without what has other lines of the table.
 	"$VARVEFS" --help | sed -nE '/^ +and /d; s/^  +([a-z-].*)/\1/p' | sed -E 's/  .*//; s/, */\n/g' |
 		sed 's/[ =[].*//; /^[a-z]/!d' >"$tmp/help"
-	comm -23 <(sort -u "$tmp/help") <(sort -u "$want") | while IFS= read -r option; do echo "varvefs --help: no such option: $option"; done |
-		grep . && bad=1
+	while IFS= read -r option; do
+		complain "varvefs --help: no such option: $option"
+	done < <(comm -23 <(sort -u "$tmp/help") "$want")
 	sed -n '/^\.Sh SYNOPSIS/,/^\.Sh/p' docs/varvefs.8 | grep -oE 'Fl -?[A-Za-z]+' | sed 's/Fl /-/' | sort -u >"$got"
 	"$VARVEFS" --help | grep -oE '(^|[ [])--?[A-Za-z]+' | tr -d ' [' | sort -u >"$tmp/flags"
-	[ "$(comm -13 "$got" "$tmp/flags")" = "" ] || complain "varvefs.8: not in the synopsis: $(comm -13 "$got" "$tmp/flags" | tr '\n' ' ')"
+	while IFS= read -r option; do
+		complain "varvefs.8: not in the synopsis: $option"
+	done < <(comm -13 "$got" "$tmp/flags")
 fi
 
 section "STATUS ATTRIBUTES" docs/varvefs.8 | grep -oE '^\.It Li user\.varve\.[a-z]+' | sed 's/.*\.//' >"$got"
-{ sed -nE 's/.*strcmp\(name, "([a-z]+)"\).*/\1/p' fs/vfs/xattr.c && echo requests; } >"$want"
+{ find fs -name xattr.c -exec sed -nE 's/.*strcmp\(name, "([a-z]+)"\).*/\1/p' {} + && echo requests; } >"$want"
 same "varvefs.8: status attributes" 7 "$got" "$want"
 
 # --- varve-format.5 --------------------------------------------------------------------------------------------------
 
 # What bytes begin with and what keys are derived for: texts that no reader can do without.
 sed 's/\\(dq/"/g' docs/varve-format.5 >"$tmp/format"
-grep -ohE '"(VARVE[A-Z]{2}[0-9]|VPKEND[0-9]|VIX[0-9]|VTP[0-9]|VSP[0-9]|varve [a-z -]+)' repo/crypt/*.[ch] repo/pack/*.[ch] repo/index/run*.[ch] \
-	repo/object/chunker.h repo/tree/*.[ch] repo/snapshot/*.[ch] | sort -u >"$want"
+{ sources repo/crypt repo/pack repo/object repo/tree repo/snapshot && cat repo/index/run*; } |
+	grep -oE '"(VARVE[A-Z]{2}[0-9]|VPKEND[0-9]|VIX[0-9]|VTP[0-9]|VSP[0-9]|varve [a-z -]+)' | sort -u >"$want"
 [ "$(wc -l <"$want")" -ge 16 ] || complain "varve-format.5: fewer than 16 texts found in the sources"
 while IFS= read -r text; do
 	grep -qF -- "$text" "$tmp/format" || complain "varve-format.5: not in the page: $text\""
