@@ -177,7 +177,7 @@ def arguments():
     parser.add_argument(
         "--cases", default=env("CASES") or "", help="those whose name begins with one of these words (CASES), a,b,..."
     )
-    parser.add_argument("--peers", default=env("PEERS", "restic,borg,native"), help="programs besides varve (PEERS)")
+    parser.add_argument("--peers", default=env("PEERS", "restic,borg"), help="backup programs besides varve (PEERS)")
     parser.add_argument("--build", default=env("BUILD") or "build", help="where varve and varvefs are (BUILD)")
     parser.add_argument("--tree", default=env("BENCH_TREE"), help="the tree, instead of a kernel's source (BENCH_TREE)")
     parser.add_argument("--next", default=env("BENCH_NEXT"), help="its next version (BENCH_NEXT)")
@@ -185,7 +185,8 @@ def arguments():
     parser.add_argument("--big-size", default=env("BENCH_BIG_SIZE"), help="only so many MiB of it (BENCH_BIG_SIZE)")
     parser.add_argument("--work", default=env("BENCH_WORK"), help="parent of the work directory (BENCH_WORK)")
     parser.add_argument("--out", default=None, help="where results go, default BUILD/bench")
-    parser.add_argument("--no-varve", action="store_true", help="measure the others only")
+    parser.add_argument("--no-varve", action="store_true", help="without varve")
+    parser.add_argument("--no-native", action="store_true", help="without native tools")
     parser.add_argument("--list", action="store_true", help="list the cases")
     return parser.parse_args()
 
@@ -210,15 +211,15 @@ def find_data(options):
 
 def chosen_cases(words):
     words = [w for w in words.split(",") if w]
-    chosen = [c for c in CASES if not words or any(c.name.startswith(w) for w in words)]
-    if not chosen:
-        sys.exit(f"bench: no case begins with any of: {', '.join(words)}")
-    return chosen
+    idle = [w for w in words if not any(c.name.startswith(w) for c in CASES)]
+    if idle:
+        sys.exit(f"bench: no case begins with: {', '.join(idle)}")
+    return [c for c in CASES if not words or any(c.name.startswith(w) for w in words)]
 
 
 def make_programs(options, bench):
     peers = [p for p in options.peers.split(",") if p]
-    unknown = set(peers) - {"restic", "borg", "native"}
+    unknown = set(peers) - {"restic", "borg"}
     if unknown:
         sys.exit(f"bench: no such peer: {', '.join(sorted(unknown))}")
     programs = []
@@ -237,7 +238,7 @@ def make_programs(options, bench):
                 sys.exit(f"bench: varve does not run: {error}")
             print(f"bench: without {program.name}: {error}", file=sys.stderr)
             programs.remove(program)
-    return programs, versions, "native" in peers
+    return programs, versions
 
 
 def measure_one(bench, case, name, call, results, label):
@@ -254,7 +255,7 @@ def measure_one(bench, case, name, call, results, label):
     print(f"{label} {case.name:12} {name:7} {report.format_value(value)} {case.unit}", file=sys.stderr, flush=True)
 
 
-def run_pass(bench, cases, programs, native, number, runs, results):
+def run_pass(bench, cases, programs, not options.no_native, number, runs, results):
     label = f"[{number + 1}/{runs}]"
     shift = number % max(1, len(programs))
     order = programs[shift:] + programs[:shift]
@@ -290,20 +291,20 @@ def main():
     programs = []
     results = {}
     try:
-        programs, versions, native = make_programs(options, bench)
+        programs, versions = make_programs(options, bench)
         if not may_drop_caches():
             print("bench: not root: caches are not dropped, cold is not cold", file=sys.stderr)
         machine = describe_machine(bench.work)
         facts = {"tree": bench.count("tree"), "big": bench.count("big"), "subtree": bench.subtree()}
         for number in range(options.runs):
-            run_pass(bench, cases, programs, native, number, options.runs, results)
+            run_pass(bench, cases, programs, not options.no_native, number, options.runs, results)
     except KeyboardInterrupt:
         print("bench: interrupted; what there is:", file=sys.stderr)
     finally:
         bench.close(programs)
     if not results:
         return 130
-    columns = [p.name for p in programs] + (["native"] if native else [])
+    columns = [p.name for p in programs] + ([] if options.no_native else ["native"])
     table = report.Table(cases, columns, medians(results), results, versions, machine, facts)
     out = options.out or os.path.join(options.build, "bench")
     table.write(out)

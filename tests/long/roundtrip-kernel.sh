@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The round trip on real data, judged by rsync and by treecmp: a kernel's source and /usr are backed up, mounted and restored.
 #
-#   BUILD=build tests/long/roundtrip-kernel.sh [kernel|usr]...    (default: both)
+#   BUILD=build tests/long/roundtrip-kernel.sh [kernel|DIRECTORY]...    (default: kernel /usr)
 #
 # The kernel's source is fetched into BENCH_DATA (tests/bench/data.sh), and everything else happens beside it, in
 # BENCH_WORK: the repository, and what is restored.  Takes some minutes, and twice the size of /usr on the disk.
@@ -76,7 +76,7 @@ round_trip() {
 }
 
 new_repo "$WORK/repo"
-[ $# -gt 0 ] || set -- kernel usr
+[ $# -gt 0 ] || set -- kernel /usr
 for what; do
 	case $what in
 	kernel)
@@ -86,8 +86,8 @@ for what; do
 		round_trip kernel "$TREE"
 		round_trip next "$NEXT"
 		;;
-	usr) round_trip usr /usr ;;
-	*) die "kernel or usr, not $what" ;;
+	/*) round_trip "${what//\//.}" "$what" ;;
+	*) die "kernel or an absolute path, not $what" ;;
 	esac
 done
 expect_status 0 "$VARVE" check --read-data
