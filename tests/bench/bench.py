@@ -255,7 +255,7 @@ def measure_one(bench, case, name, call, results, label):
     print(f"{label} {case.name:12} {name:7} {report.format_value(value)} {case.unit}", file=sys.stderr, flush=True)
 
 
-def run_pass(bench, cases, programs, not options.no_native, number, runs, results):
+def run_pass(bench, cases, programs, native, number, runs, results):
     label = f"[{number + 1}/{runs}]"
     shift = number % max(1, len(programs))
     order = programs[shift:] + programs[:shift]
