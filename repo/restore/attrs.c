@@ -13,7 +13,7 @@
 
 void subject_init(struct subject *s, int fd)
 {
-	*s = (struct subject){ .fd = fd };
+	*s = (struct subject){ .fd = fd, .name = "" };
 }
 
 int subject_open(struct subject *s, int dirfd, const char *name, bool readable)

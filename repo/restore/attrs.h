@@ -1,6 +1,6 @@
 /*
- * Attributes of restored entries: owner, extended attributes (ACLs are such), mode, times; in this order, as a change of
- * owner clears setuid bits and capabilities, an ACL changes the mode, and all but the last change times.
+ * Attributes of restored entries: owner, extended attributes (ACLs are such), mode, times; in this order, as a change
+ * of owner clears setuid bits and capabilities, an ACL changes the mode, and all but the last change times.
  *
  * Everything is done to an open descriptor, so that nothing can be slipped in between looking and setting.
  */
@@ -31,8 +31,8 @@ struct attrs_now {
 void subject_init(struct subject *s, int fd);
 
 /*
- * Open ${name} without following it: for reading if ${readable} and it can be, else to set attributes only.  Return 0 or
- * a negative errno.
+ * Open ${name} without following it: for reading if ${readable} and it can be, else to set attributes only.  Return 0
+ * or a negative errno.
  */
 int subject_open(struct subject *s, int dirfd, const char *name, bool readable);
 void subject_close(struct subject *s);
@@ -51,8 +51,8 @@ bool attrs_needed(const struct tree_entry *e, const struct attrs_now *now);
 
 /**
  * attrs_set(rs, s, d, e, now):
- * Set all that is recorded.  What this user may not set is counted; what fails otherwise is told, as of ${e} in ${d}.  A
- * file whose owner could not be set gets no setuid or setgid bit.
+ * Set all that is recorded.  What this user may not set is counted; what fails otherwise is told, as of ${e} in ${d}.
+ * A file whose owner could not be set gets no setuid or setgid bit.
  */
 void attrs_set(struct restore *rs, const struct subject *s, const struct outdir *d, const struct tree_entry *e,
     struct attrs_now *now);

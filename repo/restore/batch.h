@@ -1,10 +1,10 @@
 /*
  * Batches: runs of entries in the order of the snapshot, which is that of their segments in the packs, so that a
- * segment is opened by one worker and all its files are written out of it; and the queue that takes them from the feeder
- * to the workers.
+ * segment is opened by one worker and all its files are written out of it; and the queue that takes them from the
+ * feeder to the workers.
  *
- * A batch belongs to one thread at a time.  Batches are taken in the order in which they were given, so that a worker who
- * waits for an entry before his own waits for somebody who is at work on it.
+ * A batch belongs to one thread at a time.  Batches are taken in the order in which they were given, so that a worker
+ * who waits for an entry before his own waits for somebody who is at work on it.
  */
 #ifndef VARVE_RESTORE_BATCH_H
 #define VARVE_RESTORE_BATCH_H

@@ -8,8 +8,8 @@
 
 /**
  * feed(rs, root, target):
- * Walk over ${root}, a directory or a single entry, and queue it for ${target}, whose feeder's share ends here.  Returns
- * when all is queued, or the restore was stopped.
+ * Walk over ${root}, a directory or a single entry, and queue it for ${target}, whose feeder's share ends here.
+ * Returns when all is queued, or the restore was stopped.
  */
 void feed(struct restore *rs, const struct tree_entry *root, struct outdir *target);
 

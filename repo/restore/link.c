@@ -35,7 +35,10 @@ static struct outdir *find_top(struct outdir *d, uint64_t number)
 	return d;
 }
 
-/* One step down: the entry that has or is position ${*pos}; ${*pos} is then that below it.  1: it is; 0: below; -errno. */
+/*
+ * One step down: the entry that has or is position ${*pos}; ${*pos} is then that below it.  1: it is; 0: below;
+ * -errno.
+ */
 static int step(struct tree *t, struct id *dir, uint64_t *pos, char name[ENTRY_NAME_MAX + 1])
 {
 	struct tree_hit hit;
@@ -98,7 +101,10 @@ static int make(const struct first *f, const struct batch_item *i, const char *n
 	return linkat(f->fd, f->name, i->dir->fd, name, 0) < 0 ? -errno : 0;
 }
 
-/* Under a temporary name first, as something is there; it must not be the same file, of which rename() makes nothing. */
+/*
+ * Under a temporary name first, as something is there; it must not be the same file, of which rename() makes
+ * nothing.
+ */
 static int replace(const struct first *f, const struct batch_item *i)
 {
 	char temp[TEMP_NAME_SIZE];
@@ -152,7 +158,8 @@ bool link_restore(struct worker *w, const struct batch_item *i, uint64_t first)
 		rc = link_to(w, i, &f);
 	first_close(&f);
 	if (rc < 0)
-		restore_failed(w->rs, i->dir, i->e.name, i->e.name_len, rc, "copied, as it cannot be linked to its other name");
+		restore_failed(w->rs, i->dir, i->e.name, i->e.name_len, rc,
+		    "copied, as it cannot be linked to its other name");
 	else if (rc > 0)
 		restore_done(w->rs, i->dir, i->e.name, i->e.name_len, i->e.type);
 	return rc >= 0;

@@ -7,8 +7,8 @@
  * the first came to nothing, the next one takes its place.
  *
  * A group is forgotten when all names that its link count promises are done.  What remains (names outside of what is
- * restored) is some 80 bytes a group; beyond a bound they lie in an unnamed file in the target, which the system can write
- * out, so that memory is bounded whatever the number of links.
+ * restored) is some 80 bytes a group; beyond a bound they lie in an unnamed file in the target, which the system can
+ * write out, so that memory is bounded whatever the number of links.
  *
  * Thread-safe.
  */

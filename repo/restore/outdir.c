@@ -200,16 +200,15 @@ static int open_checked(int fd, const char *name, const struct outdir *d)
 	return -ESTALE;
 }
 
-/* The way down: the handles from below ${top} to ${d}, ${n} of them. */
-static struct outdir **path_down(struct outdir *d, const struct outdir *top, size_t *n)
+/* The way down: the handles from below ${top} to ${d}, and NULL. */
+static struct outdir **path_down(struct outdir *d, const struct outdir *top)
 {
 	struct outdir **way, *i;
-	size_t count = 0;
+	size_t count = 1;
 
-	for (i = d; i != top; i = i->parent)
+	for (i = d->parent; i != top; i = i->parent)
 		count++;
-	way = malloc(count * sizeof(struct outdir *));
-	*n = count;
+	way = calloc(count + 1, sizeof(struct outdir *));
 	for (i = d; way != NULL && i != top; i = i->parent)
 		way[--count] = i;
 	return way;
@@ -218,18 +217,17 @@ static struct outdir **path_down(struct outdir *d, const struct outdir *top, siz
 static int open_from_above(struct outdir *d)
 {
 	struct outdir *top = d->parent, **way;
-	size_t n;
 	int fd, sub;
 
 	while (top != NULL && !outdir_try_hold(top))
 		top = top->parent;
 	if (top == NULL)
 		return -ESTALE;
-	way = path_down(d, top, &n);
+	way = path_down(d, top);
 	fd = way == NULL ? -ENOMEM : dup(top->fd);
 	if (way != NULL && fd < 0)
 		fd = -errno;
-	for (size_t i = 0; fd >= 0 && i < n; i++) {
+	for (size_t i = 0; fd >= 0 && way[i] != NULL; i++) {
 		sub = open_checked(fd, way[i]->e.name, way[i]);
 		close(fd);
 		fd = sub;

@@ -1,9 +1,10 @@
 /*
  * One regular file from its creation to its name.
  *
- * Where there is nothing yet it is made under its own name: what a killed restore leaves half written has another size,
- * or else another mtime, which is set last, and is thus replaced by the next run.  What takes the place of something, or
- * must not ever be taken for complete (RESTORE_NEVER), is made under a temporary name and renamed when it is complete.
+ * Where there is nothing yet it is made under its own name: what a killed restore leaves half written has another
+ * size, or else another mtime, which is set last, and is thus replaced by the next run.  What takes the place of
+ * something, or must not ever be taken for complete (RESTORE_NEVER), is made under a temporary name and renamed when
+ * it is complete.
  */
 #ifndef VARVE_RESTORE_OUTFILE_H
 #define VARVE_RESTORE_OUTFILE_H

@@ -1,6 +1,6 @@
 /*
- * For tests of restore: a repository in memory with snapshots made by hand, entry by entry, so that there can be what no
- * backup would make; a target directory; and a record of what the restore told.
+ * For tests of restore: a repository in memory with snapshots made by hand, entry by entry, so that there can be what
+ * no backup would make; a target directory; and a record of what the restore told.
  *
  * What fails in here fails the running cmocka test.
  */

@@ -18,7 +18,14 @@
 
 static struct tree_entry entry(uint64_t ino, uint32_t nlink)
 {
-	return (struct tree_entry){ .name = "n", .name_len = 1, .type = ENTRY_REG, .nlink = nlink, .dev = 1, .ino = ino };
+	return (struct tree_entry){
+		.name = "n",
+		.name_len = 1,
+		.type = ENTRY_REG,
+		.nlink = nlink,
+		.dev = 1,
+		.ino = ino,
+	};
 }
 
 static void test_roles(void **state)
