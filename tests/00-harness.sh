@@ -80,6 +80,6 @@ plant tools/ls.c '#include "fs/inode.h"' 'a layer beside'
 plant fs/main.c '#include "tools/json.h"' 'a layer beside'
 plant repo/tree/page.c '#include <lmdb.h>' 'belongs to repo/index/lmdb.c'
 plant repo/store/log.c '# include <fuse3/fuse_lowlevel.h>' 'belongs to fs/'
-plant tools/main.c '#include <jansson.h>' 'belongs to tools/json.c'
+plant tools/main.c '#include <jansson.h>' 'belongs to tools/print/json.c'
 plant repo/tree/tree.c '#include "page.h"' 'not written from the top'
 ok "the layer check finds each offence"
