@@ -133,7 +133,7 @@ static void test_rest_and_wake(void **state)
 /* Somebody puts another directory, or a symlink, in the place of one that rests. */
 static void test_moved(void **state)
 {
-	char moved[SCRATCH_PATH_SIZE];
+	char moved[SCRATCH_PATH_SIZE], planted[SCRATCH_PATH_SIZE];
 	struct scratch *s = *state;
 	struct chain c;
 
@@ -145,7 +145,7 @@ static void test_moved(void **state)
 	assert_int_equal(mkdirat(c.d[0]->fd, "0", 0700), 0);
 	assert_int_equal(outdir_wake(c.d[1], NULL), -ESTALE);
 	assert_int_equal(unlinkat(c.d[0]->fd, "0", AT_REMOVEDIR), 0);
-	assert_int_equal(symlink(scratch_path(s, "moved", moved), scratch_path(s, "0", (char[SCRATCH_PATH_SIZE]){ 0 })), 0);
+	assert_int_equal(symlink(scratch_path(s, "moved", moved), scratch_path(s, "0", planted)), 0);
 	assert_true(outdir_wake(c.d[1], NULL) < 0);
 	/* Who is inside knows the way. */
 	assert_int_equal(outdir_wake(c.d[2], c.d[3]), 0);
