@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "repo/index/env_compact.h"
 #include "repo/index/env_dir.h"
 #include "repo/index/guard.h"
 #include "repo/index/lmdb_check.h"
@@ -18,7 +19,7 @@
 #define VERSION 1
 #define STATE_KEY "state"
 #define STATE_KEY_LEN 5
-#define STATE_LEN 32
+#define STATE_LEN 36
 
 static const char *const tables[ENV_NTABLES] = { "meta", "packs", "pack ids", "objects", "objects odd", "runs",
 	"runs odd", "slots", "kept" };
@@ -82,6 +83,7 @@ static int decode_state(const struct env *e, struct rd r, struct env_state *out)
 	out->generation = le32dec(p + 20);
 	out->begun = le32dec(p + 24);
 	out->next_pack = le32dec(p + 28);
+	out->bytes_per_object = le32dec(p + 32);
 	return 0;
 }
 
@@ -95,15 +97,16 @@ int env_get_state(struct lmdb_txn *txn, struct env_state *out)
 	return rc == -ENOENT || rc == -ESTALE ? -EBADMSG : rc;
 }
 
-int env_put_state(struct env *e, struct lmdb_txn *txn, const struct env_state *s)
+int env_put_state(struct lmdb_txn *txn, const uint8_t repo_id[16], const struct env_state *s)
 {
 	uint8_t b[STATE_LEN];
 
 	le32enc(b, VERSION);
-	memcpy(b + 4, e->repo_id, sizeof(e->repo_id));
+	memcpy(b + 4, repo_id, 16);
 	le32enc(b + 20, s->generation);
 	le32enc(b + 24, s->begun);
 	le32enc(b + 28, s->next_pack);
+	le32enc(b + 32, s->bytes_per_object);
 	return lmdb_put(txn, ENV_META, STATE_KEY, STATE_KEY_LEN, b, sizeof(b));
 }
 
@@ -142,7 +145,7 @@ static int check_state(struct env *e)
 	rc = env_write(e, &txn);
 	if (rc < 0)
 		return rc;
-	rc = env_put_state(e, txn, &s);
+	rc = env_put_state(txn, e->repo_id, &s);
 	if (rc == 0)
 		return lmdb_commit(txn);
 	lmdb_end(txn);
@@ -345,15 +348,43 @@ out:
 	return rc;
 }
 
+/* Put a compact file in the place of the one that is there, which is not touched if that fails. */
+static int exchange_file(struct env *e)
+{
+	char *dir = env_dir_compact_name(e->dir);
+	int rc;
+
+	if (!dir)
+		return -ENOMEM;
+	env_dir_remove(dir);
+	rc = env_dir_make(dir);
+	if (rc == 0)
+		rc = env_compact(e->db, tables, e->repo_id, dir);
+	if (rc == 0)
+		rc = guard_exchange(&e->guard, dir, e->dir);
+	env_dir_remove(dir);
+	free(dir);
+	return rc;
+}
+
 /* The last one out leaves the stamp that spares the next one a check. */
 static void close_shared(struct env *e)
 {
-	if (guard_enter(&e->guard) < 0 || guard_alone(&e->guard) != 1 || guard_read_stamp(&e->guard) != GUARD_DIRTY ||
-	    lmdb_sync(e->db) < 0)
+	int rc = -1;
+
+	if (guard_enter(&e->guard) < 0 || guard_alone(&e->guard) != 1 || guard_read_stamp(&e->guard) != GUARD_DIRTY)
 		return;
+	if (env_is_wasteful(e->db)) {
+		rc = exchange_file(e);
+		if (rc < 0)
+			log_debug(e->log, "index %s: not compacted: %s", e->dir, ENV_ERROR(rc));
+	}
+	if (rc < 0)
+		rc = lmdb_sync(e->db);
 	lmdb_close(e->db);
 	e->db = NULL;
-	guard_write_stamp(&e->guard, GUARD_CLEAN);
+	if (rc == 0)
+		guard_write_stamp(&e->guard, GUARD_CLEAN);
 }
 
 void env_close(struct env *e)
@@ -363,6 +394,11 @@ void env_close(struct env *e)
 	if (!e->is_private)
 		close_shared(e);
 	free_env(e);
+}
+
+const uint8_t *env_repo_id(const struct env *e)
+{
+	return e->repo_id;
 }
 
 const char *env_path(const struct env *e)

@@ -2,7 +2,7 @@
  * Environment: an index's tables on the disk of this machine, or for want of that in memory.
  *
  *   meta      "state" -> version le32, repository id (16), generation le32, last generation begun le32, next pack
- *             number le32
+ *             number le32, bytes an object took when the file was compacted le32 (0: never)
  *   packs     pack number be32 -> generation le32, kind u8, zero u8[3], size le32, id (32), wrapped key (80)
  *   pack ids  pack id -> number le32
  *   objects   id -> pack number le32, place record (place.h)            two of them, of even and odd generations
@@ -47,6 +47,7 @@ struct env_state {
 	uint32_t generation;
 	uint32_t begun;     /* the last generation that loading was begun for */
 	uint32_t next_pack; /* number for the next new pack */
+	uint32_t bytes_per_object; /* in a compact file; 0: not known */
 };
 
 /**
@@ -64,7 +65,13 @@ int env_open(const struct env_options *opts, struct env **out);
  */
 int env_open_private(const struct env_options *opts, const struct env *after, struct env **out);
 
-/* Close it; no transaction may be open.  Does nothing for NULL. */
+/* The repository that it belongs to: 16 bytes, borrowed until env_close(). */
+const uint8_t *env_repo_id(const struct env *e);
+
+/*
+ * Close it; no transaction may be open.  The last one to close a shared one compacts its file if that has become much
+ * larger than it needs to be.  Does nothing for NULL.
+ */
 void env_close(struct env *e);
 
 /* Its directory, for messages. */
@@ -76,7 +83,7 @@ int env_read(struct env *e, struct lmdb_txn **out);
 int env_write(struct env *e, struct lmdb_txn **out);
 
 int env_get_state(struct lmdb_txn *txn, struct env_state *out);
-int env_put_state(struct env *e, struct lmdb_txn *txn, const struct env_state *s);
+int env_put_state(struct lmdb_txn *txn, const uint8_t repo_id[16], const struct env_state *s);
 
 /* The generation that is in use.  As fast as a lookup allows. */
 int env_generation(struct lmdb_txn *txn, uint32_t *out);

@@ -16,6 +16,8 @@
 #include "repo/util/buf.h"
 #include "repo/util/id.h"
 
+#define COMPACT_DIR "compact"
+
 /* "<dir>/<file>" in a buffer; NULL without memory. */
 static const char *join(struct buf *b, const char *dir, const char *file)
 {
@@ -135,7 +137,39 @@ static int remove_file(const char *dir, const char *file)
 	return rc;
 }
 
-int env_dir_remove(const char *dir)
+static int sync_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = fsync(fd) < 0 ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+int env_dir_move_file(const char *from, const char *file, const char *to)
+{
+	struct buf a = BUF_INIT, b = BUF_INIT;
+	const char *old = join(&a, from, file), *new = join(&b, to, file);
+	int rc = -ENOMEM;
+
+	if (old && new)
+		rc = rename(old, new) < 0 ? -errno : sync_dir(to);
+	buf_free(&a);
+	buf_free(&b);
+	return rc;
+}
+
+char *env_dir_compact_name(const char *dir)
+{
+	struct buf b = BUF_INIT;
+
+	return join(&b, dir, COMPACT_DIR) ? (char *)b.data : NULL;
+}
+
+/* Without its directories. */
+static int remove_flat(const char *dir)
 {
 	static const char *const files[] = { LMDB_DATA_FILE, LMDB_LOCK_FILE, ENV_STATE_FILE };
 	int rc = 0;
@@ -145,6 +179,18 @@ int env_dir_remove(const char *dir)
 	if (rc == 0 && rmdir(dir) < 0 && errno != ENOENT)
 		rc = -errno;
 	return rc;
+}
+
+int env_dir_remove(const char *dir)
+{
+	char *compact = env_dir_compact_name(dir);
+	int rc;
+
+	if (!compact)
+		return -ENOMEM;
+	rc = remove_flat(compact);
+	free(compact);
+	return rc == 0 || rc == -ENOTDIR ? remove_flat(dir) : rc;
 }
 
 int env_dir_make_lock_file(const char *dir)

@@ -29,7 +29,13 @@ int env_dir_open_file(const char *dir, const char *file);
 /* lstat() of a file of it.  Return 0 or a negative errno. */
 int env_dir_stat_file(const char *dir, const char *file, struct stat *out);
 
-/* Remove all its files and itself. */
+/* Move a file of ${from} to ${to}, in the place of what is there, and have that on the disk. */
+int env_dir_move_file(const char *from, const char *file, const char *to);
+
+/* The directory in it in which a compact file is written (malloc), or NULL. */
+char *env_dir_compact_name(const char *dir);
+
+/* Remove all its files, what may be left of a compact one, and itself. */
 int env_dir_remove(const char *dir);
 
 /**

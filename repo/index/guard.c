@@ -187,6 +187,29 @@ int guard_write_stamp(struct guard *g, enum guard_stamp stamp)
 	return rc == 0 && stamp == GUARD_DIRTY && fdatasync(g->state) < 0 ? -errno : rc;
 }
 
+int guard_exchange(struct guard *g, const char *from, const char *dir)
+{
+	struct guard fresh = { env_dir_open_file(from, LMDB_DATA_FILE), g->state };
+	int rc;
+
+	if (fresh.data < 0)
+		return fresh.data;
+	rc = guard_enter(&fresh);
+	if (rc == 0)
+		rc = guard_alone(&fresh) == 1 ? 0 : -EBUSY;
+	if (rc == 0)
+		rc = guard_write_stamp(&fresh, GUARD_DIRTY);
+	if (rc == 0)
+		rc = env_dir_move_file(from, LMDB_DATA_FILE, dir);
+	if (rc == 0) {
+		close(g->data);
+		g->data = fresh.data;
+	} else {
+		close(fresh.data);
+	}
+	return rc;
+}
+
 static int make_pair(const struct guard *g, const char *dir, uint8_t out[RECORD_LEN])
 {
 	struct stat data, lock;

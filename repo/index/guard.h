@@ -61,6 +61,14 @@ enum guard_stamp guard_read_stamp(const struct guard *g);
 /* Write it.  GUARD_DIRTY is on the disk when this returns.  Return 0 or a negative errno. */
 int guard_write_stamp(struct guard *g, enum guard_stamp stamp);
 
+/**
+ * guard_exchange(g, from, dir):
+ * Move the data file of directory ${from} to the place of the one that is guarded, with the locks "open" and "use" held
+ * on both, so that who waits for either finds the new one when it is let in.  The stamp is dirty before and after.
+ * Return 0, or a negative errno with the old one in place.
+ */
+int guard_exchange(struct guard *g, const char *from, const char *dir);
+
 /* Record the pair, with the lock file that is in ${dir} now; does ${dir} have the recorded ones?  0 or a negative errno. */
 int guard_write_pair(struct guard *g, const char *dir);
 bool guard_check_pair(const struct guard *g, const char *dir);

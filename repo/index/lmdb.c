@@ -100,7 +100,8 @@ static void on_assert(MDB_env *env, const char *what)
 {
 	struct lmdb *db = mdb_env_get_userctx(env);
 
-	db->broken(db->arg, what);
+	if (db->broken)
+		db->broken(db->arg, what);
 }
 
 static int open_tables(struct lmdb *db, unsigned flags)

@@ -38,7 +38,7 @@ struct lmdb_options {
 	const char *dir;           /* that holds the two files; exists */
 	const char *const *tables; /* names; borrowed until lmdb_close().  A table is its number in here */
 	unsigned ntables;
-	/* Called when LMDB finds its own state impossible, just before it ends the process. */
+	/* Called when LMDB finds its own state impossible, just before it ends the process; may be NULL. */
 	void (*broken)(void *arg, const char *what);
 	void *arg;
 };

@@ -84,7 +84,7 @@ static int commit(struct load *l)
 
 	l->txn = NULL;
 	if (txn && l->rc == 0)
-		l->rc = env_put_state(l->env, txn, &l->state);
+		l->rc = env_put_state(txn, env_repo_id(l->env), &l->state);
 	if (txn && l->rc == 0)
 		l->rc = lmdb_commit(txn);
 	else
