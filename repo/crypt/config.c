@@ -33,6 +33,9 @@ static int check_values(const struct config *c)
 		return -EBADMSG;
 	if (!within(c->segment_size, SEGMENT_SIZE_MIN, SEGMENT_SIZE_MAX))
 		return -EBADMSG;
+	/* The largest chunk has to fit. */
+	if (4ull * c->chunk_avg > (uint64_t)SEGMENTS_PER_CHUNK_MAX * c->segment_size)
+		return -EBADMSG;
 	if (!within(c->pack_size, PACK_SIZE_MIN, PACK_SIZE_MAX))
 		return -EBADMSG;
 	if (!crypt_box_public_valid(&c->metadata) || !crypt_box_public_valid(&c->data))

@@ -37,6 +37,7 @@ enum config_tag {
 #define SEGMENT_SIZE_MIN (4u * 1024)
 #define SEGMENT_SIZE_MAX (1u * 1024 * 1024)
 #define SEGMENT_SIZE_DEFAULT (256u * 1024)
+#define SEGMENTS_PER_CHUNK_MAX 64 /* that a place record can have (pack/place.h) */
 #define PACK_SIZE_MIN (1u * 1024 * 1024)
 #define PACK_SIZE_MAX (256u * 1024 * 1024)
 #define PACK_SIZE_DEFAULT (32u * 1024 * 1024)

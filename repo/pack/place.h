@@ -20,9 +20,10 @@
 #ifndef VARVE_PACK_PLACE_H
 #define VARVE_PACK_PLACE_H
 
+#include "repo/crypt/config.h"
 #include "repo/util/buf.h"
 
-#define PLACE_SEGMENTS_MAX 64
+#define PLACE_SEGMENTS_MAX SEGMENTS_PER_CHUNK_MAX
 #define PLACE_RECORD_MAX (8 + 3 * PLACE_SEGMENTS_MAX)
 #define OBJECT_LEN_MAX (8u * 1024 * 1024) /* 4 * CHUNK_AVG_MAX */
 

@@ -88,7 +88,7 @@ static void test_other_values(void **state)
 	c.cipher = CIPHER_AES256_GCM;
 	c.created_ns = -1;
 	c.chunk_avg = CHUNK_AVG_MAX;
-	c.segment_size = SEGMENT_SIZE_MIN + 1;
+	c.segment_size = 128 * 1024 + 1;
 	c.pack_size = PACK_SIZE_MAX;
 	assert_int_equal(config_encode(&c, &owner, &b), 0);
 	assert_int_equal(config_decode(b.data, b.len, &got), 0);
@@ -242,7 +242,9 @@ static void test_bounds(void **state)
 	assert_int_equal(decode_u32(CONFIG_CHUNK_AVG, CHUNK_AVG_MAX), 0);
 	assert_int_equal(decode_u32(CONFIG_CHUNK_AVG, CHUNK_AVG_MAX * 2), -EBADMSG);
 	assert_int_equal(decode_u32(CONFIG_CHUNK_AVG, CHUNK_AVG_MIN * 3), -EBADMSG);
-	assert_int_equal(decode_u32(CONFIG_SEGMENT_SIZE, SEGMENT_SIZE_MIN), 0);
+	/* The largest chunk has to fit into 64 segments. */
+	assert_int_equal(decode_u32(CONFIG_SEGMENT_SIZE, 4 * CHUNK_AVG_DEFAULT / 64), 0);
+	assert_int_equal(decode_u32(CONFIG_SEGMENT_SIZE, 4 * CHUNK_AVG_DEFAULT / 64 - 1), -EBADMSG);
 	assert_int_equal(decode_u32(CONFIG_SEGMENT_SIZE, SEGMENT_SIZE_MIN - 1), -EBADMSG);
 	assert_int_equal(decode_u32(CONFIG_SEGMENT_SIZE, SEGMENT_SIZE_MAX), 0);
 	assert_int_equal(decode_u32(CONFIG_SEGMENT_SIZE, SEGMENT_SIZE_MAX + 1), -EBADMSG);
