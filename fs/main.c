@@ -178,6 +178,12 @@ static void tune_process(void)
 {
 	struct rlimit no_core = { 0, 0 };
 
+	sigset_t usr1;
+
+	/* The refresher's alone. */
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	mallopt(M_TRIM_THRESHOLD, 8 << 20);

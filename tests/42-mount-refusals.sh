@@ -78,8 +78,11 @@ expect_equal "after all that" "$(cat "$WORK/empty/latest/file")" data
 umount_varve "$WORK/empty"
 ok "killed daemon"
 
-# SIGTERM ends a mount in good order.
+# SIGUSR1 does no harm; SIGTERM ends a mount in good order.
 mount_varve "$WORK/empty"
+pkill -USR1 -f "varvefs.*$WORK/empty"
+sleep 0.3
+expect_equal "after SIGUSR1" "$(cat "$WORK/empty/latest/file")" data
 pid=$(pgrep -f "varvefs.*$WORK/empty" | head -n 1)
 kill -TERM "$pid"
 for _ in $(seq 50); do

@@ -18,7 +18,7 @@
 #define COUNTERS_XATTR "user.varve.requests"
 #define READ_MAX (1u << 20) /* bytes of one read request */
 
-const char *const op_names[OP_KINDS] = { "lookup", "getattr", "readlink", "open", "read", "readdir", "readdirplus",
+static const char *const op_names[OP_KINDS] = { "lookup", "getattr", "readlink", "open", "read", "readdir", "readdirplus",
 	"xattr", "statfs", "lseek", "forget", "other" };
 
 static struct ops *ops_of(fuse_req_t req)
@@ -301,6 +301,18 @@ static int print_counters(struct ops *o, struct buf *out)
 		    (unsigned long long)sc.gets, (unsigned long long)sc.get_bytes,
 		    (unsigned long long)rc.segments_opened, (unsigned long long)rc.segments_shared);
 	return err;
+}
+
+void ops_log_counters(struct ops *o)
+{
+	struct buf text = BUF_INIT;
+	char *line, *save = NULL;
+
+	if (print_counters(o, &text) == 0) {
+		for (line = strtok_r((char *)text.data, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
+			log_info(o->log, "%s", line);
+	}
+	buf_free(&text);
 }
 
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)

@@ -28,7 +28,7 @@ struct ops {
 
 extern const struct fuse_lowlevel_ops fs_ops;
 
-/* Names of the kinds, for printing. */
-extern const char *const op_names[OP_KINDS];
+/* Log the requests by kind and what the store was asked, a line each. */
+void ops_log_counters(struct ops *o);
 
 #endif

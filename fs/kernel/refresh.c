@@ -1,21 +1,23 @@
 /*
- * The refresher.
+ * The refresher.  It waits for SIGUSR1, which all other threads have blocked, for as long as a round takes: so the
+ * signal is answered at once, and stopping is the same signal with ${stop} set.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "fs/kernel/refresh.h"
+#include "repo/util/when.h"
 
 struct refresher {
 	struct ops *ops;
 	struct fuse_session *session;
 	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool stop;
+	atomic_bool stop;
 };
 
 /* A name that is no more must not be answered from the kernel's cache; nor a listing that lacks a new one. */
@@ -52,20 +54,30 @@ static void refresh(struct refresher *r)
 	view_unref(now);
 }
 
-/* Wait for the next round; false when it is time to stop. */
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+/* Wait for the next round, answering signals; false when it is time to stop. */
 static bool wait_round(struct refresher *r)
 {
-	struct timespec until;
-	bool stop;
+	int64_t until = now_ns() + (int64_t)r->ops->opts->refresh_s * NS_PER_SEC, rest;
+	struct timespec ts;
+	sigset_t set;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)r->ops->opts->refresh_s;
-	pthread_mutex_lock(&r->lock);
-	while (!r->stop && pthread_cond_timedwait(&r->wake, &r->lock, &until) != ETIMEDOUT)
-		;
-	stop = r->stop;
-	pthread_mutex_unlock(&r->lock);
-	return !stop;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	while (!r->stop && (rest = until - now_ns()) > 0) {
+		ts.tv_sec = rest / NS_PER_SEC;
+		ts.tv_nsec = rest % NS_PER_SEC;
+		if (sigtimedwait(&set, NULL, &ts) == SIGUSR1 && !r->stop)
+			ops_log_counters(r->ops);
+	}
+	return !r->stop;
 }
 
 static void *run(void *arg)
@@ -80,18 +92,12 @@ static void *run(void *arg)
 int refresher_start(struct ops *ops, struct fuse_session *session, struct refresher **out)
 {
 	struct refresher *r = calloc(1, sizeof(*r));
-	pthread_condattr_t attr;
 	int rc;
 
 	if (r == NULL)
 		return -ENOMEM;
 	r->ops = ops;
 	r->session = session;
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->wake, &attr);
-	pthread_condattr_destroy(&attr);
 	rc = pthread_create(&r->thread, NULL, run, r);
 	if (rc != 0) {
 		free(r);
@@ -105,12 +111,8 @@ void refresher_stop(struct refresher *r)
 {
 	if (r == NULL)
 		return;
-	pthread_mutex_lock(&r->lock);
 	r->stop = true;
-	pthread_cond_signal(&r->wake);
-	pthread_mutex_unlock(&r->lock);
+	pthread_kill(r->thread, SIGUSR1);
 	pthread_join(r->thread, NULL);
-	pthread_cond_destroy(&r->wake);
-	pthread_mutex_destroy(&r->lock);
 	free(r);
 }

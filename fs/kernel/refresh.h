@@ -8,7 +8,10 @@
 
 struct refresher;
 
-/* Start; ${ops} and ${session} are borrowed until refresher_stop().  Return 0 or a negative errno. */
+/*
+ * Start; ${ops} and ${session} are borrowed until refresher_stop().  SIGUSR1 must be blocked in the calling thread:
+ * the refresher answers it by logging the counters.  Return 0 or a negative errno.
+ */
 int refresher_start(struct ops *ops, struct fuse_session *session, struct refresher **out);
 
 /* Stop and wait for it.  Does nothing for NULL. */
