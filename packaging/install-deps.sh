@@ -51,6 +51,7 @@ build must cmd:rsync        rsync                rsync             rsync       r
 build must cmd:getfattr     attr                 attr              attr        attr
 build must cmd:setfacl      acl                  acl               acl         acl
 build must cmd:setcap       libcap2-bin          libcap            libcap      libcap-utils
+build must cmd:python3      python3              python3           python      python3
 build nice cmd:jq           jq                   jq                jq          jq
 build nice cmd:mandoc       mandoc               mandoc            -           mandoc
 lint  must cmd:gcc          gcc                  gcc               gcc         gcc
@@ -70,7 +71,6 @@ bench must cmd:borg         borgbackup           borgbackup        borg        b
 bench must cmd:zstd         zstd                 zstd              zstd        zstd
 bench must cmd:mksquashfs   squashfs-tools       squashfs-tools    squashfs-tools squashfs-tools
 bench must cmd:xz           xz-utils             xz                xz          xz
-bench must cmd:python3      python3              python3           python      python3
 bench nice module:llfuse    python3-llfuse       python3-llfuse    python-llfuse py3-llfuse
 T
 }
