@@ -35,11 +35,12 @@ step_cppcheck() {
 }
 
 step_clang-tidy() {
+	# The product only: the tests, a third of all files, would cost time that CI lacks.
 	# One file a run: with several its va_list check forgets what it knew (clang 14).
 	# shellcheck disable=SC2016 # sh expands them
-	printf '%s\n' "${c_files[@]}" | xargs -P "$JOBS" -n 1 sh -c 'flags=$1; shift; clang-tidy --quiet "$@" -- $flags' - \
+	printf '%s\n' "${c_files[@]}" | grep -v '^tests/' | xargs -P "$JOBS" -n 1 sh -c 'flags=$1; shift; clang-tidy --quiet "$@" -- $flags' - \
 		"${standard[*]}" 2>&1 | grep -vE '^[0-9]+ warnings? generated|^Suppressed|^Use -header-filter'
-	[ "${PIPESTATUS[1]}" -eq 0 ]
+	[ "${PIPESTATUS[2]}" -eq 0 ]
 }
 
 # Names that the tests made hold no surprises for ls (SC2012); some functions have optional arguments (SC2119, SC2120);
