@@ -237,9 +237,11 @@ static int run(struct mount *m)
 	int rc;
 
 	rc = prepare(m, &mountpoint);
-	if (rc == 0) {
+	if (mountpoint != NULL) {
 		free(m->options.mountpoint);
 		m->options.mountpoint = mountpoint;
+	}
+	if (rc == 0) {
 		m->ops.repo = m->repo;
 		m->ops.opts = &m->options;
 		m->ops.log = &m->log;

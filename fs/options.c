@@ -155,7 +155,9 @@ static int add_kernel_option(struct fs_options *o, const char *option)
 	/* The NUL at the end goes and comes back. */
 	if (o->kernel.len > 0)
 		o->kernel.len--;
-	return buf_printf(&o->kernel, "%s%s", o->kernel.len > 0 ? "," : "", option) == 0 ? buf_u8(&o->kernel, 0) : -ENOMEM;
+	if (buf_printf(&o->kernel, "%s%s", o->kernel.len > 0 ? "," : "", option) != 0)
+		return -ENOMEM;
+	return buf_u8(&o->kernel, 0);
 }
 
 static int set_value(struct fs_options *o, const struct option_def *d, const char *option, const char *value)

@@ -18,8 +18,8 @@
 #define COUNTERS_XATTR "user.varve.requests"
 #define READ_MAX (1u << 20) /* bytes of one read request */
 
-static const char *const op_names[OP_KINDS] = { "lookup", "getattr", "readlink", "open", "read", "readdir", "readdirplus",
-	"xattr", "statfs", "lseek", "forget", "other" };
+static const char *const op_names[OP_KINDS] = { "lookup", "getattr", "readlink", "open", "read", "readdir",
+	"readdirplus", "xattr", "statfs", "lseek", "forget", "other" };
 
 static struct ops *ops_of(fuse_req_t req)
 {
@@ -297,7 +297,8 @@ static int print_counters(struct ops *o, struct buf *out)
 	store_get_counters(o->repo->store, &sc);
 	object_reader_counters(o->repo->reader, &rc);
 	if (err == 0)
-		err = buf_printf(out, "store_gets %llu\nstore_get_bytes %llu\nsegments_opened %llu\nsegments_shared %llu\n",
+		err = buf_printf(out,
+		    "store_gets %llu\nstore_get_bytes %llu\nsegments_opened %llu\nsegments_shared %llu\n",
 		    (unsigned long long)sc.gets, (unsigned long long)sc.get_bytes,
 		    (unsigned long long)rc.segments_opened, (unsigned long long)rc.segments_shared);
 	return err;

@@ -184,7 +184,8 @@ static int lookup_in_group(struct vfs *v, struct view *view, uint64_t parent, co
 		return -ENOENT;
 	if (!view_group_has(view, kind, node_arg(parent), s))
 		return rc == 0 ? -ENOENT : -EIO;
-	return fill_link(v, s, node_virtual(kind == VIEW_HOSTS ? NODE_HOST_LINK : NODE_TAG_LINK, s->slot), "../../", out);
+	return fill_link(v, s, node_virtual(kind == VIEW_HOSTS ? NODE_HOST_LINK : NODE_TAG_LINK, s->slot), "../../",
+	    out);
 }
 
 static int lookup_at(struct vfs *v, const struct view *view, const char *name, struct vfs_attr *out)
@@ -311,7 +312,8 @@ static int list_in(struct vfs *v, struct view *view, uint64_t node, uint64_t off
 {
 	int rc = 0;
 
-	if (node == NODE_HOSTS || node == NODE_TAGS || node_class(node) == NODE_HOST_DIR || node_class(node) == NODE_TAG_DIR)
+	if (node == NODE_HOSTS || node == NODE_TAGS || node_class(node) == NODE_HOST_DIR ||
+	    node_class(node) == NODE_TAG_DIR)
 		rc = view_grouped(view);
 	if (rc != 0)
 		return rc == -ENOMEM ? rc : -EIO;

@@ -90,8 +90,8 @@ int check_run(struct repo *r, const struct check_options *opts, struct check_res
 /**
  * check_locked(store, opts, out):
  * What can be told of a repository that does not open: is there a config, is it well-formed and signed by the key in
- * it, are there keyslots, are they well-formed.  Return 0; -ENOENT if there is neither a config nor a keyslot; others as
- * check_run().
+ * it, are there keyslots, are they well-formed.  Return 0; -ENOENT if there is neither a config nor a keyslot; others
+ * as check_run().
  */
 int check_locked(struct store *store, const struct check_options *opts, struct check_result *out);
 

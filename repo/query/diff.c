@@ -66,7 +66,8 @@ static bool same_xattrs(const struct tree_entry *a, const struct tree_entry *b)
 		return false;
 	if (a->flags & ENTRY_XATTRS_BY_ID)
 		return id_equal(&a->xattrs_id, &b->xattrs_id);
-	return a->xattrs_len == b->xattrs_len && (a->xattrs_len == 0 || memcmp(a->xattrs, b->xattrs, a->xattrs_len) == 0);
+	return a->xattrs_len == b->xattrs_len &&
+	    (a->xattrs_len == 0 || memcmp(a->xattrs, b->xattrs, a->xattrs_len) == 0);
 }
 
 static bool same_meta(const struct tree_entry *a, const struct tree_entry *b)
@@ -110,8 +111,8 @@ static int report_side(struct differ *d, unsigned change, size_t dir_len, const 
 		if (rc == 0)
 			rc = buf_append(&d->path, item.path, item.path_len + 1);
 		if (rc == 0)
-			rc = d->fn(d->arg, change, (const char *)d->path.data, change == DIFF_REMOVED ? item.entry : NULL,
-			    change == DIFF_ADDED ? item.entry : NULL);
+			rc = d->fn(d->arg, change, (const char *)d->path.data,
+			    change == DIFF_REMOVED ? item.entry : NULL, change == DIFF_ADDED ? item.entry : NULL);
 	}
 	tree_walk_end(w);
 	return rc;

@@ -75,8 +75,8 @@ int catalog_resolve(const struct catalog *c, const char *text, const struct snap
 
 /**
  * catalog_split(text, snap, path):
- * Take "SNAP[:PATH]" apart, where SNAP may be a time with colons in it: ${*snap} is a copy (malloc, the caller's), ${*path}
- * points into ${text} ("" for none).  Return 0 or -ENOMEM.
+ * Take "SNAP[:PATH]" apart, where SNAP may be a time with colons in it: ${*snap} is a copy (malloc, the caller's),
+ * ${*path} points into ${text} ("" for none).  Return 0 or -ENOMEM.
  */
 int catalog_split(const char *text, char **snap, const char **path);
 

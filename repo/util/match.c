@@ -1,5 +1,6 @@
 /*
- * Path patterns: lists of components, each matched with fnmatch(3); "**" is a component that matches any number of them.
+ * Path patterns: lists of components, each matched with fnmatch(3); "**" is a component that matches any number of
+ * them.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -204,8 +205,8 @@ static bool component_match(const char *pattern, const char *name)
 }
 
 /*
- * Components against components.  A mismatch after a "**" lets the last "**" take one more; an earlier one need not be tried
- * again, as what stands between the two has matched as early as it could.
+ * Components against components.  A mismatch after a "**" lets the last "**" take one more; an earlier one need not be
+ * tried again, as what stands between the two has matched as early as it could.
  */
 static bool pattern_match(const struct pattern *p, const struct path *path)
 {

@@ -29,8 +29,8 @@ int check_rig_setup(void **state);
 int check_rig_teardown(void **state);
 
 /*
- * Two snapshots of a small source: "src/small/0".. "9" of some hundred bytes each, "src/large" of 200 kB, "src/dir/other";
- * "src/new" is in the second only.
+ * Two snapshots of a small source: "src/small/0".. "9" of some hundred bytes each, "src/large" of 200 kB,
+ * "src/dir/other"; "src/new" is in the second only.
  */
 void check_rig_fill(struct check_rig *k);
 

@@ -99,7 +99,8 @@ static void add_options(struct getopt_tables *t, const struct cli_option *o)
 {
 	for (; o != NULL && o->name != NULL && t->n < OPTIONS_MAX - 1; o++, t->n++) {
 		char letter[3] = { o->letter, o->value != NULL ? ':' : '\0', '\0' };
-		int has_value = o->value == NULL ? no_argument : o->value[0] == '[' ? optional_argument : required_argument;
+		bool optional = o->value != NULL && o->value[0] == '[';
+		int has_value = o->value == NULL ? no_argument : optional ? optional_argument : required_argument;
 
 		t->defs[t->n] = o;
 		t->longs[t->n] = (struct option){ o->name, has_value, NULL, OPT_BASE + t->n };

@@ -74,8 +74,8 @@ static bool env_is_set(const char *name)
 /* Options come later and overwrite; the environment must not be overruled here. */
 static void apply(struct cli *c, const struct config_file *f)
 {
-	bool secret = env_is_set("VARVE_PASSWORD_FILE") || env_is_set("VARVE_KEY_FILE") || env_is_set("VARVE_PASSWORD") ||
-	    env_is_set("VARVE_PASSWORD_COMMAND");
+	bool secret = env_is_set("VARVE_PASSWORD_FILE") || env_is_set("VARVE_KEY_FILE") ||
+	    env_is_set("VARVE_PASSWORD") || env_is_set("VARVE_PASSWORD_COMMAND");
 
 	if (!env_is_set("VARVE_REPOSITORY"))
 		c->access.repo_url = f->url;

@@ -53,7 +53,8 @@ static int take_number(struct key_args *a, const char *option, const char *value
 
 static int take_recipient(struct key_args *a, const char *value)
 {
-	if (strlen(value) != 2 * sizeof(a->recipient.b) || hex_decode(value, sizeof(a->recipient.b), a->recipient.b) != 0 ||
+	if (strlen(value) != 2 * sizeof(a->recipient.b) ||
+	    hex_decode(value, sizeof(a->recipient.b), a->recipient.b) != 0 ||
 	    !crypt_box_public_valid(&a->recipient))
 		return cli_usage(a->cli, "--recipient %s: not a public key", value);
 	a->has_recipient = true;
@@ -118,8 +119,8 @@ static void print_slot(const struct key_args *a, const struct repo_keyslot *s)
 		json_set_bool(o, "current", s->current);
 		json_print(o);
 	} else {
-		printf("%c%.8s  %-8s %-20s %s  %s\n", s->current ? '*' : ' ', id_hex(&s->id, hex), role != NULL ? role : "?",
-		    kind_name(s->kind), when, s->readable ? s->label.name : "");
+		printf("%c%.8s  %-8s %-20s %s  %s\n", s->current ? '*' : ' ', id_hex(&s->id, hex),
+		    role != NULL ? role : "?", kind_name(s->kind), when, s->readable ? s->label.name : "");
 	}
 }
 

@@ -146,8 +146,9 @@ static void print_result(const struct restore_args *a, const struct restore_resu
 static void warn_of_limits(const struct restore_args *a, const struct restore_result *r)
 {
 	if (r->no_owner > 0 || r->no_xattr > 0 || r->no_device > 0)
-		cli_warn(a->cli, "not permitted to this user, and left out: owners of %llu, attributes of %llu, %llu device "
-		    "nodes", (unsigned long long)r->no_owner, (unsigned long long)r->no_xattr,
+		cli_warn(a->cli,
+		    "not permitted to this user, and left out: owners of %llu, attributes of %llu, %llu device nodes",
+		    (unsigned long long)r->no_owner, (unsigned long long)r->no_xattr,
 		    (unsigned long long)r->no_device);
 }
 

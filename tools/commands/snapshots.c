@@ -49,8 +49,8 @@ static void print_text(const struct cli *c, const struct snapshot *s, const stru
 {
 	char hex[ID_HEX_SIZE], when[WHEN_SIZE], size[SIZE_TEXT_SIZE];
 
-	printf("%.8s  %s  %-12s  %10s  ", id_hex(&s->id, hex), when_format(s->time_ns, WHEN_HUMAN, c->utc, when), m->host,
-	    size_format(m->bytes, size));
+	printf("%.8s  %s  %-12s  %10s  ", id_hex(&s->id, hex), when_format(s->time_ns, WHEN_HUMAN, c->utc, when),
+	    m->host, size_format(m->bytes, size));
 	print_joined(m->paths, m->npaths);
 	if (m->ntags > 0) {
 		fputs("  [", stdout);

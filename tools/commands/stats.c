@@ -143,7 +143,8 @@ static void print_tree(const struct cli *c, const struct tree_sizes *s)
 		json_print(o);
 		return;
 	}
-	printf("%llu files (%llu with several links), %llu directories, %llu symlinks, %llu others\n%s, without holes %s\n",
+	printf("%llu files (%llu with several links), %llu directories, %llu symlinks, %llu others\n"
+	    "%s, without holes %s\n",
 	    (unsigned long long)s->files, (unsigned long long)s->links, (unsigned long long)s->dirs,
 	    (unsigned long long)s->symlinks, (unsigned long long)s->others, size_format(s->bytes, a),
 	    size_format(s->data_bytes, b));

@@ -75,10 +75,12 @@ static void describe(const struct progress *p, const struct progress_state *s, d
 	if (f > 0 && elapsed > 1) {
 		long eta = (long)(elapsed / f - elapsed);
 
-		snprintf(rest, sizeof(rest), "  %3.0f%%  %ld:%02ld:%02ld left", f * 100, eta / 3600, eta / 60 % 60, eta % 60);
+		snprintf(rest, sizeof(rest), "  %3.0f%%  %ld:%02ld:%02ld left", f * 100, eta / 3600, eta / 60 % 60,
+		    eta % 60);
 	}
-	snprintf(out, size, "%llu %s, %s, %s/s%s%s", (unsigned long long)s->items, p->what, size_format(s->bytes, bytes),
-	    size_format((uint64_t)p->rate, rate), rest, s->errors ? "  (with errors)" : "");
+	snprintf(out, size, "%llu %s, %s, %s/s%s%s", (unsigned long long)s->items, p->what,
+	    size_format(s->bytes, bytes), size_format((uint64_t)p->rate, rate), rest,
+	    s->errors ? "  (with errors)" : "");
 }
 
 static void print_json(const struct progress_state *s, double elapsed)
