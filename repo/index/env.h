@@ -53,8 +53,8 @@ struct env_state {
 /**
  * env_open(opts, out):
  * Open the shared environment in its directory.  One that is damaged, of another version or another repository is made
- * anew with a warning.  ${opts} and what it points to are borrowed for the call, but ${opts->log}.  If it cannot be used,
- * a private one is opened in place of it, with one warning.  Return 0; -ENOMEM; -EIO if not even that (logged).
+ * anew with a warning.  ${opts} and what it points to are borrowed for the call, but ${opts->log}.  If it cannot be
+ * used, a private one is opened in place of it, with one warning.  Return 0; -ENOMEM; -EIO if not even that (logged).
  */
 int env_open(const struct env_options *opts, struct env **out);
 
@@ -85,7 +85,10 @@ int env_write(struct env *e, struct lmdb_txn **out);
 int env_get_state(struct lmdb_txn *txn, struct env_state *out);
 int env_put_state(struct lmdb_txn *txn, const uint8_t repo_id[16], const struct env_state *s);
 
-/* The generation that is in use.  As fast as a lookup allows. */
+/*
+ * The generation that is in use in what ${txn} sees.  Not to be kept for another transaction: LMDB may give one the
+ * number of a state, and show it a later one.
+ */
 int env_generation(struct lmdb_txn *txn, uint32_t *out);
 
 /* One loader at a time, over all processes (threads of this one lock among themselves). */

@@ -1,8 +1,8 @@
 /*
- * Guard: who uses the files of an environment, and whether the data file is known to be as it was written and on the disk.
+ * Guard: who uses the files of an environment, and whether the data file is known to be as it was written.
  *
- * Locks are on the data file itself, so that they go with what they protect if it is removed or replaced, and are of the
- * open file description (F_OFD_SETLK), so that they end with the process and not when another descriptor is closed:
+ * Locks are on the data file itself, so that they go with what they protect if it is removed or replaced, and are of
+ * the open file description (F_OFD_SETLK), so that they end with the process and not when another descriptor is closed:
  *
  *   open    held while the environment is opened or closed: one at a time
  *   use     shared by all who have it open; exclusive: nobody else has
@@ -13,9 +13,10 @@
  *
  *   stamp   "Clean" goes with inode, size and times of the data file: while these are the same, it need not be checked.
  *           Before the first write of a process the stamp is made "dirty" and synced; the last one to close the
- *           environment syncs the data file and makes it "clean" again.  So a data file that was written to by a process
- *           that was killed, garbled, or put in place of another has no valid stamp and is checked at the next opening,
- *           as is one that a power cut has hit.  "Condemned": LMDB found it broken in use; it is to be made anew.
+ *           environment syncs the data file and makes it "clean" again.  So a data file that was written to by a
+ *           process that was killed, garbled, or put in place of another has no valid stamp and is checked at the next
+ *           opening, as is one that a power cut has hit.  "Condemned": LMDB found it broken in use; it is to be made
+ *           anew.
  *   pair    the inodes of data file and LMDB's lock file, by the first to open them: who joins finds the same two, or
  *           keeps away from them
  */
@@ -69,7 +70,7 @@ int guard_write_stamp(struct guard *g, enum guard_stamp stamp);
  */
 int guard_exchange(struct guard *g, const char *from, const char *dir);
 
-/* Record the pair, with the lock file that is in ${dir} now; does ${dir} have the recorded ones?  0 or a negative errno. */
+/* Record the pair, with the lock file that is in ${dir} now: 0 or a negative errno.  Has ${dir} the recorded ones? */
 int guard_write_pair(struct guard *g, const char *dir);
 bool guard_check_pair(const struct guard *g, const char *dir);
 

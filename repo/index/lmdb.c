@@ -49,9 +49,7 @@ struct lmdb_change {
 struct lmdb_txn {
 	struct lmdb *db;
 	MDB_txn *txn;
-	struct lmdb_txn *next;   /* in the list of idle ones */
-	size_t note_id;          /* number of the state that ${note} is of; 0: none */
-	uint32_t note;
+	struct lmdb_txn *next; /* in the list of idle ones */
 	struct lmdb_change *change; /* an array of all tables; NULL when reading */
 };
 
@@ -354,20 +352,6 @@ void lmdb_end(struct lmdb_txn *t)
 		mdb_txn_abort(t->txn);
 		free(t);
 	}
-}
-
-bool lmdb_note(const struct lmdb_txn *t, uint32_t *value)
-{
-	if (t->note_id == 0 || t->note_id != mdb_txn_id(t->txn))
-		return false;
-	*value = t->note;
-	return true;
-}
-
-void lmdb_set_note(struct lmdb_txn *t, uint32_t value)
-{
-	t->note_id = mdb_txn_id(t->txn);
-	t->note = value;
 }
 
 int lmdb_get(struct lmdb_txn *t, unsigned table, const void *key, size_t keylen, struct rd *out)

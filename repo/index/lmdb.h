@@ -8,8 +8,8 @@
  * Commits are not synced (MDB_NOSYNC): a process that is killed loses nothing, but after a power cut the file may be
  * anything.  Who opens it must therefore know that it was synced, or check it (env.h).
  *
- * A struct lmdb may be used by several threads, a transaction by one at a time.  An environment must be opened once in a
- * process, and must not be used in a child that was forked.
+ * A struct lmdb may be used by several threads, a transaction by one at a time.  An environment must be opened once in
+ * a process, and must not be used in a child that was forked.
  *
  * Errors: -ENOENT, -EEXIST as said; -ENOSPC if the disk or the address space is full; -EBADMSG if LMDB finds its file
  * damaged; -ENOMEM; -EIO for all else that went wrong, also for a disk that is full when part of a write went through.
@@ -69,14 +69,6 @@ int lmdb_commit(struct lmdb_txn *txn);
 
 /* End a reading transaction, or undo a writing one.  Does nothing for NULL. */
 void lmdb_end(struct lmdb_txn *txn);
-
-/**
- * lmdb_note(txn, value), lmdb_set_note(txn, value):
- * A number that the caller derived from the state which ${txn} sees, kept with the transaction's memory so that later
- * transactions need not derive it again while nothing was written.  lmdb_note() returns false if there is none.
- */
-bool lmdb_note(const struct lmdb_txn *txn, uint32_t *value);
-void lmdb_set_note(struct lmdb_txn *txn, uint32_t value);
 
 /**
  * lmdb_get(txn, table, key, keylen, out):
