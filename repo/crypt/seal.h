@@ -34,8 +34,8 @@ void seal_metadata_domain(const struct config *c, const struct secrets *s, struc
 void seal_tree_id_key(const struct secrets *s, struct hash_key *out);
 
 /*
- * A fresh sealing key, and its wrapped form for the object's header.  The domain must have can_seal: callers check, as a
- * key that was mixed with nothing would seal for everybody.
+ * A fresh sealing key, and its wrapped form for the object's header.  The domain must have can_seal: callers check, as
+ * a key that was mixed with nothing would seal for everybody.
  */
 void seal_new_key(const struct seal_domain *d, struct aead_key *key, uint8_t wrapped[CRYPT_WRAPPED_LEN]);
 

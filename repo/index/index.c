@@ -12,7 +12,7 @@
 
 #define PATH_PRIVATE "(temporary)"
 
-/* Records that index_each_...() takes out of the environment at a time: readers hold pages back from being used again. */
+/* Records that index_each_...() takes out of the environment at a time: readers keep pages from being used again. */
 #define BATCH 512
 
 static int open_env(struct index *x)

@@ -1,14 +1,15 @@
 /*
- * Index: object id -> place, for one repository on this machine.  A cache in LMDB that may be deleted at any time and is
- * loaded from the index runs of the store; no LMDB pointer or type leaves this module.
+ * Index: object id -> place, for one repository on this machine.  A cache in LMDB that may be deleted at any time and
+ * is loaded from the index runs of the store; no LMDB pointer or type leaves this module.
  *
- * Environment "<cache dir>/<repository id, 32 digits>/" with mode 0700.  It holds ids (keyed hashes), places, pack names
- * and wrapped keys, slots, and manifests in their sealed form: nothing that would need a key to be read in the store is
- * in it in clear.  If the directory cannot be used (no permission, somebody else's, read-only, on a network file system,
- * open in this process already, disk full) the index works in a private environment in memory (/dev/shm) or a temporary
- * directory instead, with one warning.  If it is damaged, of another version or of another repository, it is made anew,
- * with one warning: a file that was not closed, or has changed since it was, is checked before it is used (guard.h,
- * lmdb_check.h), so a garbled one gives no wrong answer.  It may be deleted at any time, also while it is in use.
+ * Environment "<cache dir>/<repository id, 32 digits>/" with mode 0700.  It holds ids (keyed hashes), places, pack
+ * names and wrapped keys, slots, and manifests in their sealed form: nothing that would need a key to be read in the
+ * store is in it in clear.  If the directory cannot be used (no permission, somebody else's, read-only, on a network
+ * file system, open in this process already, disk full) the index works in a private environment in memory (/dev/shm)
+ * or a temporary directory instead, with one warning.  If it is damaged, of another version or of another repository,
+ * it is made anew, with one warning: a file that was not closed, or has changed since it was, is checked before it is
+ * used (guard.h, lmdb_check.h), so a garbled one gives no wrong answer.  It may be deleted at any time, also while it
+ * is in use.
  *
  * An environment goes with a repository, whatever store it is in: of two stores of one repository that hold different
  * runs, the one that was refreshed from last counts.
@@ -49,19 +50,19 @@ const char *index_path(const struct index *x);
 
 /**
  * index_refresh(x):
- * Bring it up to date with the runs that are in the store now: one listing, and the runs that are new are loaded (merged
- * in ascending order of id, in transactions of bounded size); if a loaded run has vanished or was replaced, all places
- * are loaded anew, and take the place of the old ones in one step.  An object that several runs have is found where the
- * first loaded one has it.  A damaged run is logged once and skipped, tried again after ten minutes, and counted.  Return
- * 0, or a positive number of runs that could not be loaded; -ENOSPC and the like never (see above); -ENOMEM; what the
- * store returns if the listing failed.
+ * Bring it up to date with the runs that are in the store now: one listing, and the runs that are new are loaded
+ * (merged in ascending order of id, in transactions of bounded size); if a loaded run has vanished or was replaced, all
+ * places are loaded anew, and take the place of the old ones in one step.  An object that several runs have is found
+ * where the first loaded one has it.  A damaged run is logged once and skipped, tried again after ten minutes, and
+ * counted.  Return 0, or a positive number of runs that could not be loaded; -ENOSPC and the like never (see above);
+ * -ENOMEM; what the store returns if the listing failed.
  */
 int index_refresh(struct index *x);
 
 /**
  * index_lookup(x, id, out):
- * Place of an object; ${out->pack} is this index's number (index_pack()), which stays good as long as the index is open.
- * Return 0; -ENOENT if no loaded run has it; -EIO if the environment fails (logged) or could not take all runs.
+ * Place of an object; ${out->pack} is this index's number (index_pack()), which stays good as long as the index is
+ * open. Return 0; -ENOENT if no loaded run has it; -EIO if the environment fails (logged) or could not take all runs.
  */
 int index_lookup(struct index *x, const struct id *id, struct place *out);
 

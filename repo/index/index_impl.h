@@ -2,7 +2,8 @@
  * For the sources of the index only.
  *
  *   index.c     open, look up, go through
- *   refresh.c   which runs are to be loaded, and where to when the environment fails
+ *   refresh.c   which runs are to be loaded
+ *   replace.c   another environment, when one fails
  *   load.c      runs into an environment
  *   local.c     slots and kept objects
  *   rebuild.c   new runs from the tables of packs
@@ -52,6 +53,32 @@ int index_ask(struct index *x, index_ask_fn *fn, void *arg);
 /* The ${nth} environment has failed with ${why}: replace it.  Return 0 if there is another one now. */
 int index_replace(struct index *x, unsigned nth, int why);
 
+/* Ids in a list that grows. */
+struct ids {
+	struct id *id;
+	size_t n;
+};
+
+/* The runs that are in the store, sorted; ${out->id} is the caller's.  0 or what the store returns. */
+int index_list_runs(struct index *x, struct ids *out);
+
+/**
+ * index_bring_up(x, env, present):
+ * Bring ${env} up to date.  The caller has locked loading, and listed the runs after that: who listed before could take
+ * a run for gone that another process has put and loaded since.  Return the number of runs that could not be loaded, or
+ * the failure of the environment.
+ */
+int index_bring_up(struct index *x, struct env *env, const struct ids *present);
+
+/*
+ * With ${loader} held: replace the environment, which failed with ${why}, unless that was tried in vain just now.  As
+ * above.
+ */
+int index_try_replace(struct index *x, int why, const struct ids *present);
+
+/* Seconds on the monotonic clock. */
+time_t index_now(void);
+
 /* One run to be loaded. */
 struct load_run {
 	struct id id;
@@ -76,7 +103,10 @@ int load_runs(struct env *env, uint32_t generation, struct load_run *runs, size_
 int load_begin_generation(struct env *env, uint32_t *out);
 int load_finish_generation(struct env *env, uint32_t generation);
 
-/* Copy packs and their numbers to ${to}, which is empty, so that numbers given out stay right.  0 or a failure of ${to}. */
+/*
+ * Copy packs and their numbers to ${to}, which is empty, so that numbers given out stay right.  0 or a failure of
+ * ${to}.
+ */
 int load_copy_packs(struct env *from, struct env *to);
 
 /* Copy all records of a table.  0 or a failure of ${to}; what ${from} cannot give is left out. */

@@ -2,8 +2,8 @@
  * Loading runs into an environment.  See index_impl.h.
  *
  * Order of writing, each step in transactions of bounded size: packs; the runs, marked as not whole; objects; the runs,
- * marked as whole.  So a process that is killed leaves only places whose packs and runs are known, and a run that is not
- * whole is loaded again, or noticed when it is gone.
+ * marked as whole.  So a process that is killed leaves only places whose packs and runs are known, and a run that is
+ * not whole is loaded again, or noticed when it is gone.
  */
 #include <errno.h>
 #include <stdlib.h>

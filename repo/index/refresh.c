@@ -1,8 +1,8 @@
 /*
- * Bringing the index up to date with the runs of the store, and replacing an environment that fails.
+ * Bringing the index up to date with the runs of the store.
  *
- * The runs that should be loaded are those that are in the store, but for those that another of them replaces.  If one is
- * loaded that should not be, all places are loaded anew, beside the old ones; else what is missing is added.
+ * The runs that should be loaded are those that are in the store, but for those that another of them replaces.  If one
+ * is loaded that should not be, all places are loaded anew, beside the old ones; else what is missing is added.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,12 +11,6 @@
 #include "repo/index/index_impl.h"
 
 #define BAD_RUN_RETRY 600     /* seconds until a run that could not be loaded is tried again */
-#define REPLACE_RETRY 60      /* and a place for the index looked for, where there was none */
-
-struct ids {
-	struct id *id;
-	size_t n;
-};
 
 /* One way from "what is there" to "what should be loaded". */
 struct refresh {
@@ -63,7 +57,7 @@ static bool has_id(const struct ids *l, const struct id *id)
 	return l->n > 0 && bsearch(id, l->id, l->n, sizeof(*l->id), compare_ids) != NULL;
 }
 
-static time_t now(void)
+time_t index_now(void)
 {
 	struct timespec ts;
 
@@ -92,7 +86,7 @@ static void note_bad(struct index *x, const struct id *id)
 		b = &grown[x->nbad++];
 		b->id = *id;
 	}
-	b->again = now() + BAD_RUN_RETRY;
+	b->again = index_now() + BAD_RUN_RETRY;
 }
 
 static void forget_bad(struct index *x, const struct id *id)
@@ -133,7 +127,7 @@ static int take_name(void *arg, const char *name, uint64_t size)
 	return add_id(l, id.b);
 }
 
-static int list_runs(struct index *x, struct ids *out)
+int index_list_runs(struct index *x, struct ids *out)
 {
 	int rc = store_list(x->opts.store, "index/", take_name, out);
 
@@ -195,7 +189,7 @@ static int open_run(struct refresh *f, const struct id *id)
 	size_t n;
 	int rc;
 
-	if (bad && now() < bad->again) {
+	if (bad && index_now() < bad->again) {
 		f->nbad++;
 		return 0;
 	}
@@ -291,8 +285,8 @@ static int open_loaded_runs(struct refresh *f)
 }
 
 /*
- * All places anew, beside the old ones.  If the store cannot give one of the runs just now, the old ones stay and what is
- * new is added to them.
+ * All places anew, beside the old ones.  If the store cannot give one of the runs just now, the old ones stay and what
+ * is new is added to them.
  */
 static int load_anew(struct refresh *f)
 {
@@ -326,12 +320,7 @@ static void end_refresh(struct refresh *f)
 	free(f->replaced.id);
 }
 
-/*
- * Bring ${env} up to date; the caller has locked loading, and listed the runs after that: who listed before could take a
- * run for gone that another process has put and loaded since.  Return the number of runs that could not be loaded, or
- * the failure of the environment.
- */
-static int bring_up(struct index *x, struct env *env, const struct ids *present)
+int index_bring_up(struct index *x, struct env *env, const struct ids *present)
 {
 	struct refresh f = { .x = x, .env = env, .present = *present };
 	int rc;
@@ -347,100 +336,14 @@ static int bring_up(struct index *x, struct env *env, const struct ids *present)
 	return rc < 0 ? rc : (int)f.nbad;
 }
 
-/* Let ${env} take the place of the index's.  Return 0, or the failure of ${env}. */
-static int install(struct index *x, struct env *env)
-{
-	struct env *old = x->env;
-	int rc;
-
-	pthread_rwlock_wrlock(&x->lock);
-	rc = load_copy_table(old, env, ENV_SLOTS);
-	if (rc == 0)
-		rc = load_copy_table(old, env, ENV_KEPT);
-	if (rc == 0) {
-		x->env = env;
-		x->nth++;
-	}
-	pthread_rwlock_unlock(&x->lock);
-	if (rc == 0)
-		env_close(old);
-	return rc;
-}
-
-/* Fill ${env}, which is private, and install it.  Return as bring_up(). */
-static int fill_env(struct index *x, struct env *env, const struct ids *present)
-{
-	int rc, nbad = 0;
-
-	rc = load_copy_packs(x->env, env);
-	if (rc == 0)
-		rc = nbad = bring_up(x, env, present);
-	if (rc >= 0)
-		rc = install(x, env);
-	return rc < 0 ? rc : nbad;
-}
-
-/* Find a private environment that takes it all.  Return as bring_up(). */
-static int replace_env(struct index *x, int why, const struct ids *present)
-{
-	struct env_options eo = { .cache_dir = NULL, .repo_id = x->repo_id, .log = x->opts.log };
-	struct env *last = x->env, *env;
-	int rc;
-
-	if (why == -EBADMSG)
-		env_condemn(x->env);
-	for (;; last = env) {
-		rc = env_open_private(&eo, last, &env);
-		if (last != x->env)
-			env_close(last);
-		if (rc < 0)
-			break;
-		rc = fill_env(x, env, present);
-		if (rc >= 0) {
-			log_warn(x->opts.log, "index %s: %s: going on with a temporary one", x->path, ENV_ERROR(why));
-			x->short_of_room = false;
-			return rc;
-		}
-	}
-	log_error(x->opts.log, "index %s: %s; and no place for a temporary one", x->path, ENV_ERROR(why));
-	x->replace_again = now() + REPLACE_RETRY;
-	x->short_of_room = true;
-	return rc;
-}
-
-/* As replace_env(), unless it failed just now. */
-static int try_replace(struct index *x, int why, const struct ids *present)
-{
-	if (x->replace_again != 0 && now() < x->replace_again)
-		return why;
-	x->replace_again = 0;
-	return replace_env(x, why, present);
-}
-
-int index_replace(struct index *x, unsigned nth, int why)
-{
-	struct ids present = { NULL, 0 };
-	int rc = 0;
-
-	pthread_mutex_lock(&x->loader);
-	if (x->nth == nth) {
-		rc = list_runs(x, &present);
-		if (rc == 0)
-			rc = try_replace(x, why, &present);
-	}
-	pthread_mutex_unlock(&x->loader);
-	free(present.id);
-	return rc < 0 ? rc : 0;
-}
-
-/* ${*listed} is what the listing returned; if that was 0, return as bring_up(). */
+/* ${*listed} is what the listing returned; if that was 0, return as index_bring_up(). */
 static int refresh_locked(struct index *x, struct ids *present, int *listed)
 {
 	int rc = env_lock_load(x->env);
 
-	*listed = list_runs(x, present);
+	*listed = index_list_runs(x, present);
 	if (rc == 0 && *listed == 0)
-		rc = bring_up(x, x->env, present);
+		rc = index_bring_up(x, x->env, present);
 	env_unlock_load(x->env);
 	return rc;
 }
@@ -456,7 +359,7 @@ int index_refresh(struct index *x)
 		rc = listed;
 	else if (rc >= 0)
 		x->short_of_room = false;
-	else if (rc != -ENOMEM && (rc = try_replace(x, rc, &present)) < 0 && rc != -ENOMEM)
+	else if (rc != -ENOMEM && (rc = index_try_replace(x, rc, &present)) < 0 && rc != -ENOMEM)
 		rc = (int)present.n;
 	pthread_mutex_unlock(&x->loader);
 	free(present.id);
@@ -485,7 +388,7 @@ static int is_loaded(struct env *env, const struct id *id, uint32_t *generation)
 	return rec.whole;
 }
 
-/* Return as bring_up(). */
+/* Return as index_bring_up(). */
 static int add_run(struct index *x, const struct id *id)
 {
 	struct refresh f = { .x = x, .env = x->env };
@@ -516,9 +419,9 @@ int index_add_run(struct index *x, const struct id *id)
 	if (rc < 0 && rc != -ENOMEM) {
 		int why = rc;
 
-		rc = list_runs(x, &present);
+		rc = index_list_runs(x, &present);
 		if (rc == 0)
-			rc = try_replace(x, why, &present);
+			rc = index_try_replace(x, why, &present);
 		if (rc < 0 && rc != -ENOMEM)
 			rc = 1;
 	}

@@ -1,10 +1,10 @@
 /*
- * Index runs: immutable sorted tables "object id -> place", in the store as "index/<id>" (id: BLAKE2b-256 of all bytes).
+ * Index runs: immutable sorted tables "object id -> place", in the store as "index/<id>" (BLAKE2b-256 of all bytes).
  *
  *   0  magic "VARVEIX1", zero (8)                         16
  *  16  wrapped key (metadata domain)                      80
- *  96  boxes, one after the other, in any order: AEAD (position: byte offset; associated data: bytes 0..16, a letter for
- *      the kind of box, byte offset le64)
+ *  96  boxes, one after the other, in any order: AEAD (position: byte offset; associated data: bytes 0..16, a letter
+ *      for the kind of box, byte offset le64)
  *        'C' object block: records in ascending order of id: id (32), pack number le32, place record (place.h);
  *            all ids of a block are above those of the object block before it
  *        'P' pack block: 512 records (the last block fewer) of pack id (32), kind u8, zero u8[3], size le32, wrapped
@@ -75,8 +75,8 @@ const struct id *run_replaced(const struct run *r, size_t *n);
 
 /**
  * run_lookup(r, id, place, pack):
- * Find one object: reads at most one object block (two at a tie of prefixes) and one pack block.  Return 0 with ${place}
- * (${place->pack}: this run's number) and ${pack}; -ENOENT; -EBADMSG (logged); what the store returns.
+ * Find one object: reads at most one object block (two at a tie of prefixes) and one pack block.  Return 0 with
+ * ${place} (${place->pack}: this run's number) and ${pack}; -ENOENT; -EBADMSG (logged); what the store returns.
  */
 int run_lookup(struct run *r, const struct id *id, struct place *place, struct pack_info *pack);
 

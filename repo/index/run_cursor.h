@@ -13,8 +13,8 @@ struct run_cursor;
 
 /**
  * run_cursor_open(r, window, out):
- * Begin before the first object.  ${r} is borrowed until run_cursor_close().  Reads of at most ${window} bytes (at least
- * RUN_WINDOW_MIN are taken), of which one is held in memory.  Return 0 or -ENOMEM.
+ * Begin before the first object.  ${r} is borrowed until run_cursor_close().  Reads of at most ${window} bytes (at
+ * least RUN_WINDOW_MIN are taken), of which one is held in memory.  Return 0 or -ENOMEM.
  */
 int run_cursor_open(struct run *r, size_t window, struct run_cursor **out);
 void run_cursor_close(struct run_cursor *c);

@@ -48,8 +48,8 @@ const struct run_footer *run_footer_of(const struct run *r);
 
 /**
  * run_get(r, off, len, out), run_open_box(r, kind, b, box, out):
- * Fetch ${len} bytes of the run; open the box of ${b}, which is at ${box}, to ${out} (may be ${box}).  Return 0; -EBADMSG
- * (logged by name); what the store returns.
+ * Fetch ${len} bytes of the run; open the box of ${b}, which is at ${box}, to ${out} (may be ${box}).  Return 0;
+ * -EBADMSG (logged by name); what the store returns.
  */
 int run_get(struct run *r, uint64_t off, size_t len, void *out);
 int run_open_box(struct run *r, enum run_box kind, const struct run_block *b, const uint8_t *box, uint8_t *out);

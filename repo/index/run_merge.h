@@ -11,8 +11,8 @@ struct run_merge;
 
 /**
  * run_merge_open(runs, n, window, out):
- * Begin before the first object of all.  The runs are borrowed until run_merge_close().  Each is read in pieces of at most
- * ${window} bytes (run_cursor.h).  Return 0 or -ENOMEM.
+ * Begin before the first object of all.  The runs are borrowed until run_merge_close().  Each is read in pieces of at
+ * most ${window} bytes (run_cursor.h).  Return 0 or -ENOMEM.
  */
 int run_merge_open(struct run *const *runs, size_t n, size_t window, struct run_merge **out);
 void run_merge_close(struct run_merge *m);

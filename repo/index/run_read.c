@@ -1,8 +1,8 @@
 /*
  * Reading index runs: opening, looking up one object, going through all.
  *
- * A lookup keeps the block that it opened last of each kind, opened: neighbours in a directory are not neighbours by id,
- * but a small run has one block only, and packs are few.
+ * A lookup keeps the block that it opened last of each kind, opened: neighbours in a directory are not neighbours by
+ * id, but a small run has one block only, and packs are few.
  *
  * Locking: ${lock} guards the two kept blocks; it is not held while the store is read.
  */

@@ -215,7 +215,8 @@ int run_commit(struct run_writer *w, struct id *id)
 	struct id hash;
 	int rc;
 
-	if ((rc = w->rc) < 0 || (rc = flush_packs(w)) < 0 || (rc = flush_objects(w)) < 0 || (rc = write_footer(w)) < 0) {
+	if ((rc = w->rc) < 0 || (rc = flush_packs(w)) < 0 || (rc = flush_objects(w)) < 0 ||
+	    (rc = write_footer(w)) < 0) {
 		run_abort(w);
 		return rc;
 	}

@@ -46,8 +46,8 @@ struct pack_writer;
 
 /**
  * pack_begin(store, kind, domain, metadata, out):
- * Begin a pack sealed in ${domain}, with its table sealed in ${metadata}; all borrowed until commit or abort.  Return 0;
- * -EACCES if this role cannot seal; -ENOMEM; what store_put_begin() returns.
+ * Begin a pack sealed in ${domain}, with its table sealed in ${metadata}; all borrowed until commit or abort.  Return
+ * 0; -EACCES if this role cannot seal; -ENOMEM; what store_put_begin() returns.
  */
 int pack_begin(struct store *store, enum pack_kind kind, const struct seal_domain *domain,
     const struct seal_domain *metadata, struct pack_writer **out);
@@ -83,8 +83,8 @@ int pack_open_segment(enum cipher cipher, enum pack_kind kind, const struct aead
 /**
  * pack_read_table(store, kind, id, metadata, segment_size, info, fn, arg):
  * Read header and table of a pack and call ${fn} for each object of it in pack order (${place->pack} is 0).  A non-zero
- * return of ${fn} ends it and is returned.  Fills ${info} before the first call.  Return 0; -ENOENT; -EBADMSG (logged to
- * the store's log by name); -EPROTONOSUPPORT; -EACCES; what the store returns.
+ * return of ${fn} ends it and is returned.  Fills ${info} before the first call.  Return 0; -ENOENT; -EBADMSG (logged
+ * to the store's log by name); -EPROTONOSUPPORT; -EACCES; what the store returns.
  */
 typedef int pack_table_fn(void *arg, const struct id *id, const struct place *place);
 int pack_read_table(struct store *store, enum pack_kind kind, const struct id *id, const struct seal_domain *metadata,

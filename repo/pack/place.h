@@ -14,8 +14,8 @@
  *             where the object begins in it                 le24
  *      n > 0: length of each of the n boxes, one after the other in the pack   n x le24
  *
- * Plaintext of own segments: ${segment_size} bytes each (config), the last one the rest.  A box is 18 bytes (codec byte,
- * one byte of body, tag) to 17 more than its plaintext.
+ * Plaintext of own segments: ${segment_size} bytes each (config), the last one the rest.  A box is 18 bytes (codec
+ * byte, one byte of body, tag) to 17 more than its plaintext.
  */
 #ifndef VARVE_PACK_PLACE_H
 #define VARVE_PACK_PLACE_H

@@ -25,7 +25,8 @@ static int encode_again(void *arg, const struct id *id, const struct place *plac
 		abort();
 	a->begun = true;
 	a->last = *id;
-	if (buf_append(&a->b, id->b, ID_LEN) != 0 || buf_le32(&a->b, place->pack) != 0 || place_encode(place, &a->b) != 0)
+	if (buf_append(&a->b, id->b, ID_LEN) != 0 || buf_le32(&a->b, place->pack) != 0 ||
+	    place_encode(place, &a->b) != 0)
 		abort();
 	return 0;
 }

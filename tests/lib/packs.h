@@ -29,7 +29,10 @@ void packs_info(uint64_t n, struct pack_info *out);
 bool packs_same_place(const struct place *a, const struct place *b);
 bool packs_same_info(const struct pack_info *a, const struct pack_info *b);
 
-/* A run that is to be written: objects [${first}, ${first} + ${count}), object n in made-up pack ${pack0} + n % ${npacks}. */
+/*
+ * A run that is to be written: objects [${first}, ${first} + ${count}), object n in made-up pack ${pack0} + n %
+ * ${npacks}.
+ */
 struct packs_run {
 	uint64_t first, count;
 	uint64_t pack0;
@@ -41,7 +44,9 @@ struct packs_run {
 /* Write it.  Return its id. */
 struct id packs_put_run(struct store *store, const struct seal_domain *metadata, const struct packs_run *run);
 
-/* A real pack with ${count} small objects from number ${first} on, sharing one segment each eight.  Return what it is. */
+/*
+ * A real pack with ${count} small objects from number ${first} on, sharing one segment each eight.  Return what it is.
+ */
 struct pack_info packs_put_pack(struct store *store, const struct packs_keys *k, enum pack_kind kind, uint64_t first,
     unsigned count);
 

@@ -199,7 +199,10 @@ static void test_processes(void **state)
 	assert_true(bytes_per_object(w) < 80);
 }
 
-/* Runs that are in the store, to be loaded in turn, and how long after the beginning of closing a child is to be killed. */
+/*
+ * Runs that are in the store, to be loaded in turn, and how long after the beginning of closing a child is to be
+ * killed.
+ */
 struct killing {
 	struct id run[NRUNS];
 	unsigned microseconds;

@@ -1,7 +1,7 @@
 /*
  * The index's environment on the disk: garbled, cut, exchanged, removed, full, not to be had, shared by processes and
- * threads, and left behind by processes that were killed.  Whatever happens, no answer is wrong, nothing crashes, and after
- * a refresh everything is there.
+ * threads, and left behind by processes that were killed.  Whatever happens, no answer is wrong, nothing crashes, and
+ * after a refresh everything is there.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -176,7 +176,8 @@ static void test_twice(void **state)
 
 static void test_refused(void **state)
 {
-	struct store_fault_rule list = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_LIST, .prefix = "packs/", .err = -EIO };
+	struct store_fault_rule list = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_LIST, .prefix = "packs/",
+		.err = -EIO };
 	struct store_fault_rule put = { .fault = STORE_FAULT_NOSPACE, .ops = STORE_OP_PUT, .prefix = "" };
 	struct indexes *w = *state;
 	struct pack_info pack[NPACKS];

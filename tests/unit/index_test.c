@@ -291,8 +291,10 @@ static void test_part_vanished(void **state)
 static void test_failing_store(void **state)
 {
 	struct indexes *w = *state;
-	struct store_fault_rule list = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_LIST, .prefix = "", .err = -ETIMEDOUT };
-	struct store_fault_rule get = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_GET, .prefix = "index/", .err = -EIO };
+	struct store_fault_rule list = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_LIST, .prefix = "",
+		.err = -ETIMEDOUT };
+	struct store_fault_rule get = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_GET, .prefix = "index/",
+		.err = -EIO };
 	struct id a = indexes_put_run(w, 0, 3000, 0, 10);
 
 	store_mem_set_faults(w->store, &list, 1);

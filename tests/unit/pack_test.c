@@ -67,7 +67,8 @@ static int read_table(struct world *w, const struct pack_info *info, struct seen
 	int rc;
 
 	memset(&got, 0xee, sizeof(got));
-	rc = pack_read_table(w->store, info->kind, &info->id, &w->k.metadata, PACKS_SEGMENT_SIZE, &got, expect_object, s);
+	rc = pack_read_table(w->store, info->kind, &info->id, &w->k.metadata, PACKS_SEGMENT_SIZE, &got, expect_object,
+	    s);
 	if (s->n > 0)
 		assert_true(packs_same_info(&got, info));
 	return rc;
