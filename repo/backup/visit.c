@@ -201,7 +201,7 @@ static bool has_sources(const struct subject *x)
 static int visit_closed(struct walker *w, const struct subject *x, bool partial)
 {
 	struct tree_entry e;
-	struct item *item;
+	struct item *item = NULL;
 	int err;
 
 	if (has_sources(x))
@@ -212,7 +212,7 @@ static int visit_closed(struct walker *w, const struct subject *x, bool partial)
 		err = enter(w, x, &e, partial);
 	if (err == 0)
 		err = producer_item(&w->p, &item);
-	if (err < 0)
+	if (err != 0 || item == NULL)
 		return err;
 	item->kind = ITEM_LEAVE;
 	item->e.flags = partial ? ENTRY_PARTIAL : 0;
