@@ -39,7 +39,7 @@ struct backup_options {
 	bool dry_run;
 	int level;                  /* zstd's; 0: default */
 	unsigned threads;           /* workers; 0: as the machine has */
-	size_t memory_bytes;        /* for contents in flight; 0: 32 MiB */
+	size_t memory_bytes;        /* for contents in flight; 0: 8 MiB, and 4 MiB for each worker */
 	struct backup_progress *progress; /* NULL: none */
 	const atomic_int *cancel;   /* NULL: none; non-zero: end cleanly with -EINTR */
 	/*

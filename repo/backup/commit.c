@@ -367,17 +367,25 @@ static int on_item(struct commit *c, struct item *item)
 	return -EINVAL;
 }
 
-static int commit_job(struct commit *c, struct job *j)
+/* Store a list of segments; ${*list} is what is left of it after an error. */
+static int add_segments(struct commit *c, struct segment_out **list)
 {
 	struct segment_out *s;
-	unsigned i;
 	int err = 0;
 
-	while (err == 0 && (s = j->segments) != NULL) {
-		j->segments = s->next;
+	while (err == 0 && (s = *list) != NULL) {
+		*list = s->next;
 		s->next = NULL;
 		err = object_writer_add_segment(c->s->writer, s);
 	}
+	return err;
+}
+
+static int commit_job(struct commit *c, struct job *j)
+{
+	unsigned i;
+	int err = add_segments(c, &j->segments);
+
 	for (i = 0; i < j->nitems && err == 0; i++)
 		err = on_item(c, &j->items[i]);
 	return err;
@@ -397,6 +405,15 @@ int commit_run(struct commit *c)
 	}
 	links_stop(c->s->links);
 	return queue_error(c->s->queue);
+}
+
+int commit_left(struct commit *c)
+{
+	struct segment_out *left = queue_left(c->s->queue);
+	int err = add_segments(c, &left);
+
+	segments_free(left);
+	return err;
 }
 
 int commit_result(const struct commit *c, const struct tree_entry **root, struct backup_result *out)

@@ -15,6 +15,9 @@ void commit_free(struct commit *c);
 /* Take jobs until the queue ends.  Return 0, or what ended it.  The caller's thread is the committer. */
 int commit_run(struct commit *c);
 
+/* When all workers have ended: store what they left (queue_left()).  Return 0, or what the writer said. */
+int commit_left(struct commit *c);
+
 /**
  * commit_result(c, root, out):
  * After commit_run() returned 0: the root directory's entry (borrowed until commit_free()), and the counts of what is

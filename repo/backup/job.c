@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "repo/backup/job.h"
@@ -30,14 +31,14 @@ struct job *job_new(void)
 	return j;
 }
 
-static void free_segments(struct job *j)
+void segments_free(struct segment_out *list)
 {
-	struct segment_out *s;
+	struct segment_out *next;
 
-	while ((s = j->segments) != NULL) {
-		j->segments = s->next;
-		s->next = NULL;
-		segment_out_free(s);
+	for (; list; list = next) {
+		next = list->next;
+		list->next = NULL;
+		segment_out_free(list);
 	}
 }
 
@@ -77,9 +78,9 @@ void job_reset(struct job *j)
 {
 	reset_items(j);
 	reset_blocks(j);
-	free_segments(j);
-	free(j->data);
-	j->data = NULL;
+	segments_free(j->segments);
+	j->segments = NULL;
+	job_data_free(j);
 	j->cost = 0;
 	j->done = false;
 }
@@ -119,6 +120,29 @@ void *job_alloc(struct job *j, size_t len)
 	p = b->bytes + b->used;
 	b->used += want;
 	return p;
+}
+
+/*
+ * Not of malloc: buffers of this size, made by one thread and freed by others while smaller things come and go, leave
+ * holes in its heaps that add up to as much again.
+ */
+int job_data_alloc(struct job *j, size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	j->data = p;
+	j->data_len = len;
+	return 0;
+}
+
+void job_data_free(struct job *j)
+{
+	if (j->data)
+		munmap(j->data, j->data_len);
+	j->data = NULL;
+	j->data_len = 0;
 }
 
 struct item *job_add(struct job *j)
@@ -164,7 +188,7 @@ int job_copy_entry(struct job *j, struct tree_entry *dst, const struct tree_entr
 
 size_t job_memory(const struct job *j)
 {
-	size_t bytes = j->nitems * sizeof(*j->items) + j->block_bytes;
+	size_t bytes = JOB_ITEMS_MAX * sizeof(*j->items) + j->block_bytes + j->data_len;
 	const struct segment_out *s;
 
 	for (s = j->segments; s; s = s->next)

@@ -10,7 +10,7 @@
 #include "repo/object/writer.h"
 #include "repo/tree/span.h"
 
-#define JOB_ITEMS_MAX 512
+#define JOB_ITEMS_MAX 256
 #define JOB_DIRS_MAX 48 /* directories that the items of one job hold at most */
 
 enum item_kind {
@@ -55,7 +55,8 @@ struct job {
 	unsigned ndirs;            /* of its items, counted when they change */
 	struct job_block *blocks;  /* memory of strings */
 	size_t block_bytes;
-	uint8_t *data;             /* bytes of a large file's chunks, or NULL */
+	uint8_t *data;             /* ${data_len} bytes of a large file's chunks, or NULL */
+	size_t data_len;
 	struct segment_out *segments; /* what the worker made, in order */
 };
 
@@ -69,13 +70,22 @@ void job_free(struct job *j);
 /* ${len} bytes that live as long as the job's contents; NULL without memory. */
 void *job_alloc(struct job *j, size_t len);
 
+/* Give it room for ${len} bytes of a large file, which it must not have yet.  Return 0 or -ENOMEM. */
+int job_data_alloc(struct job *j, size_t len);
+
+/* Free that room.  Does nothing without. */
+void job_data_free(struct job *j);
+
 /* A further item, zeroed, with no descriptor; NULL without memory.  There must be less than JOB_ITEMS_MAX. */
 struct item *job_add(struct job *j);
 
 /* Copy an entry with all it points to into the job's memory; its name gets a NUL behind.  Return 0 or -ENOMEM. */
 int job_copy_entry(struct job *j, struct tree_entry *dst, const struct tree_entry *src);
 
-/* Bytes that it holds besides file contents that are still to be read. */
+/* Free a list of segments. */
+void segments_free(struct segment_out *list);
+
+/* Bytes that it holds. */
 size_t job_memory(const struct job *j);
 
 #endif

@@ -32,32 +32,46 @@ struct large {
 	int source_err;       /* reading failed */
 };
 
+/* A job with an empty buffer.  The one at hand is taken out: ${*full}, NULL if there is none. */
+static int next_job(struct large *l, struct job **full)
+{
+	struct producer *p = l->p;
+	struct job *j = queue_job(p->s->queue);
+	int err = j ? job_data_alloc(j, l->cap) : -ENOMEM;
+
+	if (err < 0) {
+		job_free(j);
+		return err;
+	}
+	*full = p->job;
+	p->job = j;
+	return 0;
+}
+
 /* Queue the job if its buffer is full (or it cannot take a further item), and see that there is one with room. */
 static int ready(struct large *l)
 {
 	struct producer *p = l->p;
-	uint8_t *fresh;
 	size_t rest = l->end - l->begin;
-	int err = 0;
+	struct job *full, *j;
+	int err;
 
 	if (p->job && p->job->data && l->end < l->cap && p->job->nitems < JOB_ITEMS_MAX)
 		return 0;
-	fresh = malloc(l->cap ? l->cap : 1);
-	if (!fresh)
-		return -ENOMEM;
-	if (rest > 0 && p->job && p->job->data)
-		memcpy(fresh, p->job->data + l->begin, rest);
-	err = producer_submit(p);
-	if (err == 0 && !p->job)
-		p->job = queue_job(p->s->queue);
-	if (err < 0 || !p->job) {
-		free(fresh);
-		return err < 0 ? err : -ENOMEM;
-	}
-	p->job->data = fresh;
+	err = next_job(l, &full);
+	if (err < 0)
+		return err;
+	if (rest > 0)
+		memcpy(p->job->data, full->data + l->begin, rest);
 	l->begin = 0;
 	l->end = rest;
-	return 0;
+	if (!full)
+		return 0;
+	j = p->job;
+	p->job = full;
+	err = producer_submit(p);
+	p->job = j;
+	return err;
 }
 
 /* Wait for a stream to have something.  Return 0, or -EINTR. */

@@ -9,7 +9,7 @@
 
 #include "repo/backup/producer.h"
 
-#define SEGMENTS_PER_JOB 4
+#define SEGMENTS_PER_JOB 4 /* to end a job at; at most twice as many, but for a single file */
 
 int producer_init(struct producer *p, struct session *s)
 {
@@ -34,7 +34,7 @@ int producer_submit(struct producer *p)
 		return 0;
 	p->job = NULL;
 	p->last_dir = NULL;
-	j->cost = job_memory(j) + (size_t)p->planned + (j->data ? p->s->piece : 0);
+	j->cost = job_memory(j) + (size_t)p->planned;
 	p->planned = p->fill = 0;
 	return queue_push(p->s->queue, j);
 }
@@ -69,16 +69,18 @@ int producer_entry(struct producer *p, enum item_kind kind, char change, const s
 	return job_copy_entry(p->job, &item->e, e);
 }
 
-/* Count a file of ${size} bytes as the segment builder will; return whether it opens a new segment. */
+/*
+ * Count a file of ${size} bytes as the segment builder will; return whether it opens a new segment.  What is larger
+ * than half of one gets its own.
+ */
 static bool plan(struct producer *p, uint64_t size)
 {
 	uint32_t segment = p->s->repo->config.segment_size;
 	bool opens = p->fill + size > segment;
 
-	if (size > segment)
-		p->fill = 0;
-	else
-		p->fill = (uint32_t)(opens ? size : p->fill + size);
+	if (size > segment / 2)
+		return false;
+	p->fill = (uint32_t)(opens ? size : p->fill + size);
 	return opens;
 }
 
@@ -90,7 +92,8 @@ int producer_file(struct producer *p, enum item_kind kind, char change, const st
 	struct item *item = NULL;
 	int err = 0;
 
-	if ((opens && p->planned + size > enough) || (p->job && p->job->ndirs == JOB_DIRS_MAX)) {
+	if ((opens && p->planned + size > enough) || p->planned + size > 2 * enough ||
+	    (p->job && p->job->ndirs == JOB_DIRS_MAX)) {
 		err = producer_submit(p);
 		plan(p, size);
 	}

@@ -11,7 +11,7 @@
 #include "repo/backup/queue.h"
 
 #define SLOTS 64 /* jobs in flight */
-#define SPARE 16 /* empty jobs kept */
+#define SPARE 4  /* empty jobs kept */
 
 struct queue {
 	pthread_mutex_t lock;
@@ -23,6 +23,7 @@ struct queue {
 	size_t bytes, max_bytes;
 	struct job *spare[SPARE];
 	unsigned nspare;
+	struct segment_out *left;
 	bool ended;
 	int err;
 };
@@ -49,6 +50,7 @@ void queue_free(struct queue *q)
 		job_free(q->ring[q->head % SLOTS]);
 	while (q->nspare > 0)
 		job_free(q->spare[--q->nspare]);
+	segments_free(q->left);
 	pthread_cond_destroy(&q->first);
 	pthread_cond_destroy(&q->work);
 	pthread_cond_destroy(&q->room);
@@ -126,6 +128,28 @@ void queue_done(struct queue *q, struct job *j)
 		pthread_cond_signal(&q->first);
 	pthread_cond_signal(&q->room);
 	pthread_mutex_unlock(&q->lock);
+}
+
+void queue_leave(struct queue *q, struct segment_out *segments)
+{
+	struct segment_out **end;
+
+	pthread_mutex_lock(&q->lock);
+	for (end = &q->left; *end; end = &(*end)->next)
+		;
+	*end = segments;
+	pthread_mutex_unlock(&q->lock);
+}
+
+struct segment_out *queue_left(struct queue *q)
+{
+	struct segment_out *left;
+
+	pthread_mutex_lock(&q->lock);
+	left = q->left;
+	q->left = NULL;
+	pthread_mutex_unlock(&q->lock);
+	return left;
 }
 
 struct job *queue_pop(struct queue *q)

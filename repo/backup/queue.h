@@ -37,6 +37,12 @@ struct job *queue_take(struct queue *q);
 /* Worker: ${j} is done; its ${cost} becomes what it still holds. */
 void queue_done(struct queue *q, struct job *j);
 
+/* Worker, at its end: segments (a list, taken over) that none of its jobs got, as they were not full then. */
+void queue_leave(struct queue *q, struct segment_out *segments);
+
+/* Committer, when all workers have ended: all of those, the caller's. */
+struct segment_out *queue_left(struct queue *q);
+
 /* Committer: the next job in order, once it is done; NULL at the end or after a failure (queue_error()). */
 struct job *queue_pop(struct queue *q);
 

@@ -21,7 +21,8 @@
 #include "repo/backup/worker.h"
 #include "repo/util/when.h"
 
-#define MEMORY_DEFAULT (32u * 1024 * 1024)
+#define MEMORY_BASE ((size_t)8 * 1024 * 1024) /* in flight by default: this, and for each worker a job and what waits */
+#define MEMORY_WORKER ((size_t)4 * 1024 * 1024)
 #define LINKS_BYTES (12u * 1024 * 1024)
 #define THREADS_MAX 256
 #define DIRS_MIN 48    /* open directories: more than the walker keeps for itself */
@@ -69,7 +70,7 @@ static void size_session(struct session *s)
 	s->threads = clamp(threads, 1, THREADS_MAX);
 	s->ahead = clamp(nofile / 4 / s->threads, 1, AHEAD_MAX);
 	s->dirs = dir_pool_new(clamp(nofile / 4, DIRS_MIN, DIRS_MAX));
-	s->queue = queue_new(s->opts->memory_bytes ? s->opts->memory_bytes : MEMORY_DEFAULT);
+	s->queue = queue_new(s->opts->memory_bytes ? s->opts->memory_bytes : MEMORY_BASE + s->threads * MEMORY_WORKER);
 	s->links = links_new(LINKS_BYTES);
 	s->any_owner = geteuid() == 0;
 	s->owner = geteuid();
@@ -223,7 +224,9 @@ static int run_pipeline(struct run *run, struct commit *c)
 	err = commit_run(c);
 	for (i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
-	return err;
+	if (err == 0)
+		err = queue_error(run->s.queue);
+	return err == 0 ? commit_left(c) : err;
 }
 
 static void add_figures(struct run *run, struct backup_result *out)

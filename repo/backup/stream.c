@@ -101,6 +101,8 @@ static int produce(struct run *run)
 
 	if (err == 0)
 		err = fill(&p, b);
+	if (err < 0 && err != -EINTR && queue_error(run->s.queue) == 0)
+		log_error(run->s.repo->log, "cannot read %s: %s", b->name, ERR(err));
 	producer_destroy(&p);
 	return err;
 }

@@ -274,6 +274,16 @@ static int enter_open(struct walker *w, struct subject *x, struct dir *dir)
 	return walk_push(w, dir, x, fs, o->exclude_caches && is_cache(dir->fd));
 }
 
+/* Length of a source's path without slashes behind it: names below it are shown with one before them. */
+static size_t shown_len(const char *path)
+{
+	size_t len = strlen(path);
+
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	return len;
+}
+
 /* A directory; ${x->dir} NULL: reached by the path of ${x->root}. */
 static int visit_dir(struct walker *w, struct subject *x)
 {
@@ -295,10 +305,7 @@ static int visit_dir(struct walker *w, struct subject *x)
 		session_report(w->s, x->dir, path, strlen(path), fd, "cannot open directory");
 		return visit_closed(w, x, true);
 	}
-	/* The top of a source is shown, and found again, by its path. */
-	if (!x->dir && strcmp(path, "/") == 0)
-		path = "";
-	err = dir_new(w->s->dirs, x->dir, path, strlen(path), fd, &dir);
+	err = dir_new(w->s->dirs, x->dir, path, x->dir ? x->len : shown_len(path), fd, &dir);
 	if (err == -ENOMEM)
 		return err;
 	return err < 0 ? missed(w, x, err, "cannot read attributes") : enter_open(w, x, dir);

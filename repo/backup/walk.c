@@ -13,8 +13,8 @@
 #include "repo/backup/walk_impl.h"
 
 #define LIVE 32                          /* frames */
-#define WINDOW_MAX (4u * 1024 * 1024)    /* bytes of names of one directory */
-#define WINDOWS_MAX (8u * 1024 * 1024)   /* of all live ones */
+#define WINDOW_MAX (12u * 1024 * 1024)    /* bytes of names of one directory */
+#define WINDOWS_MAX (16u * 1024 * 1024)   /* of all live ones */
 
 static void park(struct walker *w, struct frame *f)
 {

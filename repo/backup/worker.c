@@ -1,10 +1,10 @@
 /*
- * Workers.  What is done with one job: files that are to be read are opened some ahead and the system is told that
- * they will be, so that a cold disk has more than one request; then item by item, in order; then the last segment is
- * finished, as no segment reaches beyond a job.
+ * Workers.  What is done with one job: files that are to be read are opened some ahead and the system is told that they
+ * will be, so that a cold disk has more than one request; then item by item, in order.
  *
- * Objects that were claimed are stored, whatever becomes of the file that they were read from: others may count on
- * them.
+ * A segment that is not full at the end of a job, as most of its contents were known, is filled up by the worker's next
+ * jobs: contents may so be stored after the entries that name them, but never after the manifest.  Objects that were
+ * claimed are stored, whatever becomes of the file that they were read from: others may count on them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,10 +92,20 @@ static int work_job(struct reader *r)
 		if (session_cancelled(r->s))
 			return -EINTR;
 	}
-	if (err == 0)
+	/* Full enough, as the producer has planned; else the next job's contents fill it up. */
+	if (err == 0 && segment_builder_pending(r->builder) >= r->s->repo->config.segment_size / 4 * 3)
 		err = segment_builder_flush(r->builder, &j->segments);
-	free(j->data);
-	j->data = NULL;
+	job_data_free(j);
+	return err;
+}
+
+/* The end: what is still gathered goes to the committer on its own. */
+static int leave(struct reader *r)
+{
+	struct segment_out *rest = NULL;
+	int err = segment_builder_flush(r->builder, &rest);
+
+	queue_leave(r->s->queue, rest);
 	return err;
 }
 
@@ -110,6 +120,8 @@ void *worker_run(void *session)
 		if (err == 0)
 			queue_done(s->queue, r.job);
 	}
+	if (err == 0)
+		err = leave(&r);
 	if (err < 0)
 		queue_fail(s->queue, err);
 	reader_destroy(&r);

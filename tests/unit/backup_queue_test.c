@@ -130,7 +130,7 @@ static void test_job_memory(void **state)
 	}
 	assert_true(job_memory(j) > 200 * 1000);
 	job_reset(j);
-	assert_true(job_memory(j) < 64 * 1024);
+	assert_true(job_memory(j) < 128 * 1024);
 	job_free(j);
 }
 

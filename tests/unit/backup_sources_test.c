@@ -38,6 +38,10 @@ static void test_sources(void **state)
 	assert_int_equal(hit.entry.mode, 0755);
 	tree_hit_release(g->repo.tree, &hit);
 
+	/* The same sources are the same in any order. */
+	assert_int_equal(rig_backup(g, "./a/b/", "a/b/c", abs, NULL), 0);
+	assert_int_equal(g->result.files_unchanged, 2);
+
 	assert_int_equal(chdir("a/b"), 0);
 	assert_int_equal(rig_backup(g, "../../d/file", "c", "../other", NULL), 0);
 	rig_same(g, "d/file", "../../d/file");
@@ -276,8 +280,8 @@ static void test_changed_after_listing(void **state)
 	struct rig *g = *state;
 	struct tree_hit hit;
 
-	rig_file("s/a", 1, FIXTURE_SEGMENT_SIZE * 5);
-	rig_file("s/b", 1, FIXTURE_SEGMENT_SIZE + 1);
+	rig_file("s/a", 1, FIXTURE_SEGMENT_SIZE * 7);
+	rig_file("s/b", 1, FIXTURE_SEGMENT_SIZE * 2);
 	rig_note("s/gone", "1");
 	rig_note("s/fifo", "1");
 	rig_note("s/link", "1");
