@@ -121,9 +121,14 @@ struct setting {
 	bool lost;         /* not all was permitted */
 };
 
-static void failed(const struct setting *t, int err, const char *what)
+static void failed(const struct setting *t, const struct trouble *trouble)
 {
-	restore_failed(t->rs, t->dir, t->e->name, t->dir == NULL ? 0 : t->e->name_len, err, what);
+	restore_trouble(t->rs, t->dir, t->e->name, t->dir == NULL ? 0 : t->e->name_len, trouble);
+}
+
+static void cannot(const struct setting *t, int err, const char *what)
+{
+	failed(t, &(struct trouble){ .err = err, .minor = true, .what = what });
 }
 
 static void set_owner(struct setting *t)
@@ -143,7 +148,7 @@ static void set_owner(struct setting *t)
 		return;
 	}
 	if (!not_permitted(rc)) {
-		failed(t, rc, "cannot set the owner");
+		cannot(t, rc, "cannot set the owner");
 		uid_ok = gid_ok = false;
 	} else {
 		t->lost = true;
@@ -173,9 +178,7 @@ static void set_xattrs(struct setting *t)
 		len = by_id.len;
 	}
 	if (rc < 0) {
-		struct trouble trouble = { .err = rc, .repo = true, .what = "extended attributes are" };
-
-		restore_trouble(t->rs, t->dir, e->name, t->dir == NULL ? 0 : e->name_len, &trouble);
+		failed(t, &(struct trouble){ .err = rc, .repo = true, .what = "extended attributes are" });
 	} else {
 		/* Its owner cannot set them of what he may not write. */
 		if (t->rs->uid != 0 && len > 0 && !(t->now->mode_known && (t->now->mode & S_IWUSR)))
@@ -185,7 +188,7 @@ static void set_xattrs(struct setting *t)
 		if (rc > 0)
 			atomic_fetch_add(&t->rs->n.no_xattr, 1);
 		else if (rc < 0)
-			failed(t, rc, "cannot set extended attributes");
+			cannot(t, rc, "cannot set extended attributes");
 	}
 	buf_free(&by_id);
 }
@@ -200,7 +203,7 @@ static void set_mode(struct setting *t)
 	if (rc == -EPERM)
 		t->lost = true;
 	else if (rc < 0)
-		failed(t, rc, "cannot set the mode");
+		cannot(t, rc, "cannot set the mode");
 }
 
 static void set_times(struct setting *t)
@@ -210,7 +213,7 @@ static void set_times(struct setting *t)
 	if (rc == -EPERM || rc == -EACCES)
 		t->lost = true;
 	else if (rc < 0)
-		failed(t, rc, "cannot set the time");
+		cannot(t, rc, "cannot set the time");
 }
 
 void attrs_set(struct restore *rs, const struct subject *s, const struct outdir *d, const struct tree_entry *e,

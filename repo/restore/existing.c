@@ -70,6 +70,11 @@ enum fate existing_fate(struct restore *rs, const struct batch_item *i, bool loo
 		refuse(rs, i, -errno, "cannot look at what is there");
 		return FATE_REFUSE;
 	}
+	if (d->fresh) {
+		/* Names that differ in the snapshot and not here: the first one must not be lost. */
+		refuse(rs, i, 0, "another entry has this name on this filesystem");
+		return FATE_REFUSE;
+	}
 	if (rs->opts->overwrite == RESTORE_NEVER)
 		return FATE_LEAVE;
 	if (S_ISDIR(st->st_mode))

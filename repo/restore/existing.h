@@ -17,8 +17,9 @@ enum fate {
 
 /**
  * existing_fate(rs, i, look, st):
- * Look at what is in the place of an entry that is no directory; ${look}: even if the directory was empty when it was
- * made.  An empty directory is removed.  ${*st} is set for FATE_KEEP and FATE_REPLACE.
+ * Look at what is in the place of an entry that is no directory; ${look}: even if its directory was made just now, as
+ * something seems to be there (then it is another entry's, where names that differ in case are the same: refused).  An
+ * empty directory is removed.  ${*st} is set for FATE_KEEP and FATE_REPLACE.
  */
 enum fate existing_fate(struct restore *rs, const struct batch_item *i, bool look, struct stat *st);
 

@@ -63,6 +63,10 @@ static int make_or_open(const struct restore *rs, struct outdir *d, struct reaso
 			why->err = -errno;
 			break;
 		}
+		if (!d->fresh && d->parent->fresh) {
+			*why = (struct reason){ 0, "another entry has this name on this filesystem" };
+			break;
+		}
 		fd = open_existing(rs, dirfd, name);
 		if (fd >= 0 || errno == ENOENT)
 			continue;

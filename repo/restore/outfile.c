@@ -38,7 +38,7 @@ enum outfile_begun outfile_begin(struct worker *w, const struct batch_item *i, s
 	int rc = -EEXIST;
 
 	for (unsigned n = 0; n < TRIES && rc == -EEXIST; n++) {
-		/* A directory that was made empty is looked into only if something is in the way after all. */
+		/* A directory that was made just now is looked into only if something is in the way after all. */
 		fate = existing_fate(w->rs, i, n > 0, &st);
 		if (fate == FATE_LEAVE)
 			restore_skipped(w->rs);

@@ -81,6 +81,8 @@ static void report(struct restore *rs, const struct outdir *dir, const char *nam
 /* Will everything else fail as well? */
 static bool is_final(const struct trouble *t)
 {
+	if (t->minor)
+		return false;
 	if (t->repo)
 		return t->err == -EACCES || t->err == -ENOMEM || t->err == -EINTR;
 	return t->err == -ENOSPC || t->err == -EDQUOT || t->err == -EROFS || t->err == -ENOMEM;

@@ -39,6 +39,7 @@ struct restore {
 struct trouble {
 	int err;          /* negative errno; 0: ${what} says all */
 	bool repo;        /* it is the repository's contents that could not be had */
+	bool minor;       /* not a reason to end: an attribute that does not fit is no full disk */
 	const char *what;
 };
 

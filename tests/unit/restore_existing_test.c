@@ -405,6 +405,40 @@ static void test_store_fails(void **state)
 	assert_int_equal(outrig_count(r, ""), 3);
 }
 
+/* As if names had become one: as soon as the directory is made there is something in it. */
+static void plant_in_dir(void *arg, const char *path)
+{
+	struct outrig *r = arg;
+
+	if (strcmp(path, "/dir") != 0)
+		return;
+	outrig_plant(r, "dir/a-file", "first");
+	outrig_plant(r, "dir/b-dir/in", "first");
+	outrig_plant(r, "dir/c-link", "first");
+}
+
+static void test_names_that_become_one(void **state)
+{
+	struct outrig *r = *state;
+	struct tree_entry e[4], dir, root;
+
+	e[0] = outrig_text(r, "a-file", "second");
+	e[1] = outrig_dir(r, "b-dir", NULL, 0);
+	e[2] = outrig_symlink("c-link", "second");
+	e[3] = outrig_text(r, "d-file", "fourth");
+	dir = outrig_dir(r, "dir", e, 4);
+	root = outrig_dir(r, "", &dir, 1);
+	r->opts.entry = plant_in_dir;
+	r->opts.overwrite = RESTORE_ALWAYS;
+	assert_int_equal(outrig_restore(r, &root, ""), 0);
+	assert_int_equal(r->result.errors, 3);
+	assert_true(outrig_told(r, "T/dir/a-file: another entry has this name on this filesystem"));
+	assert_true(outrig_told(r, "T/dir/b-dir: another entry has this name on this filesystem"));
+	outrig_assert_text(r, "dir/a-file", "first");
+	outrig_assert_text(r, "dir/c-link", "first");
+	outrig_assert_text(r, "dir/d-file", "fourth");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_temporary_names, outrig_setup, outrig_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_contents, outrig_setup, outrig_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_pack, outrig_setup, outrig_teardown),
+		cmocka_unit_test_setup_teardown(test_names_that_become_one, outrig_setup, outrig_teardown),
 		cmocka_unit_test_setup_teardown(test_store_fails, outrig_setup, outrig_teardown),
 	};
 
