@@ -20,6 +20,7 @@
 #include "fs/options.h"
 #include "fs/kernel/refresh.h"
 #include "repo/access.h"
+#include "repo/util/stdfds.h"
 
 enum { EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12, EXIT_USAGE = 2 };
 
@@ -261,6 +262,7 @@ int main(int argc, char **argv)
 	char error[512];
 	int status;
 
+	stdfds_open();
 	m.log = (struct log){ .write = write_log, .arg = &m, .max = LOG_LEVEL_INFO };
 	if (fs_options_parse(argc, argv, &m.options, error, sizeof(error)) != 0) {
 		fprintf(stderr, "varvefs: %s\n", error);

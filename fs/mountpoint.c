@@ -40,10 +40,15 @@ static int check_empty(const char *dir)
 
 	if (d == NULL)
 		return -errno;
+	/* opendir() alone tells nothing: a mount may have told the kernel not to ask it (ops.c). */
+	errno = 0;
 	while (rc == 0 && (e = readdir(d)) != NULL) {
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			rc = -ENOTEMPTY;
+		errno = 0;
 	}
+	if (rc == 0)
+		rc = -errno;
 	closedir(d);
 	return rc;
 }

@@ -60,6 +60,12 @@ n=$("$VARVE" snapshots | wc -l)
 expect_status 1 "$VARVE" backup --stdin-name out -- sh -c 'echo half; exit 3'
 expect_match 'ended with status 3: no snapshot' "$WORK/err"
 expect_status 1 "$VARVE" backup --stdin-name out -- /no/such/command
+expect_status 2 "$VARVE" backup --stdin-name out a/one
+for bad in ../x / '' . a//b; do expect_status 2 "$VARVE" backup --stdin-name "$bad"; done
+for bad in .. . a/b ''; do
+	expect_status 2 "$VARVE" backup --host "$bad" .
+	expect_status 2 "$VARVE" backup --tag "$bad" .
+done
 expect_equal "snapshots" "$("$VARVE" snapshots | wc -l)" "$n"
 : | "$VARVE" backup -q --stdin-name empty
 expect_equal "an empty stream" "$("$VARVE" dump latest:empty | wc -c)" 0

@@ -78,6 +78,14 @@ expect_equal "after all that" "$(cat "$WORK/empty/latest/file")" data
 umount_varve "$WORK/empty"
 ok "killed daemon"
 
+# With no standard descriptors, as some service managers start programs.
+scenario_mounts+=("$WORK/empty")
+timeout 20 "$VARVE" mount "$WORK/empty" 0<&- 1>&- 2>&- || die "mount without standard descriptors: $?"
+expect_equal "mounted without standard descriptors" "$(cat "$WORK/empty/latest/file")" data
+umount_varve "$WORK/empty"
+(exec 2>&- && "$VARVE" backup . "$WORK/nothing" >/dev/null) || true
+expect_status 0 "$VARVE" check --read-data
+
 # SIGUSR1 does no harm; SIGTERM ends a mount in good order.
 mount_varve "$WORK/empty"
 pkill -USR1 -f "varvefs.*$WORK/empty"

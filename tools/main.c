@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/util/stdfds.h"
 #include "tools/cli/cli.h"
 #include "tools/commands/commands.h"
 #include "tools/cli/config_file.h"
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
 	const struct command *cmd;
 	int at = command_index(argc, argv);
 
+	stdfds_open();
 	c.log = (struct log){ .write = write_log, .arg = &c, .max = LOG_LEVEL_INFO };
 	c.access.log = &c.log;
 	if (at >= argc) {

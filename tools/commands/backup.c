@@ -72,10 +72,33 @@ static int take_number(struct cli *c, const char *option, const char *value, lon
 	return 0;
 }
 
+/* Hosts and tags are names of directories in the mount. */
+static int check_label(struct cli *c, const char *option, const char *value)
+{
+	if (entry_name_valid(value, strlen(value)))
+		return 0;
+	return cli_usage(c, "--%s \"%s\": must be a name: not empty, no slash, not \".\" or \"..\"", option, value);
+}
+
+/* A relative path whose every part is a name. */
+static int take_stdin_name(struct backup_args *a, const char *value)
+{
+	const char *p = value, *end;
+
+	do {
+		end = strchrnul(p, '/');
+		if (!entry_name_valid(p, (size_t)(end - p)))
+			return cli_usage(a->cli, "--stdin-name \"%s\": not a name or a relative path", value);
+		p = end + 1;
+	} while (*end != '\0');
+	a->stdin_name = value;
+	return 0;
+}
+
 static int take_tag(struct backup_args *a, const char *value)
 {
-	if (*value == '\0' || strchr(value, '/') != NULL)
-		return cli_usage(a->cli, "--tag %s: empty, or with a slash", value);
+	if (check_label(a->cli, "tag", value) != 0)
+		return EXIT_USAGE;
 	if (a->o.ntags == sizeof(a->tags) / sizeof(a->tags[0]))
 		return cli_usage(a->cli, "too many tags");
 	a->tags[a->o.ntags++] = value;
@@ -104,6 +127,7 @@ static int take(void *arg, const char *option, const char *value)
 	if (value == NULL) {
 		take_flag(o, option);
 	} else if (strcmp(option, "host") == 0) {
+		rc = check_label(a->cli, option, value);
 		o->host = value;
 	} else if (strcmp(option, "tag") == 0) {
 		rc = take_tag(a, value);
@@ -117,7 +141,7 @@ static int take(void *arg, const char *option, const char *value)
 	} else if (strcmp(option, "parent") == 0) {
 		a->parent = value;
 	} else if (strcmp(option, "stdin-name") == 0) {
-		a->stdin_name = value;
+		rc = take_stdin_name(a, value);
 	} else if (strcmp(option, "compression") == 0) {
 		rc = take_number(a->cli, option, value, 1, 19, &n);
 		o->level = (int)n;
@@ -326,6 +350,9 @@ int cmd_backup(struct cli *c, int argc, char **argv)
 	rc = cli_parse(c, argc, argv, take, &a, &n, &args);
 	if (rc == 0 && n == 0 && a.stdin_name == NULL)
 		rc = cli_usage(c, "nothing to back up: give at least one path");
+	/* A path that is added out of habit must not be run as a command. */
+	if (rc == 0 && n > 0 && a.stdin_name != NULL && strcmp(args[-1], "--") != 0)
+		rc = cli_usage(c, "--stdin-name stores stdin, or the output of a command that stands behind \"--\"");
 	if (rc == 0) {
 		if (a.o.host == NULL)
 			a.o.host = identity_host(host, sizeof(host));
