@@ -80,7 +80,8 @@ static int find_root(struct vfs *v, const char *text)
 	if (rc == 0)
 		v->root = attr.node;
 	else
-		log_error(v->log, "%s: %s", text, rc == -ENOENT || rc == -EINVAL ? "no such snapshot or path" : ERR(rc));
+		log_error(v->log, "%s: %s", text,
+		    rc == -ENOENT || rc == -EINVAL ? "no such snapshot or path" : ERR(rc));
 	catalog_free(c);
 	free(snap);
 	free(copy);
