@@ -61,7 +61,7 @@ static int ready(struct large *l)
 	err = next_job(l, &full);
 	if (err < 0)
 		return err;
-	if (rest > 0)
+	if (full && full->data && rest > 0)
 		memcpy(p->job->data, full->data + l->begin, rest);
 	l->begin = 0;
 	l->end = rest;
