@@ -211,7 +211,8 @@ static void test_truncated_data_pack(void **state)
 	cut(k, name, l.of[0].size * 2 / 3);
 	assert_int_equal(check_rig_run(k, true), 1);
 	assert_true(check_rig_told(k, "affected ", " src/large: contents"));
-	assert_true(check_rig_lines(k, "affected ") < 12);
+	/* Which of the small files stand behind it is the writer's business. */
+	assert_true(check_rig_lines(k, "affected ") <= 12);
 }
 
 /* A bit in the contents of one large file: one segment of it is damaged, and no other file is. */
