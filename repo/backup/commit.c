@@ -1,69 +1,23 @@
 /*
- * Building trees.
- *
- * One level for each directory that is being built.  Its builder is made with its first entry, so that a deep path
- * costs little; pages of all levels together are bounded: beyond that the open ones are put early.
+ * What becomes of the items of a job, in order: entries of the directory being built, its begin and end, and the
+ * spans of large files.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "repo/backup/commit.h"
-#include "repo/tree/dir_build.h"
-
-#define PAGES_MAX (12u * 1024 * 1024) /* bytes of open pages of all levels */
-#define SPILL_MIN (16u * 1024)        /* a level with less is not worth putting early */
-
-struct level {
-	struct dir_builder *builder; /* NULL: no entry yet */
-	size_t memory;               /* of it, as ${pages} counts it */
-	struct tree_entry e;         /* the directory's own, strings in ${strings} */
-	uint8_t *strings;
-	size_t path_len;             /* of the path of the directory above */
-	bool partial, made_up;
-	char change;
-};
+#include "repo/backup/levels.h"
 
 struct commit {
 	struct session *s;
-	struct level *levels;
-	size_t depth, cap;
-	size_t pages;                /* bytes of open pages of all levels */
+	struct levels levels;        /* the directories being built */
 	struct span_builder *spans;  /* of the large file whose chunks are coming */
 	struct buf path;             /* of the directory being built; only for opts->entry */
-	struct level root;           /* once the root is done */
+	struct level root;           /* once it is done */
 	bool any;                    /* something of a source is stored */
 	struct backup_result counts;
 };
-
-struct commit *commit_new(struct session *s)
-{
-	struct commit *c = calloc(1, sizeof(*c));
-
-	if (c)
-		c->s = s;
-	return c;
-}
-
-static void level_free(struct level *l)
-{
-	dir_builder_free(l->builder);
-	free(l->strings);
-	*l = (struct level){ 0 };
-}
-
-void commit_free(struct commit *c)
-{
-	if (!c)
-		return;
-	while (c->depth > 0)
-		level_free(&c->levels[--c->depth]);
-	level_free(&c->root);
-	free(c->levels);
-	span_builder_free(c->spans);
-	buf_free(&c->path);
-	free(c);
-}
 
 static int put_page(void *arg, const void *data, size_t len, struct id *id)
 {
@@ -72,41 +26,26 @@ static int put_page(void *arg, const void *data, size_t len, struct id *id)
 	return object_writer_put(c->s->writer, data, len, id);
 }
 
-/* Put the open pages of all levels that have much of them. */
-static int spill(struct commit *c)
+struct commit *commit_new(struct session *s)
 {
-	size_t i;
-	int err = 0;
+	struct commit *c = calloc(1, sizeof(*c));
 
-	for (i = 0; i < c->depth && err == 0; i++) {
-		struct level *l = &c->levels[i];
-
-		if (l->memory < SPILL_MIN)
-			continue;
-		err = dir_builder_spill(l->builder);
-		c->pages -= l->memory;
-		l->memory = dir_builder_memory(l->builder);
-		c->pages += l->memory;
-	}
-	return err;
+	if (!c)
+		return NULL;
+	c->s = s;
+	levels_init(&c->levels, put_page, c);
+	return c;
 }
 
-/* Add an entry to the directory being built. */
-static int add_entry(struct commit *c, const struct tree_entry *e)
+void commit_free(struct commit *c)
 {
-	struct level *l = &c->levels[c->depth - 1];
-	int err = 0;
-
-	if (!l->builder)
-		err = dir_builder_new(put_page, c, &l->builder);
-	if (err == 0)
-		err = dir_builder_add(l->builder, e);
-	if (err < 0)
-		return err;
-	c->pages -= l->memory;
-	l->memory = dir_builder_memory(l->builder);
-	c->pages += l->memory;
-	return c->pages > PAGES_MAX ? spill(c) : 0;
+	if (!c)
+		return;
+	levels_destroy(&c->levels);
+	level_destroy(&c->root);
+	span_builder_free(c->spans);
+	buf_free(&c->path);
+	free(c);
 }
 
 /* Large xattrs become an object of their own. */
@@ -172,7 +111,7 @@ static int tell(struct commit *c, const struct tree_entry *e, char change)
 /* Store an entry that is complete in the directory being built. */
 static int store_entry(struct commit *c, const struct tree_entry *e, char change)
 {
-	int err = add_entry(c, e);
+	int err = levels_add(&c->levels, e);
 
 	if (err < 0)
 		return err;
@@ -252,95 +191,48 @@ static void on_drop(struct commit *c)
 {
 	span_builder_free(c->spans);
 	c->spans = NULL;
-	c->levels[c->depth - 1].partial = true;
-}
-
-/* Keep the directory's entry beyond its job. */
-static int keep_entry(struct level *l, const struct tree_entry *e)
-{
-	size_t xattrs = e->flags & ENTRY_XATTRS_BY_ID ? 0 : e->xattrs_len;
-	uint8_t *p = malloc((size_t)e->name_len + e->user_len + e->group_len + xattrs + 1);
-
-	if (!p)
-		return -ENOMEM;
-	l->e = *e;
-	l->strings = p;
-	l->e.name = (char *)p;
-	p = e->name_len ? (uint8_t *)mempcpy(p, e->name, e->name_len) : p;
-	l->e.user = (char *)p;
-	p = e->user_len ? (uint8_t *)mempcpy(p, e->user, e->user_len) : p;
-	l->e.group = (char *)p;
-	p = e->group_len ? (uint8_t *)mempcpy(p, e->group, e->group_len) : p;
-	l->e.xattrs = p;
-	if (xattrs)
-		memcpy(p, e->xattrs, xattrs);
-	return 0;
+	levels_top(&c->levels)->partial = true;
 }
 
 static int on_enter(struct commit *c, struct item *item)
 {
-	struct level *grown, *l;
+	struct level *l;
 	int err = store_xattrs(c, &item->e);
 
+	if (err == 0)
+		err = levels_enter(&c->levels, &item->e);
 	if (err < 0)
 		return err;
-	if (c->depth == c->cap) {
-		grown = realloc(c->levels, (c->cap ? c->cap * 2 : 64) * sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		c->levels = grown;
-		c->cap = c->cap ? c->cap * 2 : 64;
-	}
-	l = &c->levels[c->depth];
-	*l = (struct level){ .path_len = c->path.len, .made_up = item->made_up, .change = item->change };
-	err = keep_entry(l, &item->e);
-	if (err < 0)
-		return err;
-	if (c->depth++ == 0 || !c->s->opts->entry)
+	l = levels_top(&c->levels);
+	l->made_up = item->made_up;
+	l->change = item->change;
+	l->path_len = c->path.len;
+	if (c->levels.depth == 1 || !c->s->opts->entry)
 		return 0;
 	return buf_printf(&c->path, "/%.*s", (int)l->e.name_len, l->e.name);
 }
 
-/* Finish the directory being built: its entry is complete then. */
-static int close_level(struct commit *c, struct level *l)
-{
-	uint64_t entries = 0;
-	int some = 0;
-
-	if (l->builder)
-		some = dir_builder_finish(l->builder, &l->e.child, &entries, &l->e.below);
-	if (some > 0)
-		l->e.flags |= ENTRY_HAS_CHILD;
-	if (l->partial)
-		l->e.flags |= ENTRY_PARTIAL;
-	c->pages -= l->memory;
-	dir_builder_free(l->builder);
-	l->builder = NULL;
-	return some < 0 ? some : 0;
-}
-
 static int on_leave(struct commit *c, const struct item *item)
 {
-	struct level *l = &c->levels[c->depth - 1], done;
+	struct level done;
 	int err;
 
-	l->partial = l->partial || (item->e.flags & ENTRY_PARTIAL);
-	err = close_level(c, l);
+	if (item->e.flags & ENTRY_PARTIAL)
+		levels_top(&c->levels)->partial = true;
+	err = levels_leave(&c->levels, &done);
 	if (err < 0)
 		return err;
-	done = *l;
-	c->depth--;
 	c->path.len = done.path_len;
 	count(c, &done.e, done.change);
 	c->any = c->any || !done.made_up;
-	if (c->depth == 0) {
+	if (c->levels.depth == 0) {
 		c->root = done;
 		return 0;
 	}
-	err = add_entry(c, &done.e);
+	err = levels_add(&c->levels, &done.e);
 	if (err == 0)
 		err = tell(c, &done.e, done.change);
-	level_free(&done);
+	level_destroy(&done);
 	return err;
 }
 

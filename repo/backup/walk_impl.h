@@ -67,6 +67,27 @@ int visit_name(struct walker *w, const char *name, size_t len, uint8_t type, con
 /* visit.c: store what the user named, or a directory above it.  ${w->depth} is 0 for the root. */
 int visit_root(struct walker *w, const struct root *root);
 
+/* visit_dir.c: store a directory; ${x->dir} NULL: reached by the path of ${x->root}. */
+int visit_dir(struct walker *w, struct subject *x);
+
+/* visit_dir.c: a directory above sources that is not read itself; ${partial}: because it cannot be. */
+int visit_above(struct walker *w, const struct root *root, const struct tree_entry *old, bool partial);
+
+/* visit.c: tell that the entry could not be read, and mark the directory that lacks it.  Return 0. */
+int visit_missed(struct walker *w, const struct subject *x, int err, const char *what);
+
+/* visit.c: the entry's attributes, owners and name; the rest is empty.  Borrowed as names_fill(). */
+void visit_describe(struct walker *w, const struct subject *x, struct tree_entry *e);
+
+/* visit.c: has nothing changed since the parent, and are its contents and xattrs still stored? */
+bool visit_same_as_parent(struct walker *w, const struct subject *x);
+
+/* visit.c: set xattrs to the parent's.  Return 0. */
+int visit_take_xattrs(struct tree_entry *e, const struct tree_entry *old);
+
+/* visit.c: read xattrs, of ${fd} or by name, into ${e} (borrowed until the next call).  Return 0, or -ENOMEM. */
+int visit_read_xattrs(struct walker *w, const struct subject *x, int fd, struct tree_entry *e);
+
 /* walk.c: go into a directory whose ITEM_ENTER is queued; takes the hold of ${dir}.  0 or -ENOMEM. */
 int walk_push(struct walker *w, struct dir *dir, const struct subject *x, dev_t fs, bool tag_only);
 
