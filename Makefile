@@ -2,7 +2,7 @@
 #
 # Sources are found by wildcard: a new file in a folder of the tree is part of the build at once.
 #
-#   repo/*.c repo/*/*.c          the library                      -> $(BUILD)/libvarve.a
+#   repo/**/*.c                  the library                      -> $(BUILD)/libvarve.a
 #   tools/*.c tools/*/*.c        the command line                 -> $(BUILD)/varve
 #   fs/*.c fs/*/*.c              the filesystem                   -> $(BUILD)/varvefs
 #   tests/lib/*.c                what tests share                 -> $(BUILD)/libtest.a
@@ -29,7 +29,7 @@ PKG_CONFIG ?= pkg-config
 
 # --- Sources ---------------------------------------------------------------------------------------------------------
 
-REPO_SRC := $(wildcard repo/*.c repo/*/*.c)
+REPO_SRC := $(wildcard repo/*.c repo/*/*.c repo/*/*/*.c)
 TOOLS_SRC := $(wildcard tools/*.c tools/*/*.c)
 FS_SRC := $(wildcard fs/*.c fs/*/*.c)
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
@@ -43,7 +43,7 @@ MANUALS := $(wildcard docs/*.[1-8])
 
 ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(TOOLLIB_SRC) $(FUZZ_SRC) \
 	$(SEED_SRC) $(REPLAY_SRC)
-HEADERS := $(wildcard repo/*.h repo/*/*.h tools/*.h tools/*/*.h fs/*.h fs/*/*.h tests/*/*.h tests/*/*/*.h)
+HEADERS := $(wildcard repo/*.h repo/*/*.h repo/*/*/*.h tools/*.h tools/*/*.h fs/*.h fs/*/*.h tests/*/*.h tests/*/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libvarve.a
@@ -58,7 +58,7 @@ SEEDERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(SEED_SRC))
 # --- Foreign libraries -----------------------------------------------------------------------------------------------
 
 # curl is linked from the day that its one file exists.
-REPO_PKGS := libzstd libsodium lmdb $(if $(wildcard repo/store/store_http.c),libcurl)
+REPO_PKGS := libzstd libsodium lmdb $(if $(wildcard repo/store/http/curl.c),libcurl)
 TOOLS_PKGS := jansson inih
 FS_PKGS := fuse3
 TEST_PKGS := cmocka

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "repo/util/buf.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 struct fs_options {
 	char *url, *mountpoint;     /* owned */

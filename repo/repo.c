@@ -8,7 +8,7 @@
 
 #include "repo/repo.h"
 #include "repo/unlock.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 /* Keys and domains, together in one locked allocation. */
 struct key_memory {

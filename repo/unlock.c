@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "repo/unlock.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 #define KEYS_PREFIX "keys/"
 #define LAST_USED "last/keyslot" /* in the index's store of kept objects */

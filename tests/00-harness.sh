@@ -60,7 +60,7 @@ ok "processes left behind are found and ended"
 
 # The layer check over a tree with one offence a line.
 tree=$WORK/tree
-mkdir -p "$tree/repo/util" "$tree/repo/store" "$tree/repo/object" "$tree/repo/index" "$tree/repo/tree" "$tree/fs" "$tree/tools"
+mkdir -p "$tree/repo/util" "$tree/repo/store" "$tree/repo/object" "$tree/repo/index" "$tree/repo/tree/page" "$tree/fs" "$tree/tools"
 echo '#include "repo/util/buf.h"' >"$tree/repo/store/store.c"
 echo '#include "repo/object/compress.h"' >"$tree/repo/index/run.c"
 echo '#include <zstd.h>' >"$tree/repo/object/compress.c"
@@ -78,7 +78,7 @@ plant repo/index/index.c '#include "repo/object/object.h"' 'a layer above'
 plant repo/object/chunker.c '#include "repo/pack/pack.h"' 'a layer above'
 plant tools/ls.c '#include "fs/inode.h"' 'a layer beside'
 plant fs/main.c '#include "tools/json.h"' 'a layer beside'
-plant repo/tree/page.c '#include <lmdb.h>' 'belongs to repo/index/lmdb.c'
+plant repo/tree/page/page.c '#include <lmdb.h>' 'belongs to repo/index/lmdb/lmdb.c'
 plant repo/store/log.c '# include <fuse3/fuse_lowlevel.h>' 'belongs to fs/'
 plant tools/main.c '#include <jansson.h>' 'belongs to tools/print/json.c'
 plant repo/tree/tree.c '#include "page.h"' 'not written from the top'

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "fs/kernel/ops.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 #define FOREVER 1e9       /* seconds; the kernel takes no more than fits its clock */
 #define COUNTERS_XATTR "user.varve.requests"

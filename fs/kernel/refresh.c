@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "fs/kernel/refresh.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 struct refresher {
 	struct ops *ops;

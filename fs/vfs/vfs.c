@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "fs/vfs/vfs_impl.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 static bool is_virtual(uint64_t node)
 {

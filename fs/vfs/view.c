@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fs/vfs/view.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 #define NO_GROUP UINT32_MAX
 

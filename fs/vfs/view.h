@@ -10,7 +10,7 @@
 #define VARVE_FS_VIEW_H
 
 #include "repo/repo.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 struct view_snapshot {
 	struct id id;

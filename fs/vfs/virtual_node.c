@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fs/vfs/vfs_impl.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 static const struct {
 	enum node_fixed node;

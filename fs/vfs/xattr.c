@@ -9,7 +9,7 @@
 
 #include "fs/vfs/vfs_impl.h"
 #include "repo/tree/xattr.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 #define OWN_PREFIX "user.varve."
 

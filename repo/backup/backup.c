@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/backup/roots.h"
+#include "repo/backup/walk/roots.h"
 #include "repo/backup/run.h"
-#include "repo/backup/walk.h"
+#include "repo/backup/walk/walk.h"
 
 struct sources {
 	struct run run; /* first: what run_backup() hands back */

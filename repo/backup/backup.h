@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 
 #include "repo/repo.h"
-#include "repo/util/match.h"
+#include "repo/util/text/match.h"
 
 /* Figures of a running backup, for progress: written by the backup, read by anybody. */
 struct backup_progress {

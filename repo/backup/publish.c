@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "repo/backup/publish.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 /* Set ${*to} to a copy of ${from}, which may be NULL. */
 static int copy_string(char **to, const char *from)

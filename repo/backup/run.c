@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "repo/backup/commit.h"
+#include "repo/backup/job/commit.h"
 #include "repo/backup/publish.h"
 #include "repo/backup/run.h"
-#include "repo/backup/worker.h"
-#include "repo/util/when.h"
+#include "repo/backup/job/worker.h"
+#include "repo/util/text/when.h"
 
 #define MEMORY_BASE ((size_t)8 * 1024 * 1024) /* in flight by default: this, and for each worker a job and what waits */
 #define MEMORY_WORKER ((size_t)4 * 1024 * 1024)

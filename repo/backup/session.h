@@ -5,9 +5,9 @@
 #define VARVE_BACKUP_SESSION_H
 
 #include "repo/backup/backup.h"
-#include "repo/backup/dir.h"
-#include "repo/backup/links.h"
-#include "repo/backup/queue.h"
+#include "repo/backup/source/dir.h"
+#include "repo/backup/walk/links.h"
+#include "repo/backup/job/queue.h"
 #include "repo/object/chunker.h"
 #include "repo/object/writer.h"
 

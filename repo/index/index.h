@@ -21,7 +21,7 @@
 #ifndef VARVE_INDEX_INDEX_H
 #define VARVE_INDEX_INDEX_H
 
-#include "repo/index/run.h"
+#include "repo/index/run/run.h"
 
 struct index;
 

@@ -18,7 +18,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "repo/index/env.h"
+#include "repo/index/env/env.h"
 #include "repo/index/index.h"
 
 /* A run that could not be loaded: it is tried again, but seldom, and what is wrong is said once. */

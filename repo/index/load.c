@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "repo/index/index_impl.h"
-#include "repo/index/run_cursor.h"
-#include "repo/index/run_merge.h"
+#include "repo/index/run/run_cursor.h"
+#include "repo/index/run/run_merge.h"
 #include "repo/util/le.h"
 
 /* Records of one transaction.  Appending touches a page for 60 of them, inserting may touch one for each. */

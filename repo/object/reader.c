@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "repo/object/segment_cache.h"
-#include "repo/object/segment_open.h"
+#include "repo/object/segment/segment_cache.h"
+#include "repo/object/segment/segment_open.h"
 
 #define CACHE_MIN (4u * 1024 * 1024)
 #define REFRESH_S 2 /* seconds between two refreshes that missing objects cause */

@@ -14,9 +14,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "repo/object/claims.h"
-#include "repo/object/commit_queue.h"
-#include "repo/object/run_put.h"
+#include "repo/object/packing/claims.h"
+#include "repo/object/packing/commit_queue.h"
+#include "repo/object/packing/run_put.h"
 #include "repo/object/writer.h"
 
 #define RUN_OBJECTS_DEFAULT (128u * 1024)

@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "repo/query/walk.h"
-#include "repo/restore/bigfile.h"
+#include "repo/restore/work/bigfile.h"
 #include "repo/restore/feed.h"
-#include "repo/restore/linkset.h"
+#include "repo/restore/work/linkset.h"
 
 #define AWAKE_MAX 48 /* levels open at once */
 

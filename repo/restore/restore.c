@@ -13,10 +13,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "repo/restore/attrs.h"
+#include "repo/restore/output/attrs.h"
 #include "repo/restore/feed.h"
-#include "repo/restore/linkset.h"
-#include "repo/restore/work.h"
+#include "repo/restore/work/linkset.h"
+#include "repo/restore/work/work.h"
 
 #define MEMORY_DEFAULT (32u * 1024 * 1024)
 #define THREADS_MIN 2

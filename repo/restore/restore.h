@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 
 #include "repo/repo.h"
-#include "repo/util/match.h"
+#include "repo/util/text/match.h"
 
 enum restore_overwrite {
 	RESTORE_IF_CHANGED, /* default: leave what has the same type, size and mtime; attributes are set anyway */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "repo/restore/linkset.h"
+#include "repo/restore/work/linkset.h"
 #include "repo/restore/session.h"
 
 void restore_stop(struct restore *rs, int err)

@@ -4,7 +4,7 @@
 #ifndef VARVE_RESTORE_SESSION_H
 #define VARVE_RESTORE_SESSION_H
 
-#include "repo/restore/outdir.h"
+#include "repo/restore/output/outdir.h"
 #include "repo/restore/restore.h"
 
 struct batch_queue;

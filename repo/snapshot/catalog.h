@@ -13,7 +13,7 @@
 
 #include "repo/index/index.h"
 #include "repo/snapshot/manifest.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 struct catalog;
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "repo/snapshot/manifest_impl.h"
-#include "repo/tree/page.h"
+#include "repo/tree/page/page.h"
 
 #define ROOT_NAME "root"
 #define ROOT_NAME_LEN 4

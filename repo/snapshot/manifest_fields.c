@@ -7,7 +7,7 @@
 
 #include "repo/crypt/fields.h"
 #include "repo/snapshot/manifest_impl.h"
-#include "repo/tree/page.h"
+#include "repo/tree/page/page.h"
 
 /* --- Encoding --- */
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "repo/snapshot/catalog.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 #define ID_PREFIX_MIN 4 /* digits */
 #define LATEST "latest"

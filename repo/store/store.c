@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "repo/store/store_dir.h"
+#include "repo/store/dir/store_dir.h"
 #include "repo/store/store_impl.h"
 
 /* Indices of struct store's ${counter}. */

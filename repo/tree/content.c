@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "repo/tree/node.h"
-#include "repo/tree/span_layout.h"
+#include "repo/tree/span/span_layout.h"
 #include "repo/tree/xattr.h"
 
 /* In a file's list: record ${i} of ${n}. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/tree/page_layout.h"
+#include "repo/tree/page/page_layout.h"
 
 #define CUT_ENTRIES_MIN 256
 #define CUT_ENTRIES_MASK 511 /* low bits of the name's hash */

@@ -12,8 +12,8 @@
 #ifndef VARVE_TREE_DIR_BUILD_H
 #define VARVE_TREE_DIR_BUILD_H
 
-#include "repo/tree/page.h"
-#include "repo/tree/span.h"
+#include "repo/tree/page/page.h"
+#include "repo/tree/span/span.h"
 
 /*
  * Where finished pages go: store ${len} bytes as a tree object and give its id.  0 or an error, which the builder

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "repo/tree/node.h"
-#include "repo/tree/page_layout.h"
+#include "repo/tree/page/page_layout.h"
 
 /* What to look for in a directory. */
 struct key {

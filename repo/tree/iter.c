@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "repo/tree/node.h"
-#include "repo/tree/page_layout.h"
+#include "repo/tree/page/page_layout.h"
 
 /* Enter record ${i} of the innermost page held, which is of level > 0. */
 static int enter(struct tree_iter *it, uint32_t i)

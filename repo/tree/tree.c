@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "repo/tree/node.h"
-#include "repo/tree/page_layout.h"
-#include "repo/tree/span_layout.h"
+#include "repo/tree/page/page_layout.h"
+#include "repo/tree/span/span_layout.h"
 
 #define CACHE_BYTES_MIN (1024u * 1024)
 #define BYTES_PER_BUCKET 1024 /* about the smallest page, with its node */

@@ -21,8 +21,8 @@
 #include <sys/types.h>
 
 #include "repo/object/reader.h"
-#include "repo/tree/page.h"
-#include "repo/tree/span.h"
+#include "repo/tree/page/page.h"
+#include "repo/tree/span/span.h"
 
 struct tree;      /* the cache of pages */
 struct tree_node; /* a page held in it, counted */

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "repo/index/run_impl.h"
+#include "repo/index/run/run_impl.h"
 #include "repo/util/le.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

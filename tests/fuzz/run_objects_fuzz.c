@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/index/run.h"
+#include "repo/index/run/run.h"
 
 #define SEGMENT_SIZE (256u * 1024)
 

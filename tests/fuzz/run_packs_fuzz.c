@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 
-#include "repo/index/run.h"
+#include "repo/index/run/run.h"
 
 #define FIRST 1024
 

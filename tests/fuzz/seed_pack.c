@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "repo/index/run_impl.h"
+#include "repo/index/run/run_impl.h"
 #include "repo/util/le.h"
 
 /* Write ${b} to dir/target/name; ends the program if that fails. */

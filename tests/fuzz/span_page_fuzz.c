@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "repo/pack/place.h"
-#include "repo/tree/span.h"
+#include "repo/tree/span/span.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/tree/page.h"
-#include "repo/tree/span.h"
+#include "repo/tree/page/page.h"
+#include "repo/tree/span/span.h"
 #include "repo/tree/xattr.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

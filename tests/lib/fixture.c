@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "repo/store/store_dir.h"
+#include "repo/store/dir/store_dir.h"
 #include "tests/lib/fixture.h"
 
 #define OBJECT_MAX (1024u * 1024 * 1024) /* bytes of an object that a test damages */

@@ -10,7 +10,7 @@
 #include "repo/index/index.h"
 #include "repo/object/reader.h"
 #include "repo/object/writer.h"
-#include "repo/store/store_mem.h"
+#include "repo/store/mem/store_mem.h"
 #include "tests/lib/scratch.h"
 
 #define FIXTURE_SEGMENT_SIZE (16u * 1024)

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "repo/store/store_mem.h"
+#include "repo/store/mem/store_mem.h"
 #include "tests/lib/indexes.h"
 
 static void keep_message(void *arg, enum log_level level, const char *message)

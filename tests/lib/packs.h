@@ -7,7 +7,7 @@
 #ifndef VARVE_TEST_PACKS_H
 #define VARVE_TEST_PACKS_H
 
-#include "repo/index/run.h"
+#include "repo/index/run/run.h"
 
 #define PACKS_SEGMENT_SIZE (256u * 1024)
 

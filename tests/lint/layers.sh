@@ -5,8 +5,8 @@ set -euo pipefail
 cd "${1:-$(dirname "$0")/../..}"
 
 files=()
-for f in repo/*.[ch] repo/*/*.[ch] fs/*.[ch] fs/*/*.[ch] tools/*.[ch] tools/*/*.[ch]; do
-	if [ -e "$f" ]; then files+=("$f"); fi
+for dir in repo fs tools; do
+	[ ! -d "$dir" ] || mapfile -t -O ${#files[@]} files < <(find "$dir" -name '*.[ch]' | sort)
 done
 [ ${#files[@]} -gt 0 ] || { echo "no sources found"; exit 1; }
 
@@ -19,13 +19,10 @@ function height(path, dir) {
 	return dir in level ? level[dir] : -1
 }
 
-# The folder of a file as far as layers go: fs/ and tools/ are one each, however deep.
-function folder(path) {
-	if (path ~ /^(fs|tools)\//)
-		sub(/\/.*/, "", path)
-	else
-		sub(/\/[^\/]*$/, "", path)
-	return path
+# The folder of a file as far as layers go: fs/ and tools/ are one each, repo/x/ is one, however deep.
+function folder(path, n, part) {
+	n = split(path, part, "/")
+	return part[1] == "repo" && n > 2 ? part[1] "/" part[2] : part[1]
 }
 
 function offend(what) {
@@ -77,8 +74,8 @@ FNR == 1 {
 	sub(/>.*/, "", name)
 	foreign("^(zstd|zdict)", "repo/object/compress.c", "^repo/object/compress\\.c$")
 	foreign("^sodium", "repo/crypt/crypt.c and keyslot.c", "^repo/crypt/(crypt|keyslot)\\.c$")
-	foreign("^lmdb\\.h", "repo/index/lmdb.c", "^repo/index/lmdb\\.c$")
-	foreign("^curl/", "repo/store/store_http.c", "^repo/store/store_http\\.c$")
+	foreign("^lmdb\\.h", "repo/index/lmdb/lmdb.c", "^repo/index/lmdb/lmdb\\.c$")
+	foreign("^curl/", "repo/store/http/curl.c", "^repo/store/http/curl\\.c$")
 	foreign("^fuse", "fs/", "^fs/")
 	foreign("^jansson", "tools/print/json.c", "^tools/print/json\\.c$")
 	foreign("^ini\\.h", "tools/", "^tools/")

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "repo/backup/links.h"
-#include "repo/backup/queue.h"
+#include "repo/backup/walk/links.h"
+#include "repo/backup/job/queue.h"
 
 #define JOBS 5000u
 #define COST 1000u

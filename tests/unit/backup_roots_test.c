@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "repo/backup/roots.h"
+#include "repo/backup/walk/roots.h"
 #include "repo/util/buf.h"
 #include "tests/lib/scratch.h"
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "repo/backup/scan.h"
+#include "repo/backup/source/scan.h"
 #include "tests/lib/scratch.h"
 
 #define N 1000

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "repo/object/claims.h"
+#include "repo/object/packing/claims.h"
 #include "repo/util/le.h"
 
 #define THREADS 8

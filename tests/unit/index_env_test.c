@@ -20,8 +20,8 @@
 
 #include <cmocka.h>
 
-#include "repo/index/env.h"
-#include "repo/store/store_mem.h"
+#include "repo/index/env/env.h"
+#include "repo/store/mem/store_mem.h"
 #include "repo/util/le.h"
 #include "tests/lib/indexes.h"
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "repo/store/store_mem.h"
+#include "repo/store/mem/store_mem.h"
 #include "tests/lib/indexes.h"
 
 #define NPACKS 30

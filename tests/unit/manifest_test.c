@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "repo/snapshot/manifest.h"
-#include "repo/tree/page.h"
+#include "repo/tree/page/page.h"
 #include "repo/util/le.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 #define TIME (1704119400 * NS_PER_SEC + 123456789)
 

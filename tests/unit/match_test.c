@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "repo/util/match.h"
+#include "repo/util/text/match.h"
 
 /* Does one pattern match one path? */
 static bool one(const char *pattern, const char *path, bool is_dir)

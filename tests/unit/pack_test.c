@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "repo/store/store_dir.h"
-#include "repo/store/store_mem.h"
+#include "repo/store/dir/store_dir.h"
+#include "repo/store/mem/store_mem.h"
 #include "tests/lib/packs.h"
 
 struct world {

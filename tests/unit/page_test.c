@@ -1,5 +1,5 @@
 /*
- * Unit tests of repo/tree/page.h: what is written is what is read, and what is wrong is refused.
+ * Unit tests of repo/tree/page/page.h: what is written is what is read, and what is wrong is refused.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "repo/tree/page.h"
-#include "repo/tree/span.h"
+#include "repo/tree/page/page.h"
+#include "repo/tree/span/span.h"
 #include "repo/tree/xattr.h"
 #include "repo/util/le.h"
 

@@ -1,5 +1,5 @@
 /*
- * Unit tests of repo/restore/linkset.h.
+ * Unit tests of repo/restore/work/linkset.h.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "repo/restore/linkset.h"
-#include "repo/tree/span.h"
+#include "repo/restore/work/linkset.h"
+#include "repo/tree/span/span.h"
 #include "tests/lib/scratch.h"
 
 static struct tree_entry entry(uint64_t ino, uint32_t nlink)

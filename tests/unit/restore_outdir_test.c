@@ -1,5 +1,5 @@
 /*
- * Unit tests of repo/restore/outdir.h: what is open when, and what is finished when.
+ * Unit tests of repo/restore/output/outdir.h: what is open when, and what is finished when.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "repo/restore/outdir.h"
+#include "repo/restore/output/outdir.h"
 #include "tests/lib/scratch.h"
 
 #define DEPTH 4

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "repo/index/run_cursor.h"
-#include "repo/store/store_dir.h"
-#include "repo/store/store_mem.h"
+#include "repo/index/run/run_cursor.h"
+#include "repo/store/dir/store_dir.h"
+#include "repo/store/mem/store_mem.h"
 #include "tests/lib/packs.h"
 
 struct world {

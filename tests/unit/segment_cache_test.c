@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "repo/object/segment_cache.h"
+#include "repo/object/segment/segment_cache.h"
 
 #define SEGMENT 4096u /* above the lengths of make_key() */
 

@@ -1,5 +1,5 @@
 /*
- * Unit tests of repo/tree/span.h.
+ * Unit tests of repo/tree/span/span.h.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "repo/pack/place.h"
-#include "repo/tree/span.h"
+#include "repo/tree/span/span.h"
 #include "repo/util/le.h"
 
 static void put(uint8_t *out, uint64_t off, uint32_t len)

@@ -26,7 +26,7 @@
 
 #include <cmocka.h>
 
-#include "repo/store/store_dir.h"
+#include "repo/store/dir/store_dir.h"
 #include "tests/lib/scratch.h"
 
 /* Noted by fsync(). */

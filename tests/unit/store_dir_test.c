@@ -20,8 +20,8 @@
 
 #include <cmocka.h>
 
-#include "repo/store/fd_cache.h"
-#include "repo/store/store_dir.h"
+#include "repo/store/dir/fd_cache.h"
+#include "repo/store/dir/store_dir.h"
 #include "tests/lib/scratch.h"
 
 static struct store *open_store(struct scratch *s)

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "repo/store/store_mem.h"
+#include "repo/store/mem/store_mem.h"
 #include "tests/lib/scratch.h"
 
 static struct store *open_store(struct scratch *s)

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "repo/store/store_impl.h"
-#include "repo/store/store_mem.h"
+#include "repo/store/mem/store_mem.h"
 #include "tests/lib/scratch.h"
 
 struct each {

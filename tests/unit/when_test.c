@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 
 #define S NS_PER_SEC
 #define END (NS_PER_SEC - 1) /* of a second */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/help.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "repo/backup/backup.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/cli/identity.h"
 #include "tools/print/json.h"

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/print/json.h"
 

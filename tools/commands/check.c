@@ -7,7 +7,7 @@
 
 #include "repo/check/check.h"
 #include "repo/check/repair.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/print/json.h"
 #include "tools/print/progress.h"

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "repo/query/walk.h"
-#include "repo/util/match.h"
-#include "repo/util/when.h"
+#include "repo/util/text/match.h"
+#include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/print/entry_print.h"
 

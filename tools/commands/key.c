@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/cli/identity.h"
 #include "tools/print/json.h"

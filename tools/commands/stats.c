@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "repo/query/walk.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/print/json.h"
 #include "tools/cli/located.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 #include "tools/cli/cli.h"
 #include "tools/print/entry_print.h"
 

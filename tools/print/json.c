@@ -8,7 +8,7 @@
 
 #include "repo/util/buf.h"
 #include "repo/util/id.h"
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 #include "tools/print/json.h"
 
 json_value *json_new_object(void)

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "repo/util/when.h"
+#include "repo/util/text/when.h"
 #include "tools/print/json.h"
 #include "tools/print/progress.h"
 

@@ -1,0 +1,171 @@
+/*
+ * Index runs: the hash of each, then loading all of them into the private index, which reads every record.
+ */
+#include "repo/check/pass/runs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/check/check_impl.h"
+
+#define RUNS_PREFIX "index/"
+#define PIECE_LEN (1024u * 1024)
+
+struct id_list {
+	struct id *ids;
+	size_t n, cap;
+};
+
+static int take_run(void *arg, const char *name, uint64_t size)
+{
+	struct id_list *l = arg;
+	struct id *grown;
+
+	(void)size;
+	if (l->n == l->cap) {
+		grown = realloc(l->ids, (l->cap * 2 + 64) * sizeof(*grown));
+		if (grown == NULL)
+			return -ENOMEM;
+		l->ids = grown;
+		l->cap = l->cap * 2 + 64;
+	}
+	if (id_parse(name + strlen(RUNS_PREFIX), &l->ids[l->n]) == 0)
+		l->n++;
+	return 0;
+}
+
+int runs_list(struct store *store, struct id **out, size_t *n)
+{
+	struct id_list l = { 0 };
+	int rc = store_list(store, RUNS_PREFIX, take_run, &l);
+
+	if (rc != 0) {
+		free(l.ids);
+		return rc;
+	}
+	*out = l.ids;
+	*n = l.n;
+	return 0;
+}
+
+int run_verify_hash(struct store *store, const struct id *id)
+{
+	uint8_t *piece = malloc(PIECE_LEN);
+	char name[RUN_NAME_SIZE];
+	uint64_t size = 0;
+	struct hasher h;
+	struct id found;
+	size_t n;
+	int rc;
+
+	if (piece == NULL)
+		return -ENOMEM;
+	hasher_init(&h);
+	rc = store_stat(store, run_name(id, name), &size);
+	for (uint64_t at = 0; at < size && rc == 0; at += n) {
+		n = size - at < PIECE_LEN ? (size_t)(size - at) : PIECE_LEN;
+		rc = store_get(store, name, at, n, piece);
+		if (rc == 0)
+			hasher_update(&h, piece, n);
+	}
+	hasher_final(&h, &found);
+	free(piece);
+	return rc == 0 && !id_equal(&found, id) ? -EBADMSG : rc;
+}
+
+static int ignore_pack(void *arg, uint32_t number, const struct pack_info *info)
+{
+	(void)arg;
+	(void)number;
+	(void)info;
+	return 0;
+}
+
+static int ignore_object(void *arg, const struct id *id, const struct place *place)
+{
+	(void)arg;
+	(void)id;
+	(void)place;
+	return 0;
+}
+
+int run_verify_records(struct repo *r, const struct id *id, const struct log *log)
+{
+	struct run *run;
+	int rc = run_open(r->store, id, r->metadata, r->config.segment_size, log, &run);
+
+	if (rc < 0)
+		return rc;
+	rc = run_each_pack(run, ignore_pack, NULL);
+	if (rc == 0)
+		rc = run_each_object(run, ignore_object, NULL);
+	run_close(run);
+	return rc;
+}
+
+typedef int judge_fn(struct check *c, const struct id *id);
+
+/* Judge the runs that are not bad already. */
+static void judge_all(struct check *c, const struct id *ids, bool *bad, size_t n, judge_fn *judge)
+{
+	char name[RUN_NAME_SIZE], what[WHAT_SIZE];
+	int rc;
+
+	for (size_t i = 0; i < n && !cancelled(c); i++) {
+		if (bad[i])
+			continue;
+		forget_message(c);
+		rc = judge(c, &ids[i]);
+		if (rc == 0 || rc == -ENOENT) /* gone: others have merged it since */
+			continue;
+		bad[i] = true;
+		finding_add(c, CHECK_RUN, run_name(&ids[i], name), "%s", last_message(c, name, rc, what));
+	}
+}
+
+static int judge_hash(struct check *c, const struct id *id)
+{
+	int rc = run_verify_hash(c->store, id);
+	char name[RUN_NAME_SIZE];
+
+	if (rc == -EBADMSG)
+		log_warn(&c->log, "%s: its bytes do not hash to its name", run_name(id, name));
+	return rc;
+}
+
+static int judge_records(struct check *c, const struct id *id)
+{
+	return run_verify_records(c->r, id, &c->log);
+}
+
+int check_runs(struct check *c)
+{
+	struct id *ids = NULL;
+	bool *bad = NULL;
+	size_t n = 0;
+	int rc;
+
+	rc = runs_list(c->store, &ids, &n);
+	if (rc != 0)
+		return rc;
+	c->out->runs = n;
+	bad = calloc(n + 1, sizeof(*bad));
+	if (bad == NULL) {
+		rc = -ENOMEM;
+		goto out;
+	}
+	judge_all(c, ids, bad, n, judge_hash);
+	rc = index_refresh(c->index);
+	if (rc > 0) {
+		/* Some could not be loaded: those already named, or others with the right hash. */
+		judge_all(c, ids, bad, n, judge_records);
+		rc = 0;
+	}
+	if (rc == 0 && cancelled(c))
+		rc = -EINTR;
+out:
+	free(bad);
+	free(ids);
+	return rc;
+}

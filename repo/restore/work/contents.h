@@ -1,0 +1,26 @@
+/*
+ * Contents of regular files: chunks out of the repository into the file, and back for comparing.
+ *
+ * Every chunk is read whole and its id verified.  Nothing is written where the source had a hole.
+ */
+#ifndef VARVE_RESTORE_CONTENTS_H
+#define VARVE_RESTORE_CONTENTS_H
+
+#include "repo/restore/work/work.h"
+
+/*
+ * Write the chunk ${s} to its place in the file ${fd}; with verify it is then read back.  Return 0, or -1 with
+ * ${*t} set.
+ */
+int contents_write_span(struct worker *w, int fd, const struct span *s, struct trouble *t);
+
+/* Write all of ${e}'s contents to the empty file ${fd} and give it its size.  Return as contents_write_span(). */
+int contents_write(struct worker *w, const struct tree_entry *e, int fd, struct trouble *t);
+
+/* Are the contents of ${fd} those of ${e}, holes included (which must read as zeros)? */
+bool contents_check(struct worker *w, const struct tree_entry *e, int fd);
+
+/* Does ${fd} hold zeros wherever ${e} has holes? */
+bool contents_check_holes(struct worker *w, const struct tree_entry *e, int fd);
+
+#endif
