@@ -15,6 +15,19 @@ void extents_begin(struct extents *x, int fd, const struct statx *st)
 	x->whole = st->stx_size < ASK_FROM && st->stx_blocks * 512 >= st->stx_size;
 }
 
+/* There is nothing from here on: a hole up to the end, or the end has come nearer. */
+static int at_end(struct extents *x)
+{
+	off_t end = lseek(x->fd, 0, SEEK_END);
+
+	if (end < 0)
+		return -errno;
+	if ((uint64_t)end < x->size)
+		x->size = (uint64_t)end > x->at ? (uint64_t)end : x->at;
+	x->at = x->size;
+	return 0;
+}
+
 int extents_next(struct extents *x, uint64_t *begin, uint64_t *end)
 {
 	off_t data = (off_t)x->at, hole = (off_t)x->size;
@@ -23,12 +36,10 @@ int extents_next(struct extents *x, uint64_t *begin, uint64_t *end)
 		return 0;
 	if (!x->whole) {
 		data = lseek(x->fd, (off_t)x->at, SEEK_DATA);
-		if (data < 0 && errno == ENXIO) {
-			x->at = x->size;
-			return 0;
-		}
 		if (data >= 0)
 			hole = lseek(x->fd, data, SEEK_HOLE);
+		if ((data < 0 || hole < 0) && errno == ENXIO)
+			return at_end(x);
 		if (data < 0 || hole < 0) {
 			if (errno != EINVAL || x->at > 0)
 				return -errno;

@@ -11,7 +11,7 @@
 
 struct extents {
 	int fd;
-	uint64_t size; /* of the file */
+	uint64_t size; /* of the file; less if it turns out to have shrunk */
 	uint64_t at;   /* where to look on */
 	bool whole;    /* holes are not looked for */
 };
@@ -19,7 +19,10 @@ struct extents {
 /* Begin.  Holes are looked for where there can be some worth the question. */
 void extents_begin(struct extents *x, int fd, const struct statx *st);
 
-/* The next one: 1 with [*begin, *end), 0 at the end, or a negative errno. */
+/*
+ * The next one: 1 with [*begin, *end), 0 at the end, or a negative errno.  A file that shrinks meanwhile ends where it
+ * ends then, but not before what was handed out: ${x->size} says so.
+ */
 int extents_next(struct extents *x, uint64_t *begin, uint64_t *end);
 
 #endif

@@ -145,6 +145,8 @@ static int read_contents(struct reader *r, int fd, const struct statx *st, struc
 		else if (more > 0)
 			err = read_extent(r, fd, begin, end, o);
 	} while (more > 0 && err == 0 && o->err == 0 && end <= o->end);
+	if (x.size < o->end)
+		o->end = x.size; /* it has shrunk */
 	return err;
 }
 

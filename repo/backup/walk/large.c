@@ -194,6 +194,8 @@ static int read_extents(struct large *l, const struct statx *st)
 		if (l->off < to)
 			l->e.size = l->off;
 	} while (err == 0 && l->source_err == 0 && l->e.size == st->stx_size);
+	if (x.size < l->e.size)
+		l->e.size = x.size;
 	return err;
 }
 
