@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "repo/pack/pack_impl.h"
-#include "repo/store/store_impl.h" /* for the store's log */
 #include "repo/util/le.h"
 
 #define TAIL_LEN (64u * 1024)        /* read at first: holds most tables, and small packs as a whole */
@@ -162,7 +161,7 @@ int pack_read_table(struct store *store, enum pack_kind kind, const struct id *i
 		return -EACCES;
 	rc = read_table(&t, kind, metadata);
 	if (rc == -EBADMSG || rc == -EPROTONOSUPPORT)
-		log_error(store->log, "%s: table: %s", name, ERR(rc));
+		log_error(store_log(store), "%s: table: %s", name, ERR(rc));
 	if (rc < 0)
 		goto out;
 	info->id = *id;
@@ -171,7 +170,7 @@ int pack_read_table(struct store *store, enum pack_kind kind, const struct id *i
 	memcpy(info->wrapped, t.header + PACK_FIXED_LEN, sizeof(info->wrapped));
 	rc = pack_parse_table(t.table.data, t.table.len, segment_size, check_place, &t);
 	if (rc == -EBADMSG && t.stopped == 0)
-		log_error(store->log, "%s: table: a record is malformed", name);
+		log_error(store_log(store), "%s: table: a record is malformed", name);
 out:
 	buf_free(&t.tail);
 	buf_free(&t.table);
@@ -208,7 +207,7 @@ int pack_verify(struct store *store, enum pack_kind kind, const struct id *id)
 	if (rc < 0)
 		return rc;
 	if (size > UINT32_MAX) {
-		log_error(store->log, "%s: larger than a pack can be", name);
+		log_error(store_log(store), "%s: larger than a pack can be", name);
 		return -EBADMSG;
 	}
 	piece = malloc(PIECE_LEN);
@@ -216,7 +215,7 @@ int pack_verify(struct store *store, enum pack_kind kind, const struct id *id)
 		return -ENOMEM;
 	rc = hash_object(store, name, size, piece, &found);
 	if (rc == 0 && !id_equal(&found, id)) {
-		log_error(store->log, "%s: its bytes do not hash to its name", name);
+		log_error(store_log(store), "%s: its bytes do not hash to its name", name);
 		rc = -EBADMSG;
 	}
 	free(piece);

@@ -159,6 +159,11 @@ const char *store_url(const struct store *s)
 	return s->url;
 }
 
+const struct log *store_log(const struct store *s)
+{
+	return s->log;
+}
+
 const char *store_local_path(const struct store *s)
 {
 	return s->local_path;

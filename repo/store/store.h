@@ -52,10 +52,13 @@ void store_close(struct store *s);
 /* The URL for messages, without secrets.  Borrowed as long as the store. */
 const char *store_url(const struct store *s);
 
+/* Where the store's messages go, for those of what was read from it.  Borrowed as long as the store; may be NULL. */
+const struct log *store_log(const struct store *s);
+
 /**
  * store_local_path(s):
  * The absolute path of the directory that holds the objects, or NULL if they are not in a local directory.  Borrowed as
- * long as the store.  (The mount refuses a mountpoint that overlaps it.)
+ * long as the store.  (Mounts, restores and backups keep out of it.)
  */
 const char *store_local_path(const struct store *s);
 
