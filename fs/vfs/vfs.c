@@ -81,7 +81,8 @@ static int find_root(struct vfs *v, const char *text)
 		v->root = attr.node;
 	else
 		log_error(v->log, "%s: %s", text,
-		    rc == -ENOENT || rc == -EINVAL ? "no such snapshot or path" : ERR(rc));
+		    rc == -ENOENT || rc == -EINVAL ? "no such snapshot or path" :
+		    rc == -ERANGE ? WHEN_RANGE_TEXT : ERR(rc));
 	catalog_free(c);
 	free(snap);
 	free(copy);

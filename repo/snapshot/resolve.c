@@ -180,7 +180,7 @@ int catalog_resolve(const struct catalog *c, const char *text, const struct snap
 	size_t found = 0, len;
 	uint64_t skip;
 	int64_t time_ns;
-	int rc = -EINVAL;
+	int rc = -EINVAL, parsed;
 
 	if (parse_latest(text, &skip)) {
 		rc = newest_of(c, catalog_count(c), skip, filter, &found);
@@ -190,8 +190,13 @@ int catalog_resolve(const struct catalog *c, const char *text, const struct snap
 	if (len > 0)
 		rc = find_prefix(c, digits, len, filter, &found);
 	/* "1234d" may be an id or a number of days: it is the id that exists. */
-	if ((len == 0 || rc == -ENOENT) && when_parse(text, utc, when_now_ns(), &time_ns) == 0)
-		rc = newest_of(c, count_until(c, time_ns), 0, filter, &found);
+	if (len == 0 || rc == -ENOENT) {
+		parsed = when_parse(text, utc, when_now_ns(), &time_ns);
+		if (parsed == 0)
+			rc = newest_of(c, count_until(c, time_ns), 0, filter, &found);
+		else if (parsed == -ERANGE && len == 0)
+			rc = parsed;
+	}
 out:
 	if (rc == 0)
 		*i = found;

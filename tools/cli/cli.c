@@ -297,6 +297,8 @@ void cli_print_name(FILE *f, const char *name, size_t len)
 {
 	char quoted[8192];
 
+	else if (rc == -ERANGE)
+		return cli_usage(c, "%s: " WHEN_RANGE_TEXT, snap);
 	if (isatty(fileno(f)))
 		fputs(quote_name(name, (unsigned)len, quoted, sizeof(quoted)), f);
 	else

@@ -105,6 +105,13 @@ static int take_tag(struct backup_args *a, const char *value)
 	return 0;
 }
 
+static int take_time(struct backup_args *a, const char *value)
+{
+	int rc = when_parse_first(value, a->cli->utc, when_now_ns(), &a->o.time_ns);
+
+	return rc == 0 ? 0 : cli_usage(a->cli, "--time %s: %s", value, rc == -ERANGE ? WHEN_RANGE_TEXT : "not a time");
+}
+
 static void take_flag(struct backup_options *o, const char *option)
 {
 	if (strcmp(option, "exclude-caches") == 0)
@@ -132,8 +139,7 @@ static int take(void *arg, const char *option, const char *value)
 	} else if (strcmp(option, "tag") == 0) {
 		rc = take_tag(a, value);
 	} else if (strcmp(option, "time") == 0) {
-		if (when_parse_first(value, a->cli->utc, when_now_ns(), &o->time_ns) != 0)
-			rc = cli_usage(a->cli, "--time %s: not a time", value);
+		rc = take_time(a, value);
 	} else if (strncmp(option, "exclude", strlen("exclude")) == 0) {
 		rc = take_exclude(a, option, value);
 	} else if (strcmp(option, "profile") == 0) {

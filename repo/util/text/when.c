@@ -55,7 +55,7 @@ static int join_ns(int64_t s, int64_t rest, int64_t *out)
 		rest -= NS_PER_SEC;
 	}
 	if (__builtin_mul_overflow(s, NS_PER_SEC, &ns) || __builtin_add_overflow(ns, rest, &ns))
-		return -EINVAL;
+		return -ERANGE;
 	*out = ns;
 	return 0;
 }
@@ -324,8 +324,10 @@ static int parse_ago(const char *p, int64_t now_ns, int64_t *out)
 	if (strcasecmp(p + len, " ago") != 0 && !(len == 1 && p[len] == '\0'))
 		return -EINVAL;
 	unit = unit_ns(p, len);
-	if (unit == 0 || __builtin_mul_overflow(count, unit, &ns) || __builtin_sub_overflow(now_ns, ns, &ns))
+	if (unit == 0)
 		return -EINVAL;
+	if (__builtin_mul_overflow(count, unit, &ns) || __builtin_sub_overflow(now_ns, ns, &ns))
+		return -ERANGE;
 	*out = ns;
 	return 0;
 }

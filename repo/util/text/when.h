@@ -20,9 +20,13 @@ int64_t when_now_ns(void);
  * ago", "Nh", "Nd", "Nw" (that long before ${now_ns}); also with "%20" or "_" for the space.  A form that leaves out
  * the fraction (or seconds, minutes, the time of day) means the *last* instant of what it names, as the newest snapshot
  * "at or before 14:30" is wanted to include the one of 14:30:20; "yesterday" is yesterday's end.  Without a zone it is
- * local time, or UTC if ${utc}.  Return 0, or -EINVAL with ${*out_ns} unchanged.  Thread-safe.
+ * local time, or UTC if ${utc}.  Return 0; -EINVAL if it is no time; -ERANGE if it is one, but 64 bits do not reach it:
+ * from September 1677 to April 2262 they do.  ${*out_ns} is unchanged then.  Thread-safe.
  */
 int when_parse(const char *text, bool utc, int64_t now_ns, int64_t *out_ns);
+
+/* Words for -ERANGE. */
+#define WHEN_RANGE_TEXT "a time out of range, which is from 1678 to 2261"
 
 /* As when_parse(), but the *first* instant of what it names: for saying when something was. */
 int when_parse_first(const char *text, bool utc, int64_t now_ns, int64_t *out_ns);
