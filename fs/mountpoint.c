@@ -10,16 +10,7 @@
 #include <sys/stat.h>
 
 #include "fs/mountpoint.h"
-
-/* Is ${path} below, or the same as, ${dir}?  Both are absolute and resolved. */
-static bool within(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (strcmp(dir, "/") == 0)
-		return true;
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
+#include "repo/util/inside.h"
 
 static bool is_mounted_on(const char *path)
 {
@@ -69,7 +60,7 @@ static int check_mounted(const char *dir, const char **why)
 
 static int check(const char *dir, const char *repository, const char **why)
 {
-	char *real = NULL, *repo = NULL;
+	char *real = NULL;
 	struct stat st;
 	int rc;
 
@@ -87,9 +78,8 @@ static int check(const char *dir, const char *repository, const char **why)
 		*why = strerror(-rc);
 		return rc;
 	}
-	repo = repository != NULL ? realpath(repository, NULL) : NULL;
 	rc = is_mounted_on(real) ? check_mounted(real, why) : 0;
-	if (rc == 0 && repo != NULL && (within(real, repo) || within(repo, real))) {
+	if (rc == 0 && repository != NULL && (path_inside(real, repository) || path_inside(repository, real))) {
 		rc = -ELOOP;
 		*why = "the mountpoint and the repository overlap";
 	}
@@ -98,7 +88,6 @@ static int check(const char *dir, const char *repository, const char **why)
 		*why = rc == -ENOTEMPTY ? "the mountpoint is not empty" : strerror(-rc);
 	}
 	free(real);
-	free(repo);
 	return rc;
 }
 

@@ -128,6 +128,38 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	as_user() {
 		setpriv --reuid=12345 --clear-groups env VARVE_CACHE_DIR="$WORK/usercache" "$@"
 	}
+# Backups do not feed on themselves: the repository, its index and mounts are left out.
+mkdir "$WORK/all" "$WORK/all/mnt"
+cp -a "$VARVE_REPOSITORY" "$WORK/all/repo"
+echo own >"$WORK/all/own"
+own() {
+	VARVE_REPOSITORY=$WORK/all/repo VARVE_CACHE_DIR=$WORK/all/cache "$@"
+}
+for _ in 1 2 3; do
+	expect_status 0 own "$VARVE" backup "$WORK/all"
+	expect_match 'all/repo: the repository itself, contents left out' "$WORK/err"
+	own "$VARVE" ls -R "latest:$WORK/all" >"$WORK/listed"
+	expect_equal "in the repository" "$(grep -c '^repo' "$WORK/listed")" 1
+	expect_equal "in the index" "$(grep -c '^cache/' "$WORK/listed")" 1
+	expect_match '^own$' "$WORK/listed"
+done
+expect_status 3 own "$VARVE" backup "$WORK/all/own" "$WORK/all/repo/packs" "$WORK/all/repo/config"
+expect_match 'all/repo/packs: lies in the repository' "$WORK/err"
+expect_match 'all/repo/config: lies in the repository' "$WORK/err"
+expect_equal "all but the repository" "$(own "$VARVE" ls "latest:$WORK/all")" own
+(cd "$WORK/all/repo/packs" && expect_status 1 own "$VARVE" backup .)
+expect_status 1 own "$VARVE" backup "$(echo "$WORK"/all/cache/*)/data.mdb"
+if command -v fusermount3 >/dev/null && { : <>/dev/fuse; } 2>/dev/null; then
+	scenario_mounts+=("$WORK/all/mnt")
+	expect_status 0 own "$VARVE" mount "$WORK/all/mnt"
+	expect_status 0 own "$VARVE" backup "$WORK/all"
+	expect_match 'all/mnt: a mount of varvefs, contents left out' "$WORK/err"
+	expect_equal "in the mount" "$(own "$VARVE" ls -R "latest:$WORK/all" | grep -c '^mnt')" 1
+	umount_varve "$WORK/all/mnt"
+fi
+rm -r "$WORK/all"
+ok "the repository among the sources"
+
 	expect_status 3 as_user "$VARVE" backup .
 	expect_match 'c/three: .*Permission denied' "$WORK/err"
 	expect_equal "without the unreadable" "$(ls_all)" "a a/b a/b/two.log a/one c "

@@ -42,6 +42,41 @@ expect_status 1 "$VARVE" restore latest -T "$out/three"
 expect_match 'Not a directory' "$WORK/err"
 ok "what it says"
 
+# --- Not among our own files --------------------------------------------------------------------------------------------
+before=$(find "$VARVE_REPOSITORY" "$VARVE_CACHE_DIR" | sort)
+ln -s "$VARVE_REPOSITORY" "$WORK/othername"
+for inside in "$VARVE_REPOSITORY" "$VARVE_REPOSITORY/packs" "$VARVE_REPOSITORY/new/er" "$WORK/othername/new" \
+	"$WORK/othername/../repo/new"; do
+	expect_status 1 "$VARVE" restore latest -T "$inside"
+	expect_match ': lies in the repository' "$WORK/err"
+done
+expect_status 1 "$VARVE" restore latest -T "$VARVE_REPOSITORY/new" --dry-run
+(cd "$VARVE_REPOSITORY" && expect_status 1 "$VARVE" restore latest -T new)
+expect_status 1 "$VARVE" restore latest -T "$VARVE_CACHE_DIR/new"
+expect_match ': lies in the directory of local indexes' "$WORK/err"
+expect_equal "files of ours" "$(find "$VARVE_REPOSITORY" "$VARVE_CACHE_DIR" | sort)" "$before"
+expect_status 0 "$VARVE" restore latest -T "${VARVE_REPOSITORY}sitory"
+ok "not among our own files"
+
+# --- Patterns -----------------------------------------------------------------------------------------------------------
+rm -rf "$WORK/some"
+expect_status 0 "$VARVE" restore latest -T "$WORK/some" -i ./dir/one.c -i nothing
+expect_equal "with a dot in front" "$(find "$WORK/some" -type f)" "$WORK/some/dir/one.c"
+expect_match '^varve: include pattern matched nothing: nothing$' "$WORK/err"
+expect_equal "patterns told" "$(grep -c 'matched nothing' "$WORK/err")" 1
+expect_status 0 "$VARVE" restore latest -T "$WORK/some" -i dir -i '*.o' -e '*.c'
+expect_no_match 'matched nothing' "$WORK/err"
+for nothing in '-i nothing' '-i three -e three' '-e *' '-n -i nothing'; do
+	set -f
+	# shellcheck disable=SC2086 # words
+	expect_status 1 "$VARVE" restore latest -T "$WORK/none" $nothing
+	set +f
+	expect_match 'nothing restored: nothing in the snapshot is left' "$WORK/err"
+done
+expect_status 1 "$VARVE" restore latest:three -T "$WORK/none" -i nothing
+expect_status 0 "$VARVE" restore latest:empty -T "$WORK/none" -e nothing
+ok patterns
+
 # --- Onto existing files ------------------------------------------------------------------------------------------------
 change() {
 	echo ONE >"$out/dir/one.c"

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "repo/backup/walk/roots.h"
 #include "repo/backup/run.h"
 #include "repo/backup/walk/walk.h"
+#include "repo/util/inside.h"
 
 struct sources {
 	struct run run; /* first: what run_backup() hands back */
@@ -51,8 +53,45 @@ static int list_paths(struct run *run, const char *const *paths, size_t n)
 
 static void report_source(void *arg, const char *path, int err)
 {
-	session_report(arg, NULL, path, strlen(path), err == -EEXIST ? 0 : err,
-	    err == -EEXIST ? "another source has its place" : "cannot be backed up");
+	session_report(arg, NULL, path, strlen(path), err == -EEXIST || err == -ELOOP ? 0 : err,
+	    err == -EEXIST ? "another source has its place" : err == -ELOOP ? "lies in the repository or its index" :
+	    "cannot be backed up");
+}
+
+/*
+ * Does the source lie in ${dir}, one of our own?  The walk leaves out what it comes by, and so the directory itself,
+ * but it would not come by it from in there; and each backup would store what the one before has added.
+ */
+static bool lies_in(const char *path, const char *dir)
+{
+	struct stat st;
+
+	/* A symlink is stored as such, wherever it leads. */
+	if (dir == NULL || lstat(path, &st) < 0 || S_ISLNK(st.st_mode))
+		return false;
+	return path_inside(path, dir) && !path_inside(dir, path);
+}
+
+/* Build the tree of sources from those that do not lie in directories of ours. */
+static int build_roots(struct sources *b, const char *const *paths, size_t n)
+{
+	struct session *s = &b->run.s;
+	const char **kept = calloc(n ? n : 1, sizeof(*kept));
+	size_t nkept = 0;
+	int err;
+
+	if (!kept)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (lies_in(paths[i], store_local_path(s->repo->store)) ||
+		    lies_in(paths[i], index_path(s->repo->index)))
+			report_source(s, paths[i], -ELOOP);
+		else
+			kept[nkept++] = paths[i];
+	}
+	err = roots_build(kept, nkept, report_source, s, &b->top);
+	free(kept);
+	return err;
 }
 
 static int produce(struct run *run)
@@ -71,7 +110,7 @@ int backup_paths(struct repo *r, const struct backup_options *opts, const char *
 	if (err == 0)
 		err = run_begin_session(&b.run, r, opts);
 	if (err == 0)
-		err = roots_build(paths, n, report_source, &b.run.s, &b.top);
+		err = build_roots(&b, paths, n);
 	if (err == 0)
 		err = run_backup(&b.run, out);
 	out->errors = atomic_load(&b.run.s.errors);

@@ -72,9 +72,10 @@ struct backup_result {
  * backup_paths(r, opts, paths, n, out):
  * Back up ${n} paths.  Absolute ones are stored absolute, relative ones relative; "." stores the directory's contents
  * at the root; ".." in a path is resolved first.  Directories above a path are stored with their own attributes.  A
- * path that does not exist is reported and counted; if none can be read there is no snapshot and -ENOENT.  Return 0
- * (see ${out->errors}); -EINTR; -EACCES if this role cannot write; -ENOSPC and others of the store: nothing that was
- * there is touched, and what was stored is found again by a rerun.
+ * path that does not exist is reported and counted, as is one in the repository or its index on this machine; if none
+ * can be read there is no snapshot and -ENOENT.  The repository itself, its index and mounts of varvefs that are met on
+ * the way are stored as empty directories.  Return 0 (see ${out->errors}); -EINTR; -EACCES if this role cannot write;
+ * -ENOSPC and others of the store: nothing that was there is touched, and what was stored is found again by a rerun.
  */
 int backup_paths(struct repo *r, const struct backup_options *opts, const char *const *paths, size_t n,
     struct backup_result *out);

@@ -17,6 +17,7 @@
 #include "repo/restore/feed.h"
 #include "repo/restore/work/linkset.h"
 #include "repo/restore/work/work.h"
+#include "repo/util/inside.h"
 
 #define MEMORY_DEFAULT (32u * 1024 * 1024)
 #define THREADS_MIN 2
@@ -187,6 +188,21 @@ static void give_result(const struct restore *rs, struct restore_result *out)
 	};
 }
 
+/* What is put among our own files would be taken for one of them, or be backed up for ever. */
+static int check_target(const struct repo *r, const char *target)
+{
+	const char *store = store_local_path(r->store), *where = NULL;
+
+	if (store != NULL && path_inside(target, store))
+		where = "the repository";
+	else if (r->cache_dir != NULL && path_inside(target, r->cache_dir))
+		where = "the directory of local indexes";
+	if (where == NULL)
+		return 0;
+	log_error(r->log, "%s: lies in %s: restore to another place", target, where);
+	return -ELOOP;
+}
+
 int restore_tree(struct repo *r, const struct tree_entry *root, const char *path, const char *target,
     const struct restore_options *opts, struct restore_result *out)
 {
@@ -195,7 +211,9 @@ int restore_tree(struct repo *r, const struct tree_entry *root, const char *path
 	struct outdir *dir;
 	int rc;
 
-	rc = tree_path(r->tree, root, path, strlen(path), &hit);
+	rc = check_target(r, target);
+	if (rc == 0)
+		rc = tree_path(r->tree, root, path, strlen(path), &hit);
 	if (rc < 0)
 		return rc == -ENOTDIR ? -ENOENT : rc;
 	rc = setup(&rs, path, &hit.entry);

@@ -58,8 +58,9 @@ struct restore_result {
  * Restore the entry at ${path} ("" or "/" for all) of the snapshot with root entry ${root}: a directory's contents
  * (and its attributes) into ${target}, which is made if missing; anything else as an entry in ${target}.  What fails
  * for one entry is reported and counted, and the rest goes on.  Return 0 (see the counts in ${out}); -ENOENT if the
- * snapshot has no such path; -EINTR; an error of the target directory itself (logged); or, after reporting it, what
- * no other entry would fare better with: -ENOSPC, -EDQUOT, -EROFS, -EACCES (the key does not open contents), -ENOMEM.
+ * snapshot has no such path; -ELOOP if ${target} lies in the repository or among the local indexes (logged; nothing was
+ * made); -EINTR; an error of the target directory itself (logged); or, after reporting it, what no other entry would
+ * fare better with: -ENOSPC, -EDQUOT, -EROFS, -EACCES (the key does not open contents), -ENOMEM.
  */
 int restore_tree(struct repo *r, const struct tree_entry *root, const char *path, const char *target,
     const struct restore_options *opts, struct restore_result *out);

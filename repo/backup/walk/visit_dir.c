@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "repo/backup/walk/walk_impl.h"
@@ -32,6 +33,15 @@ static bool is_own(struct walker *w, const struct subject *x, const char *path)
 		return true;
 	}
 	return is_same(&w->index, &x->st);
+}
+
+/*
+ * Is the open directory where varvefs is mounted?  What is in there is backed up already, and the next backup would
+ * find it once more in what this one makes of it.
+ */
+static bool is_mount(const struct subject *x, int fd)
+{
+	return x->dir && x->dir->dev != attr_dev(&x->st) && fgetxattr(fd, "user.varve.requests", NULL, 0) >= 0;
 }
 
 /* Queue the begin of a directory. */
@@ -142,6 +152,11 @@ static int enter_open(struct walker *w, struct subject *x, struct dir *dir)
 	if (err < 0) {
 		dir_release(dir);
 		return visit_missed(w, x, err, "cannot read attributes");
+	}
+	if (is_mount(x, dir->fd)) {
+		session_notice(w->s, x->dir, x->name, x->len, "a mount of varvefs, contents left out");
+		dir_release(dir);
+		return visit_closed(w, x, false);
 	}
 	visit_describe(w, x, &e);
 	err = visit_same_as_parent(w, x) ? visit_take_xattrs(&e, x->old) : visit_read_xattrs(w, x, dir->fd, &e);
