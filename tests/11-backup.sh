@@ -41,6 +41,20 @@ expect_equal "a path" "$(ls_all)" "a a/one c c/three "
 printf '# comment\n*\n!a\n!one\n' >"$WORK/patterns"
 expect_status 0 "$VARVE" backup --exclude-from "$WORK/patterns" .
 expect_equal "taken back" "$(ls_all)" "a a/one "
+expect_no_match 'matched nothing' "$WORK/err"
+expect_status 0 "$VARVE" backup -e ./a/b .
+expect_equal "with a dot in front" "$(ls_all)" "a a/one c c/three "
+expect_status 0 "$VARVE" backup -e "$src/a/b" .
+expect_equal "the absolute path of what was given as a dot" "$(ls_all)" "a a/one c c/three "
+(cd a && expect_status 0 "$VARVE" backup -e "$src/a/b" -e "$src/c/three" ../c .)
+expect_equal "of two relative sources" "$(ls_all)" "c one "
+expect_status 0 "$VARVE" backup -e "$src/a/b/" "$src/a" c
+expect_equal "of one of two" "$(ls_all "latest:$src")" "a a/one "
+expect_status 0 "$VARVE" backup -e '*.lgo' -e /a/b -e '!a/one' -e '*.log' .
+expect_match '^varve: exclude pattern matched nothing: \*\.lgo$' "$WORK/err"
+expect_equal "patterns told" "$(grep -c 'matched nothing' "$WORK/err")" 2 # and *.log, which is in a/b only
+expect_status 0 "$VARVE" backup -q -e '*.lgo' .
+expect_equal "quiet" "$(cat "$WORK/err")" ""
 mkdir cache
 echo 'Signature: 8a477f597d28d172789f06886806bc55' >cache/CACHEDIR.TAG
 echo x >cache/x
@@ -114,20 +128,6 @@ expect_equal "objects" "$(find "$VARVE_REPOSITORY" -type f | sort | sha256sum)" 
 rm dry
 ok "dry run"
 
-# What cannot be read is told, counted, and does not stop the rest.
-expect_status 3 "$VARVE" backup missing a
-expect_match 'missing' "$WORK/err"
-expect_equal "the rest" "$(ls_all)" "a a/b a/b/two.log a/one "
-expect_status 1 "$VARVE" backup missing
-expect_status 2 "$VARVE" backup
-expect_status 2 "$VARVE" backup --no-such-option .
-expect_equal "snapshots" "$("$VARVE" snapshots | wc -l)" $((n + 1))
-if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
-	chmod 700 "$WORK" && chmod 000 c/three && chown -R 12345 "$src" "$WORK/repo" "$WORK/repo.key"
-	mkdir "$WORK/usercache" && chown 12345 "$WORK/usercache" && chmod 711 "$WORK"
-	as_user() {
-		setpriv --reuid=12345 --clear-groups env VARVE_CACHE_DIR="$WORK/usercache" "$@"
-	}
 # Backups do not feed on themselves: the repository, its index and mounts are left out.
 mkdir "$WORK/all" "$WORK/all/mnt"
 cp -a "$VARVE_REPOSITORY" "$WORK/all/repo"
@@ -160,6 +160,20 @@ fi
 rm -r "$WORK/all"
 ok "the repository among the sources"
 
+# What cannot be read is told, counted, and does not stop the rest.
+expect_status 3 "$VARVE" backup missing a
+expect_match 'missing' "$WORK/err"
+expect_equal "the rest" "$(ls_all)" "a a/b a/b/two.log a/one "
+expect_status 1 "$VARVE" backup missing
+expect_status 2 "$VARVE" backup
+expect_status 2 "$VARVE" backup --no-such-option .
+expect_equal "snapshots" "$("$VARVE" snapshots | wc -l)" $((n + 1))
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	chmod 700 "$WORK" && chmod 000 c/three && chown -R 12345 "$src" "$WORK/repo" "$WORK/repo.key"
+	mkdir "$WORK/usercache" && chown 12345 "$WORK/usercache" && chmod 711 "$WORK"
+	as_user() {
+		setpriv --reuid=12345 --clear-groups env VARVE_CACHE_DIR="$WORK/usercache" "$@"
+	}
 	expect_status 3 as_user "$VARVE" backup .
 	expect_match 'c/three: .*Permission denied' "$WORK/err"
 	expect_equal "without the unreadable" "$(ls_all)" "a a/b a/b/two.log a/one c "

@@ -38,6 +38,25 @@ expect_equal "find in none" "$("$VARVE" find --host nobody file)" ""
 expect_match '"path":"d/e/sym"' <("$VARVE" find --json -s latest 'sym')
 ok find
 
+# Names with a newline: NULs keep them apart, a terminal sees them quoted, and so does who lists snapshots.
+expect_equal "ls with NULs" "$("$VARVE" ls -0 latest | tr '\n\0' '?\n' | grep -x 'new?line')" 'new?line'
+expect_equal "find with NULs" "$("$VARVE" find --null 'new*' | tr '\n\0' '?\n' | cut -d ' ' -f 2)" 'new?line'
+expect_equal "ls -l with NULs" "$("$VARVE" ls -l0 latest | tr -cd '\0' | wc -c)" "$("$VARVE" ls --json latest | wc -l)"
+expect_status 2 "$VARVE" ls -0 --json latest
+expect_status 2 "$VARVE" find -0 --json x
+expect_status 0 "$VARVE" backup -q -H "$(printf 'a\nb\033[1m')" -t "$(printf 't\n1')" new*
+expect_status 0 "$VARVE" snapshots --path "$src/$(printf 'new\nline')"
+expect_equal "lines of a snapshot" "$(wc -l <"$WORK/out")" 1
+expect_match '  a\\nb\\x1b\[1m .*/new\\nline  \[t\\n1\]$' "$WORK/out"
+if command -v script >/dev/null; then
+	TERM=dumb script -qec "$VARVE ls latest" /dev/null </dev/null >"$WORK/out"
+	expect_match '^new\\nline' "$WORK/out"
+fi
+rm -r "$VARVE_REPOSITORY"
+new_repo "$WORK/repo2"
+expect_status 0 "$VARVE" backup --time 2024-01-01 .
+ok "odd names"
+
 expect_equal "dump" "$("$VARVE" dump latest:d/file)" one
 "$VARVE" dump latest:sparse | cmp - sparse
 mkdir "$WORK/untar"

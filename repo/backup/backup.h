@@ -30,7 +30,8 @@ struct backup_options {
 	const char *const *tags;
 	size_t ntags;
 	int64_t time_ns;            /* of the snapshot; 0: now */
-	const struct match_list *exclude; /* NULL: nothing */
+	/* NULL: nothing; by paths in the snapshot, and those with '/' in front by absolute ones at the source as well */
+	const struct match_list *exclude;
 	bool exclude_caches;        /* contents of directories with a valid CACHEDIR.TAG */
 	bool exclude_nodump;        /* files with the nodump flag (chattr +d) */
 	bool one_file_system;

@@ -227,7 +227,8 @@ static int choose(struct feeder *f, const struct walk_item *w)
 	/* What was asked for by name is not excluded. */
 	if (w->depth > 0 && match_path(exclude, path, is_dir))
 		return CHOICE_SKIP;
-	if (include == NULL || (f->n > 0 && f->levels[f->n - 1].included) || match_path(include, path, is_dir))
+	/* Asked in any case, so that a pattern is known to match something. */
+	if (match_path(include, path, is_dir) || include == NULL || (f->n > 0 && f->levels[f->n - 1].included))
 		return CHOICE_TAKE;
 	return is_dir && match_may_below(include, path) ? CHOICE_PASS : CHOICE_SKIP;
 }

@@ -53,13 +53,13 @@ options_of_page() {
 	/^\.Ss varve / { command = $3; print command }
 	command != "" {
 		line = $0
-		while (match(line, /(Fl [A-Za-z] , )?Fl -[a-z][a-z-]*/)) {
+		while (match(line, /(Fl [A-Za-z0] , )?Fl -[a-z][a-z-]*/)) {
 			found = substr(line, RSTART, RLENGTH)
 			line = substr(line, RSTART + RLENGTH)
 			sub(/ , /, " ", found)
 			gsub(/Fl /, "-", found)
 			print command, found
-			sub(/^-[A-Za-z] /, "", found)
+			sub(/^-[A-Za-z0] /, "", found)
 			print command, found
 		}
 	}' docs/varve.1

@@ -94,6 +94,8 @@ static void test_invalid(void **state)
 	assert_int_equal(match_add(m, ""), -EINVAL);
 	assert_int_equal(match_add(m, "/"), -EINVAL);
 	assert_int_equal(match_add(m, "!"), -EINVAL);
+	assert_int_equal(match_add(m, "."), -EINVAL);
+	assert_int_equal(match_add(m, "./"), -EINVAL);
 	assert_int_equal(match_add(m, "a[b"), -EINVAL);
 	assert_int_equal(match_add(m, "a\\"), -EINVAL);
 	assert_int_equal(match_count(m), 0);
@@ -152,6 +154,56 @@ static void test_long(void **state)
 	free(path);
 }
 
+static void test_dots(void **state)
+{
+	(void)state;
+	assert_true(one("./core", "/core", false));
+	assert_true(one("./a/b", "/a/b", false));
+	assert_true(one("././a/./b/", "/a/b", true));
+	assert_true(one("/./etc", "/etc", true));
+	assert_true(one(".x", "/a/.x", false));
+}
+
+static void test_two_names(void **state)
+{
+	struct match_list *m = match_new();
+
+	(void)state;
+	assert_int_equal(match_add(m, "*.log"), 0);
+	assert_int_equal(match_add(m, "b/x"), 0);
+	assert_false(match_anchored(m));
+	assert_int_equal(match_add(m, "/home/u/.cache"), 0);
+	assert_true(match_anchored(m));
+	assert_true(match_paths(m, "/.cache", "/home/u/.cache", true));
+	assert_false(match_paths(m, "/.cache", NULL, true));
+	assert_true(match_paths(m, "/home/u/.cache", "/elsewhere/home/u/.cache", true));
+	/* Those without a slash in front are about the path in the snapshot. */
+	assert_false(match_paths(m, "/x", "/a/b/x", false));
+	assert_true(match_paths(m, "/x.log", "/a/x.log", false));
+	match_free(m);
+}
+
+static void test_unused(void **state)
+{
+	struct match_list *m = match_new();
+	size_t i = 0;
+
+	(void)state;
+	assert_int_equal(match_add(m, "./*.tmp"), 0);
+	assert_int_equal(match_add(m, "none"), 0);
+	assert_int_equal(match_add(m, "!never/"), 0);
+	assert_int_equal(match_add(m, "a.tmp"), 0);
+	assert_string_equal(match_unused(m, &i), "./*.tmp");
+	/* The last decides, but the first has matched too. */
+	assert_true(match_path(m, "/a.tmp", false));
+	assert_false(match_path(m, "/never", false));
+	i = 0;
+	assert_string_equal(match_unused(m, &i), "none");
+	assert_string_equal(match_unused(m, &i), "!never/");
+	assert_null(match_unused(m, &i));
+	match_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,7 +211,8 @@ int main(void)
 		cmocka_unit_test(test_double_star), cmocka_unit_test(test_directories_only),
 		cmocka_unit_test(test_last_decides), cmocka_unit_test(test_invalid),
 		cmocka_unit_test(test_may_below),   cmocka_unit_test(test_file),
-		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_long),        cmocka_unit_test(test_dots),
+		cmocka_unit_test(test_two_names),   cmocka_unit_test(test_unused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,17 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+void cli_warn_unused(const struct cli *c, const char *kind, const struct match_list *patterns)
+{
+	const char *pattern;
+	char quoted[1024];
+	size_t i = 0;
+
+	while ((pattern = match_unused(patterns, &i)) != NULL)
+		cli_warn(c, "%s pattern matched nothing: %s", kind,
+		    quote_name(pattern, (unsigned)strlen(pattern), quoted, sizeof(quoted)));
+}
+
 int cli_status(const struct cli *c, int rc)
 {
 	switch (rc) {
@@ -286,6 +297,8 @@ int cli_snapshot(struct cli *c, struct repo *r, const struct catalog *cat, const
 		cli_error(c, "%s: several snapshots' ids begin so", snap);
 	else if (rc == -EINVAL)
 		return cli_usage(c, "%s: neither a snapshot's id, nor \"latest\", nor a time", snap);
+	else if (rc == -ERANGE)
+		return cli_usage(c, "%s: " WHEN_RANGE_TEXT, snap);
 	if (rc == 0)
 		rc = catalog_manifest(cat, i, out);
 	if (rc == 0 && id != NULL)
@@ -293,16 +306,26 @@ int cli_snapshot(struct cli *c, struct repo *r, const struct catalog *cat, const
 	return rc == -EBADMSG ? EXIT_DAMAGED : cli_status(c, rc);
 }
 
-void cli_print_name(FILE *f, const char *name, size_t len)
+void cli_print_name(const struct cli *c, const char *name, size_t len)
 {
 	char quoted[8192];
 
-	else if (rc == -ERANGE)
-		return cli_usage(c, "%s: " WHEN_RANGE_TEXT, snap);
-	if (isatty(fileno(f)))
-		fputs(quote_name(name, (unsigned)len, quoted, sizeof(quoted)), f);
+	if (!c->null && isatty(STDOUT_FILENO))
+		fputs(quote_name(name, (unsigned)len, quoted, sizeof(quoted)), stdout);
 	else
-		fwrite(name, 1, len, f);
+		fwrite(name, 1, len, stdout);
+}
+
+void cli_end_name(const struct cli *c)
+{
+	putchar(c->null ? '\0' : '\n');
+}
+
+void cli_print_quoted(const char *text)
+{
+	char quoted[8192];
+
+	fputs(quote_name(text, (unsigned)strlen(text), quoted, sizeof(quoted)), stdout);
 }
 
 /* --- Signals ------------------------------------------------------------------------------------------------------ */

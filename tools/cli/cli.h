@@ -13,6 +13,7 @@
 
 #include "repo/access.h"
 #include "repo/repo.h"
+#include "repo/util/text/match.h"
 
 /* Exit statuses; scripts rely on them. */
 enum {
@@ -39,6 +40,7 @@ struct cli {
 	struct access access;
 	char *cache_dir;       /* owned */
 	bool json, quiet, verbose, utc;
+	bool null;             /* names on stdout end with a NUL */
 	struct log log;
 	atomic_int cancel;     /* number of the signal that asked to end, or 0 */
 	bool store_tuned;
@@ -77,6 +79,9 @@ int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(p
 void cli_error(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_warn(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Warn of each pattern of the list that has matched nothing; ${kind} says of what kind they are ("exclude"). */
+void cli_warn_unused(const struct cli *c, const char *kind, const struct match_list *patterns);
+
 /* Exit status for an error of the library (0 or a negative errno) that has been logged there. */
 int cli_status(const struct cli *c, int rc);
 
@@ -96,8 +101,15 @@ bool cli_take_filter(struct snapshot_filter *f, const char *option, const char *
 int cli_snapshot(struct cli *c, struct repo *r, const struct catalog *cat, const char *snap,
     const struct snapshot_filter *f, struct manifest *out, struct id *id);
 
-/* Print a path or name as it is when stdout is no terminal, else quoted; and what the JSON says for one. */
-void cli_print_name(FILE *f, const char *name, size_t len);
+/*
+ * Print a path or name to stdout: quoted (quote_name()) on a terminal, else, and with ${c->null}, as it is.  And the end
+ * of the line it is on, which is a NUL with ${c->null}.
+ */
+void cli_print_name(const struct cli *c, const char *name, size_t len);
+void cli_end_name(const struct cli *c);
+
+/* Print a text of the repository's in a table, where it must not begin a line of its own: quoted in any case. */
+void cli_print_quoted(const char *text);
 
 /* SIGINT and SIGTERM set ${c->cancel}, a second one ends at once; SIGUSR1 wants progress. */
 void cli_catch_signals(struct cli *c);

@@ -339,6 +339,8 @@ static int run(struct backup_args *a, int n, char **args)
 			print_json(a, &result);
 		else if (rc == 0 && !a->cli->quiet)
 			print_text(a, &result);
+		if (rc == 0 && a->stdin_name == NULL)
+			cli_warn_unused(a->cli, "exclude", a->exclude);
 		rc = rc == 0 && result.errors > 0 ? EXIT_PARTIAL : cli_status(a->cli, rc);
 	}
 	repo_close(r);

@@ -152,9 +152,9 @@ static void print_signature(void *arg, const struct id *id, const struct manifes
 		return;
 	}
 	printf("snapshot %.8s of %s on ", id_hex(id, hex), when_format(m->time_ns, WHEN_HUMAN, a->cli->utc, time));
-	cli_print_name(stdout, m->host, strlen(m->host));
+	cli_print_quoted(m->host);
 	fputs(": signed by ", stdout);
-	cli_print_name(stdout, m->writer, strlen(m->writer));
+	cli_print_quoted(m->writer);
 	putchar('\n');
 }
 

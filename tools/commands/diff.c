@@ -66,7 +66,7 @@ static int print(void *arg, unsigned change, const char *path, const struct tree
 		json_print(o);
 	} else {
 		printf("%s ", text);
-		cli_print_name(stdout, path, strlen(path));
+		cli_print_name(a->cli, path, strlen(path));
 		putchar('\n');
 	}
 	return a->cli->cancel != 0 ? -EINTR : 0;

@@ -17,6 +17,7 @@ const char find_details[] =
 const struct cli_option find_options[] = {
 	{ "snapshot", 's', "SNAP", "only in this snapshot" },
 	{ "long", 'l', NULL, "mode, owner, size and time as well" },
+	{ "null", '0', NULL, "names as they are, each line ended by a NUL" },
 	{ "host", 'H', "NAME", "only in snapshots of this host" },
 	{ "tag", 't', "TAG", "only in snapshots with this tag" },
 	{ "path", 0, "PATH", "only in snapshots with this source path" },
@@ -41,6 +42,8 @@ static int take(void *arg, const char *option, const char *value)
 		return 0;
 	if (strcmp(option, "snapshot") == 0)
 		a->snapshot = value;
+	else if (strcmp(option, "null") == 0)
+		a->cli->null = true;
 	else
 		a->details = true;
 	return 0;
@@ -60,10 +63,10 @@ static void print(const struct find_args *a, const struct id *id, const struct w
 	}
 	printf("%.8s ", hex);
 	if (a->details) {
-		entry_print_long(item->entry, item->path, item->path_len, a->cli->utc);
+		entry_print_long(a->cli, item->entry, item->path, item->path_len);
 	} else {
-		cli_print_name(stdout, item->path, item->path_len);
-		putchar('\n');
+		cli_print_name(a->cli, item->path, item->path_len);
+		cli_end_name(a->cli);
 	}
 }
 
@@ -161,6 +164,8 @@ int cmd_find(struct cli *c, int argc, char **argv)
 		return rc < 0 ? EXIT_OK : rc;
 	if (n == 0)
 		return cli_usage(c, "a pattern is needed");
+	if (c->null && c->json)
+		return cli_usage(c, "--null is not for --json");
 	a.patterns = match_new();
 	rc = a.patterns != NULL ? run(&a, n, args) : EXIT_FAILED;
 	match_free(a.patterns);

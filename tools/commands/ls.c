@@ -12,6 +12,7 @@
 const struct cli_option ls_options[] = {
 	{ "long", 'l', NULL, "mode, owner, size and time as well" },
 	{ "recursive", 'R', NULL, "everything below" },
+	{ "null", '0', NULL, "names as they are, each line ended by a NUL" },
 	{ "host", 'H', "NAME", "SNAP is one of this host" },
 	{ "tag", 't', "TAG", "SNAP has this tag" },
 	{ "path", 0, "PATH", "SNAP has this source path" },
@@ -32,6 +33,8 @@ static int take(void *arg, const char *option, const char *value)
 		return 0;
 	if (strcmp(option, "long") == 0)
 		a->details = true;
+	else if (strcmp(option, "null") == 0)
+		a->cli->null = true;
 	else
 		a->recursive = true;
 	return 0;
@@ -42,10 +45,10 @@ static void print(const struct ls_args *a, const struct tree_entry *e, const cha
 	if (a->cli->json) {
 		json_print(entry_json(e, path, len, a->cli->utc));
 	} else if (a->details) {
-		entry_print_long(e, path, len, a->cli->utc);
+		entry_print_long(a->cli, e, path, len);
 	} else {
-		cli_print_name(stdout, path, len);
-		putchar('\n');
+		cli_print_name(a->cli, path, len);
+		cli_end_name(a->cli);
 	}
 }
 
@@ -90,6 +93,8 @@ int cmd_ls(struct cli *c, int argc, char **argv)
 		return rc < 0 ? EXIT_OK : rc;
 	if (n != 1)
 		return cli_usage(c, "one SNAP[:PATH] is needed");
+	if (c->null && c->json)
+		return cli_usage(c, "--null is not for --json");
 	rc = located_open(c, args[0], &a.filter, &l);
 	if (rc != 0)
 		return rc;

@@ -152,6 +152,32 @@ static void warn_of_limits(const struct restore_args *a, const struct restore_re
 		    (unsigned long long)r->no_device);
 }
 
+/* Has nothing come of patterns, but perhaps the target itself? */
+static bool nothing_selected(const struct restore_args *a, const struct tree_entry *e, const struct restore_result *r)
+{
+	uint64_t n = r->files + r->dirs + r->others + r->skipped + r->errors + r->damaged;
+
+	if (match_count(a->include) == 0 && match_count(a->exclude) == 0)
+		return false;
+	return n == 0 || (n == 1 && e->type == ENTRY_DIR && e->below > 0);
+}
+
+/* What was restored, what could not be, and the exit status for it. */
+static int tell_result(const struct restore_args *a, const struct tree_entry *e, const struct restore_result *r)
+{
+	print_result(a, r);
+	warn_of_limits(a, r);
+	cli_warn_unused(a->cli, "include", a->include);
+	cli_warn_unused(a->cli, "exclude", a->exclude);
+	if (r->damaged > 0)
+		return EXIT_DAMAGED;
+	if (nothing_selected(a, e, r)) {
+		cli_error(a->cli, "nothing restored: nothing in the snapshot is left by these patterns");
+		return EXIT_FAILED;
+	}
+	return r->errors > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
 static int run(struct restore_args *a, const char *spec)
 {
 	struct restore_result result = { .errors = 0 };
@@ -166,14 +192,12 @@ static int run(struct restore_args *a, const char *spec)
 	progress = progress_start(a->cli, "items", fill_progress, &a->progress);
 	rc = restore_tree(l.repo, &l.manifest.root, l.path, a->target, &a->o, &result);
 	progress_stop(progress);
-	if (rc == 0) {
-		print_result(a, &result);
-		warn_of_limits(a, &result);
-	}
+	if (rc == 0)
+		rc = tell_result(a, &l.hit.entry, &result);
+	else
+		rc = rc == -EBADMSG ? EXIT_DAMAGED : cli_status(a->cli, rc);
 	located_close(&l);
-	if (rc != 0)
-		return rc == -EBADMSG ? EXIT_DAMAGED : cli_status(a->cli, rc);
-	return result.damaged > 0 ? EXIT_DAMAGED : result.errors > 0 ? EXIT_FAILED : EXIT_OK;
+	return rc;
 }
 
 int cmd_restore(struct cli *c, int argc, char **argv)

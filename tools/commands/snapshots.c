@@ -41,16 +41,16 @@ static void print_joined(char *const *list, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		if (i > 0)
 			putchar(',');
-		cli_print_name(stdout, list[i], strlen(list[i]));
+		cli_print_quoted(list[i]);
 	}
 }
 
 static void print_text(const struct cli *c, const struct snapshot *s, const struct manifest *m)
 {
-	char hex[ID_HEX_SIZE], when[WHEN_SIZE], size[SIZE_TEXT_SIZE];
+	char hex[ID_HEX_SIZE], when[WHEN_SIZE], size[SIZE_TEXT_SIZE], host[1024];
 
 	printf("%.8s  %s  %-12s  %10s  ", id_hex(&s->id, hex), when_format(s->time_ns, WHEN_HUMAN, c->utc, when),
-	    m->host, size_format(m->bytes, size));
+	    quote_name(m->host, (unsigned)strlen(m->host), host, sizeof(host)), size_format(m->bytes, size));
 	print_joined(m->paths, m->npaths);
 	if (m->ntags > 0) {
 		fputs("  [", stdout);

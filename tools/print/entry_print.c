@@ -67,13 +67,15 @@ static void mode_text(const struct tree_entry *e, char out[11])
 /* The name at the source, or the number. */
 static void print_owner(const char *name, uint8_t len, uint32_t id)
 {
+	char quoted[4 * UINT8_MAX + 1];
+
 	if (len > 0)
-		printf("%-8.*s ", len, name);
+		printf("%-8s ", quote_name(name, len, quoted, sizeof(quoted)));
 	else
 		printf("%-8u ", id);
 }
 
-void entry_print_long(const struct tree_entry *e, const char *path, size_t path_len, bool utc)
+void entry_print_long(const struct cli *c, const struct tree_entry *e, const char *path, size_t path_len)
 {
 	char mode[11], when[WHEN_SIZE];
 
@@ -85,13 +87,13 @@ void entry_print_long(const struct tree_entry *e, const char *path, size_t path_
 		printf("%6u, %4u ", e->rdev_major, e->rdev_minor);
 	else
 		printf("%12llu ", (unsigned long long)e->size);
-	printf("%s ", when_format(e->mtime * NS_PER_SEC, WHEN_HUMAN, utc, when));
-	cli_print_name(stdout, path, path_len);
+	printf("%s ", when_format(e->mtime * NS_PER_SEC, WHEN_HUMAN, c->utc, when));
+	cli_print_name(c, path, path_len);
 	if (e->type == ENTRY_LNK) {
 		fputs(" -> ", stdout);
-		cli_print_name(stdout, e->target, e->target_len);
+		cli_print_name(c, e->target, e->target_len);
 	}
-	putchar('\n');
+	cli_end_name(c);
 }
 
 json_value *entry_json(const struct tree_entry *e, const char *path, size_t path_len, bool utc)

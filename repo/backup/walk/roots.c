@@ -66,6 +66,7 @@ void roots_free(struct root *r)
 		next = r->next;
 		free(r->name);
 		free(r->path);
+		free(r->real);
 		free(r->children);
 		free(r);
 	}
@@ -136,12 +137,16 @@ static int same_source(const struct root *r, const struct stat *st)
 
 static int make_source(struct root *r, const char *path)
 {
-	char *whole = strdup(path);
+	char *whole = strdup(path), *real = path[0] == '/' ? NULL : roots_absolute(path);
 
-	if (!whole)
+	if (!whole || (path[0] != '/' && !real)) {
+		free(whole);
+		free(real);
 		return -ENOMEM;
+	}
 	free(r->path);
 	r->path = whole;
+	r->real = real;
 	r->source = true;
 	return 0;
 }

@@ -13,6 +13,7 @@
 struct root {
 	char *name;       /* as stored; empty for the root */
 	char *path;       /* how the system reaches it; a source's symlink is not followed, unless a slash says so */
+	char *real;       /* of a source with a relative path: its absolute one (roots_absolute()); else NULL */
 	bool source;
 	size_t nchildren;
 	struct root **children; /* by name */

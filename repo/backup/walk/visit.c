@@ -137,9 +137,24 @@ static int set_path(struct walker *w, const char *name, size_t len)
 	return 0;
 }
 
-static bool is_excluded(const struct walker *w, bool is_dir)
+/* The absolute path of the entry at hand, if it is another one than the stored one and wanted; or NULL. */
+static const char *real_path(struct walker *w)
 {
-	return w->s->opts->exclude && match_path(w->s->opts->exclude, (const char *)w->path.data, is_dir);
+	const struct frame *f = walk_top(w);
+
+	if (!w->real_wanted || !f->source)
+		return NULL;
+	buf_clear(&w->real);
+	if (buf_printf(&w->real, "%s%s", f->source->real, (const char *)w->path.data + f->source_len) < 0)
+		return NULL;
+	return (const char *)w->real.data;
+}
+
+static bool is_excluded(struct walker *w, bool is_dir)
+{
+	const struct match_list *m = w->s->opts->exclude;
+
+	return m && match_paths(m, (const char *)w->path.data, real_path(w), is_dir);
 }
 
 /* Open the directory that the last name of ${path} is in. */

@@ -47,6 +47,18 @@ static void unpark(struct walker *w, const struct dir *below)
 	f->lost = f->partial = true;
 }
 
+/* Of which source are the names in the directory, if it has another absolute path than its stored one? */
+static void set_source(struct frame *f, const struct frame *above)
+{
+	if (f->root && f->root->source) {
+		f->source = f->root->real ? f->root : NULL;
+		f->source_len = f->path_len;
+	} else if (above) {
+		f->source = above->source;
+		f->source_len = above->source_len;
+	}
+}
+
 int walk_push(struct walker *w, struct dir *dir, const struct subject *x, dev_t fs, bool tag_only)
 {
 	struct parent_dir parent; /* before the frames move, as ${x->old} may be in one */
@@ -65,6 +77,7 @@ int walk_push(struct walker *w, struct dir *dir, const struct subject *x, dev_t 
 	}
 	w->frames[w->depth++] = (struct frame){ .dir = dir, .root = x->root, .parent = parent, .path_len = w->path.len,
 		.fs = fs, .tag_only = tag_only };
+	set_source(walk_top(w), w->depth > 1 ? walk_top(w) - 1 : NULL);
 	if (w->depth > LIVE)
 		park(w, &w->frames[w->depth - 1 - LIVE]);
 	for (i = 0; i + 1 < w->depth && w->room.held > WINDOWS_MAX; i++)
@@ -161,6 +174,7 @@ int walk_sources(struct session *s, const struct root *top)
 	scan_room_init(&w.room, WINDOW_MAX);
 	w.repository = own_dir(store_local_path(s->repo->store));
 	w.index = own_dir(index_path(s->repo->index));
+	w.real_wanted = s->opts->exclude && match_anchored(s->opts->exclude);
 	if (err == 0)
 		err = buf_reserve(&w.path, 1);
 	if (err == 0)
@@ -174,6 +188,7 @@ int walk_sources(struct session *s, const struct root *top)
 	free(w.frames);
 	scan_room_destroy(&w.room);
 	buf_free(&w.path);
+	buf_free(&w.real);
 	producer_destroy(&w.p);
 	return err;
 }

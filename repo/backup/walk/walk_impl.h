@@ -19,6 +19,8 @@ struct frame {
 	struct scan scan;
 	struct parent_dir parent;
 	size_t path_len;          /* its part of the walker's path */
+	const struct root *source; /* the relative source that it is of, or NULL */
+	size_t source_len;        /* the source's part of the walker's path */
 	dev_t fs;                 /* file system that one_file_system stays in */
 	bool tag_only;            /* a cache: only its tag is stored */
 	bool partial;             /* something of it could not be read */
@@ -39,6 +41,8 @@ struct walker {
 	size_t depth, cap;
 	struct scan_room room;
 	struct buf path;      /* stored path of the entry at hand, with a '/' before each name */
+	struct buf real;      /* its absolute path at the source, where patterns ask for it */
+	bool real_wanted;
 	struct own_dir repository, index; /* directories of ours, not stored in themselves */
 };
 

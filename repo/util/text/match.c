@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fnmatch.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,11 +13,14 @@
 #include "repo/util/text/match.h"
 
 struct pattern {
+	char *given; /* as it was written */
 	char *text;  /* components, each ended by a NUL */
 	char **comp; /* NULL: "**" */
 	size_t ncomp;
 	bool negate, dirs_only;
+	bool anchored;  /* from the root */
 	bool last_only; /* "**" and one name: only the path's last component counts */
+	atomic_bool *used; /* has matched something */
 };
 
 struct match_list {
@@ -40,8 +44,10 @@ struct match_list *match_new(void)
 
 static void pattern_destroy(struct pattern *p)
 {
+	free(p->given);
 	free(p->text);
 	free(p->comp);
+	free(p->used);
 }
 
 void match_free(struct match_list *m)
@@ -63,14 +69,16 @@ static size_t count_slashes(const char *s)
 	return n;
 }
 
-/* Cut ${text} at its slashes, in place; empty components are dropped. */
+/* Cut ${text} at its slashes, in place; components that are empty, or ".", say nothing and are dropped. */
 static size_t cut(char *text, char **comp)
 {
 	char *save = NULL;
 	size_t n = 0;
 
-	for (char *c = strtok_r(text, "/", &save); c != NULL; c = strtok_r(NULL, "/", &save))
-		comp[n++] = c;
+	for (char *c = strtok_r(text, "/", &save); c != NULL; c = strtok_r(NULL, "/", &save)) {
+		if (strcmp(c, ".") != 0)
+			comp[n++] = c;
+	}
 	return n;
 }
 
@@ -97,26 +105,27 @@ static bool component_valid(const char *c)
 
 static int compile(const char *text, struct pattern *p)
 {
-	bool anchored;
 	size_t len, n;
 
 	memset(p, 0, sizeof(*p));
+	p->given = strdup(text);
+	p->used = calloc(1, sizeof(*p->used));
 	p->negate = *text == '!';
 	text += p->negate;
-	anchored = *text == '/';
+	p->anchored = *text == '/';
 	len = strlen(text);
 	p->dirs_only = len > 1 && text[len - 1] == '/';
 	p->text = strdup(text);
 	p->comp = calloc(count_slashes(text) + 2, sizeof(*p->comp));
-	if (p->text == NULL || p->comp == NULL)
+	if (p->given == NULL || p->used == NULL || p->text == NULL || p->comp == NULL)
 		return -ENOMEM;
 	/* What is not anchored may begin below any directory: comp[0] stays NULL, which is "**". */
-	n = cut(p->text, p->comp + !anchored);
+	n = cut(p->text, p->comp + !p->anchored);
 	if (n == 0)
 		return -EINVAL;
-	p->ncomp = n + !anchored;
-	p->last_only = !anchored && n == 1;
-	for (size_t i = !anchored; i < p->ncomp; i++) {
+	p->ncomp = n + !p->anchored;
+	p->last_only = !p->anchored && n == 1;
+	for (size_t i = !p->anchored; i < p->ncomp; i++) {
 		if (strcmp(p->comp[i], "**") == 0)
 			p->comp[i] = NULL;
 		else if (!component_valid(p->comp[i]))
@@ -232,25 +241,77 @@ static bool pattern_match(const struct pattern *p, const struct path *path)
 	return pi == p->ncomp;
 }
 
-bool match_path(const struct match_list *m, const char *path, bool is_dir)
+/* Does the pattern match the path, or its ${other} name (NULL: none)? */
+static bool matches(const struct pattern *p, const struct path *path, const struct path *other, bool is_dir)
 {
-	struct path cut_path;
+	bool hit = (!p->dirs_only || is_dir) &&
+	    (pattern_match(p, path) || (other != NULL && p->anchored && pattern_match(p, other)));
+
+	if (hit)
+		atomic_store_explicit(p->used, true, memory_order_relaxed);
+	return hit;
+}
+
+/* The last pattern that matches decides; those before it are asked only whether they are of use at all. */
+static bool decide(const struct match_list *m, const struct path *path, const struct path *other, bool is_dir)
+{
+	bool decided = false, hit = false;
+
+	for (size_t i = m->n; i-- > 0;) {
+		const struct pattern *p = &m->patterns[i];
+
+		if (decided && atomic_load_explicit(p->used, memory_order_relaxed))
+			continue;
+		if (matches(p, path, other, is_dir) && !decided) {
+			decided = true;
+			hit = !p->negate;
+		}
+	}
+	return hit;
+}
+
+bool match_paths(const struct match_list *m, const char *path, const char *other, bool is_dir)
+{
+	struct path cut_path, cut_other;
 	bool hit = false;
+	int rc;
 
 	if (m == NULL || m->n == 0)
 		return false;
-	if (path_init(&cut_path, path) == 0) {
-		for (size_t i = m->n; i-- > 0;) {
-			const struct pattern *p = &m->patterns[i];
-
-			if ((!p->dirs_only || is_dir) && pattern_match(p, &cut_path)) {
-				hit = !p->negate;
-				break;
-			}
-		}
+	rc = path_init(&cut_path, path);
+	if (other == NULL) {
+		hit = rc == 0 && decide(m, &cut_path, NULL, is_dir);
+	} else {
+		hit = path_init(&cut_other, other) == 0 && rc == 0 && decide(m, &cut_path, &cut_other, is_dir);
+		path_destroy(&cut_other);
 	}
 	path_destroy(&cut_path);
 	return hit;
+}
+
+bool match_path(const struct match_list *m, const char *path, bool is_dir)
+{
+	return match_paths(m, path, NULL, is_dir);
+}
+
+bool match_anchored(const struct match_list *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->patterns[i].anchored)
+			return true;
+	}
+	return false;
+}
+
+const char *match_unused(const struct match_list *m, size_t *i)
+{
+	while (*i < m->n) {
+		const struct pattern *p = &m->patterns[(*i)++];
+
+		if (!atomic_load_explicit(p->used, memory_order_relaxed))
+			return p->given;
+	}
+	return NULL;
 }
 
 /* Do the pattern's first components match the directory's, as far as both go? */
