@@ -260,7 +260,7 @@ int main(int argc, char **argv)
 {
 	struct mount m = { .daemon = { .ready_fd = -1 }, .ops = { .audit_fd = -1 } };
 	char error[512];
-	int status;
+	int status, rc;
 
 	stdfds_open();
 	m.log = (struct log){ .write = write_log, .arg = &m, .max = LOG_LEVEL_INFO };
@@ -279,5 +279,9 @@ int main(int argc, char **argv)
 		status = run(&m);
 	}
 	fs_options_destroy(&m.options);
-	return status;
+	rc = stdfds_finish();
+	if (rc == 0)
+		return status;
+	fprintf(stderr, "varvefs: stdout: write error: %s\n", strerror(-rc));
+	return status == 0 ? 1 : status;
 }

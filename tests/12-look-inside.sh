@@ -117,3 +117,30 @@ expect_match 'no such command: nonsense' "$WORK/err"
 expect_status 2 "$VARVE" ls --nonsense latest
 expect_status 0 "$VARVE" --repo "$VARVE_REPOSITORY" -q snapshots
 expect_equal "options in front" "$(wc -l <"$WORK/out")" 2
+
+# Results that cannot be written are no success; a reader that has had enough is no failure.
+full() {
+	"$@" >/dev/full
+}
+for words in --help -h --version version 'version --json' help 'help backup' 'help --list' 'backup --help' snapshots \
+	'snapshots --json' 'ls -R latest' 'ls --json latest' 'find *' 'dump latest:d/file' 'dump latest:' 'diff latest~1 latest' \
+	'diff --json latest~1 latest' stats 'stats latest' check 'key list' cache 'repair --json'; do
+	set -f
+	# shellcheck disable=SC2086 # words
+	expect_status 1 full "$VARVE" $words
+	set +f
+	expect_match '^varve: stdout: write error' "$WORK/err"
+done
+expect_status 1 full "$VARVE" restore latest -T "$WORK/restored"
+expect_match '^varve: stdout: write error' "$WORK/err"
+# More than one buffer: that the first could not be written is not forgotten.
+expect_status 1 full "$VARVE" dump latest:sparse
+expect_match '^varve: stdout: write error' "$WORK/err"
+expect_status 1 full "$VARVEFS" --help
+expect_match '^varvefs: stdout: write error' "$WORK/err"
+(
+	trap '' PIPE
+	{ "$VARVE" dump latest:sparse 2>"$WORK/err" && "$VARVE" help --list 2>>"$WORK/err"; } | true
+) || true
+expect_no_match 'write error' "$WORK/err"
+ok "stdout that is full"

@@ -1,7 +1,6 @@
 /*
  * varve: the command line.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +25,7 @@ const struct command commands[] = {
 	{ "unmount", "DIR", "end a mount", NULL, NULL, cmd_unmount },
 	{ "check", "", "verify the repository", check_details, check_options, cmd_check },
 	{ "repair", "", "rebuild what can be rebuilt", repair_details, NULL, cmd_repair },
-	{ "key", "list|add|remove|passwd", "keyslots", key_details, key_options, cmd_key },
+	{ "key", "list|add|remove|passwd|public", "keyslots", key_details, key_options, cmd_key },
 	{ "cache", "", "show or clear the local index", NULL, cache_options, cmd_cache },
 	{ "version", "", "print the version", NULL, NULL, cmd_version },
 	{ "help", "[COMMAND]", "this list, or the help of a command", NULL, help_options, cmd_help },
@@ -80,11 +79,12 @@ static void rotate(char **argv, int from)
 /* A closed pipe is no failure of ours, but anything else that kept the results from being written is. */
 static int finish_output(int status)
 {
-	if (fflush(stdout) != 0 && errno != EPIPE && status == EXIT_OK) {
-		fprintf(stderr, "varve: stdout: %s\n", strerror(errno));
-		return EXIT_FAILED;
-	}
-	return status;
+	int rc = stdfds_finish();
+
+	if (rc == 0)
+		return status;
+	fprintf(stderr, "varve: stdout: write error: %s\n", strerror(-rc));
+	return status == EXIT_OK ? EXIT_FAILED : status;
 }
 
 static int run_command(struct cli *c, const struct command *cmd, int argc, char **argv)
@@ -99,16 +99,15 @@ static int run_command(struct cli *c, const struct command *cmd, int argc, char 
 	config_file_destroy(&config);
 	access_destroy(&c->access);
 	free(c->cache_dir);
-	return finish_output(status);
+	return status;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct cli c = { .command = "" };
 	const struct command *cmd;
 	int at = command_index(argc, argv);
 
-	stdfds_open();
 	c.log = (struct log){ .write = write_log, .arg = &c, .max = LOG_LEVEL_INFO };
 	c.access.log = &c.log;
 	if (at >= argc) {
@@ -126,4 +125,10 @@ int main(int argc, char **argv)
 	}
 	rotate(argv, at);
 	return run_command(&c, cmd, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	stdfds_open();
+	return finish_output(run(argc, argv));
 }

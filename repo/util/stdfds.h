@@ -11,4 +11,11 @@
  */
 void stdfds_open(void);
 
+/**
+ * stdfds_finish():
+ * Write out what is left in stdout.  Return 0 if all that was printed has been taken, or if its reader has gone, who
+ * has had enough; else a negative errno (-EIO if it is not known any more).
+ */
+int stdfds_finish(void);
+
 #endif
