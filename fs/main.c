@@ -248,6 +248,9 @@ static int run(struct mount *m)
 		m->ops.log = &m->log;
 		rc = open_session(m);
 	}
+	/* As mount(8) says of a device that cannot be written to. */
+	if (rc == 0 && m->options.rw)
+		log_warn(&m->log, "%s: snapshots cannot be written to, mounted read-only", m->options.mountpoint);
 	if (rc == 0 && fuse_set_signal_handlers(m->session) != 0)
 		rc = -EIO;
 	if (rc == 0)

@@ -41,7 +41,7 @@ const char fs_usage[] =
 
 /* --- Option tables ------------------------------------------------------------------------------------------------ */
 
-enum kind { TEXT, FLAG, SIZE, SECONDS, OWNER_UID, OWNER_GID, KERNEL, IGNORED };
+enum kind { TEXT, FLAG, NO_FLAG, SIZE, SECONDS, OWNER_UID, OWNER_GID, KERNEL, IGNORED };
 
 static const struct option_def {
 	const char *name;
@@ -60,6 +60,8 @@ static const struct option_def {
 	{ "allow_other", FLAG, offsetof(struct fs_options, allow_other) },
 	{ "offline", FLAG, offsetof(struct fs_options, offline) },
 	{ "nopush", FLAG, offsetof(struct fs_options, nopush) },
+	{ "rw", FLAG, offsetof(struct fs_options, rw) },
+	{ "ro", NO_FLAG, offsetof(struct fs_options, rw) },
 	{ "cache_mem", SIZE, offsetof(struct fs_options, cache_mem) },
 	{ "cache_disk", SIZE, offsetof(struct fs_options, cache_disk) },
 	{ "refresh", SECONDS, offsetof(struct fs_options, refresh_s) },
@@ -70,10 +72,10 @@ static const struct option_def {
 	{ "suid", KERNEL, 0 }, { "nosuid", KERNEL, 0 }, { "dev", KERNEL, 0 }, { "nodev", KERNEL, 0 },
 	{ "exec", KERNEL, 0 }, { "noexec", KERNEL, 0 }, { "atime", KERNEL, 0 }, { "noatime", KERNEL, 0 },
 	{ "default_permissions", KERNEL, 0 },
-	/* What mount(8), fstab and systemd add for themselves; the mount is always read-only. */
-	{ "ro", IGNORED, 0 }, { "auto", IGNORED, 0 }, { "noauto", IGNORED, 0 }, { "user", IGNORED, 0 },
+	/* What mount(8), fstab and systemd add for themselves. */
+	{ "auto", IGNORED, 0 }, { "noauto", IGNORED, 0 }, { "user", IGNORED, 0 },
 	{ "users", IGNORED, 0 }, { "nouser", IGNORED, 0 }, { "_netdev", IGNORED, 0 }, { "nofail", IGNORED, 0 },
-	{ "defaults", IGNORED, 0 }, { "relatime", IGNORED, 0 }, { "norelatime", IGNORED, 0 }, { "rw", IGNORED, 0 },
+	{ "defaults", IGNORED, 0 }, { "relatime", IGNORED, 0 }, { "norelatime", IGNORED, 0 },
 	{ "async", IGNORED, 0 }, { "nodiratime", IGNORED, 0 },
 };
 
@@ -168,7 +170,8 @@ static int set_value(struct fs_options *o, const struct option_def *d, const cha
 	case TEXT:
 		return set_text((char **)(void *)field, value);
 	case FLAG:
-		*(bool *)(void *)field = true;
+	case NO_FLAG:
+		*(bool *)(void *)field = d->kind == FLAG;
 		return 0;
 	case SIZE:
 		return size_parse(value, (uint64_t *)(void *)field);

@@ -27,6 +27,7 @@ struct fs_options {
 	unsigned refresh_s;         /* seconds between looks for new snapshots */
 	unsigned deadline_s;        /* seconds that a request may take; 0: default */
 	bool offline, nopush;
+	bool rw;                    /* asked for, in vain */
 	bool help, version;
 	struct buf kernel;          /* options for mount(2): comma separated, ends with a NUL */
 };

@@ -40,6 +40,38 @@ expect_status 1 "$VARVE" mount --snapshot latest:file "$WORK/empty"
 ! mountpoint -q "$WORK/empty" || die "something is mounted after errors"
 ok "options, repositories, keys"
 
+scenario_mounts+=("$WORK/empty")
+expect_status 0 "$VARVE" mount -o rw "$WORK/empty"
+expect_match '^varvefs: .*/empty: snapshots cannot be written to, mounted read-only$' "$WORK/err"
+umount_varve "$WORK/empty"
+expect_status 0 "$VARVE" mount -o rw,ro "$WORK/empty"
+expect_equal "nothing to say of ro" "$(cat "$WORK/err")" ""
+umount_varve "$WORK/empty"
+expect_status 1 "$VARVE" mount --snapshot 9999-01-01 "$WORK/empty"
+expect_match 'out of range' "$WORK/err"
+ok "read-only, out of range"
+
+# Unmounting by who is not root: by fusermount3, and what comes of that is told.
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	as_user() {
+		setpriv --reuid=12345 --clear-groups "$@"
+	}
+	expect_status 1 as_user "$VARVE" unmount "$WORK/empty"
+	expect_match '^varve: .*/empty: not unmounted: fusermount3 ended with status 1$' "$WORK/err"
+	expect_status 1 as_user env PATH=/nonexistent "$VARVE" unmount "$WORK/empty"
+	expect_match '^varve: fusermount3: No such file' "$WORK/err"
+	printf '#!/bin/sh\nkill -TERM $$\n' >"$WORK/fusermount3"
+	chmod 755 "$WORK/fusermount3" "$WORK"
+	expect_status 1 as_user env PATH="$WORK:$PATH" "$VARVE" unmount "$WORK/empty"
+	expect_match 'not unmounted: fusermount3 was ended by signal 15' "$WORK/err"
+	if command -v prlimit >/dev/null; then
+		expect_status 1 as_user prlimit --nproc=0 "$VARVE" unmount "$WORK/empty"
+		expect_match '^varve: fusermount3: cannot be started: Resource temporarily unavailable' "$WORK/err"
+	fi
+	rm "$WORK/fusermount3"
+fi
+ok "unmounting by a user"
+
 # The other ways in: mount(8) and varvefs itself.
 scenario_mounts+=("$WORK/empty")
 expect_status 0 "$VARVEFS" "$VARVE_REPOSITORY" "$WORK/empty" -o "key_file=$VARVE_KEY_FILE,noatime,_netdev"

@@ -125,21 +125,45 @@ out:
 
 /* --- Unmount ------------------------------------------------------------------------------------------------------ */
 
-static int run_fusermount(const char *dir)
+enum { NOT_STARTED = 127 }; /* exit status of a child that could not become another program, as of sh(1) */
+
+/* The child's part. */
+static void exec_fusermount(const struct cli *c, const char *dir)
+{
+	int err;
+
+	execlp("fusermount3", "fusermount3", "-u", "--", dir, (char *)NULL);
+	err = errno;
+	execlp("fusermount", "fusermount", "-u", "--", dir, (char *)NULL);
+	cli_error(c, "fusermount3: %s", strerror(err));
+	_exit(NOT_STARTED);
+}
+
+/* Only root may unmount; others have a program with root's rights do it.  An exit status, after a message. */
+static int run_fusermount(const struct cli *c, const char *dir)
 {
 	pid_t child = fork();
 	int status;
 
-	if (child == 0) {
-		execlp("fusermount3", "fusermount3", "-u", "--", dir, (char *)NULL);
-		execlp("fusermount", "fusermount", "-u", "--", dir, (char *)NULL);
-		_exit(127);
+	if (child == 0)
+		exec_fusermount(c, dir);
+	if (child < 0) {
+		cli_error(c, "fusermount3: cannot be started: %s", strerror(errno));
+		return EXIT_FAILED;
 	}
-	while (child > 0 && waitpid(child, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -errno;
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno == EINTR)
+			continue;
+		cli_error(c, "fusermount3: %s", strerror(errno));
+		return EXIT_FAILED;
 	}
-	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return EXIT_OK;
+	if (WIFSIGNALED(status))
+		cli_error(c, "%s: not unmounted: fusermount3 was ended by signal %d", dir, WTERMSIG(status));
+	else if (WEXITSTATUS(status) != NOT_STARTED)
+		cli_error(c, "%s: not unmounted: fusermount3 ended with status %d", dir, WEXITSTATUS(status));
+	return EXIT_FAILED;
 }
 
 int cmd_unmount(struct cli *c, int argc, char **argv)
@@ -153,7 +177,7 @@ int cmd_unmount(struct cli *c, int argc, char **argv)
 	if (n != 1)
 		return cli_usage(c, "one directory is needed");
 	if (geteuid() != 0)
-		return run_fusermount(args[0]) == 0 ? EXIT_OK : EXIT_FAILED;
+		return run_fusermount(c, args[0]);
 	if (umount2(args[0], UMOUNT_NOFOLLOW) == 0)
 		return EXIT_OK;
 	cli_error(c, "%s: %s", args[0], errno == EINVAL ? "not mounted" :
