@@ -22,7 +22,7 @@
 #include "repo/access.h"
 #include "repo/util/stdfds.h"
 
-enum { EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12, EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, EXIT_DAMAGED = 5, EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12 };
 
 /* Everything that the process has open. */
 struct mount {
@@ -57,6 +57,8 @@ static int exit_status(int rc)
 	case -ENOENT:
 	case -ENOTDIR:
 		return EXIT_NO_REPOSITORY;
+	case -EBADMSG:
+		return EXIT_DAMAGED;
 	case -EKEYREJECTED:
 		return EXIT_WRONG_KEY;
 	default:

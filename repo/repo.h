@@ -87,6 +87,7 @@ int repo_catalog(const struct repo *r, struct catalog **out);
 struct repo_keyslot {
 	struct id id;
 	enum keyslot_kind kind;
+	bool sound;                 /* its bytes are those of its name; else it is damaged */
 	bool readable;              /* ${label} could be read */
 	bool current;               /* it is the one that opened this repository */
 	struct keyslot_label label;
@@ -107,15 +108,15 @@ struct repo_new_keyslot {
 
 /**
  * repo_add_keyslot(r, k, id):
- * Add a keyslot with a random id.  Giving a role a bundle of its own needs the owner's; ${k->same_bundle} does not.
- * Return 0; -EPERM; -EINVAL; -ENOMEM; what the store returns.  Failures are logged.
+ * Add a keyslot; its id is the hash of its bytes.  Giving a role a bundle of its own needs the owner's;
+ * ${k->same_bundle} does not.  Return 0; -EPERM; -EINVAL; -ENOMEM; what the store returns.  Failures are logged.
  */
 int repo_add_keyslot(const struct repo *r, const struct repo_new_keyslot *k, struct id *id);
 
 /**
  * repo_remove_keyslot(r, id):
- * Remove a keyslot.  Refused (-EBUSY) for the last one that holds the owner's bundle.  Return 0; -ENOENT; what the
- * store returns.  Failures are logged.
+ * Remove a keyslot.  Refused (-EBUSY) for one that holds the owner's bundle if no other sound one does.  Return 0;
+ * -ENOENT; what the store returns.  Failures are logged.
  */
 int repo_remove_keyslot(const struct repo *r, const struct id *id);
 

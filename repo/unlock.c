@@ -80,33 +80,37 @@ static void last_used_first(const struct repo *r, struct id_list *l)
 	buf_free(&last);
 }
 
+/* The bundle that ${r} has from the keyslot ${name}: is the config its config? */
+static int match_config(struct repo *r, const char *name)
+{
+	if (config_matches(&r->config, r->secrets) == 0)
+		return 0;
+	secrets_free(r->secrets);
+	r->secrets = NULL;
+	log_error(r->log, "%s: config is not the one that keyslot %.8s.. was made for", store_url(r->store),
+	    name + strlen(KEYS_PREFIX));
+	return -EBADMSG;
+}
+
 /*
  * One try.  Return 0 with ${r->secrets}; -EKEYREJECTED if it is not for ${cred}; else what is wrong with it
- * (logged).
+ * (logged).  What opens is taken under any name, as it has been authenticated.
  */
 static int try_keyslot(struct repo *r, const struct id *id, const struct credentials *cred, struct buf *raw)
 {
 	char name[KEYSLOT_NAME_SIZE];
-	enum keyslot_kind kind;
 	int rc;
 
 	keyslot_object_name(id, name);
 	rc = read_keyslot(r, id, raw);
 	if (rc != 0)
 		return rc;
-	rc = keyslot_kind(raw->data, raw->len, &kind);
-	if (rc == 0 && !keyslot_suits(kind, cred))
-		return -EKEYREJECTED;
+	rc = keyslot_open(raw->data, raw->len, cred, &r->secrets);
 	if (rc == 0)
-		rc = keyslot_open(raw->data, raw->len, cred, &r->secrets);
-	if (rc == 0) {
-		rc = config_matches(&r->config, r->secrets);
-		if (rc == 0)
-			return 0;
-		secrets_free(r->secrets);
-		r->secrets = NULL;
-		log_error(r->log, "%s: config is not the one that keyslot %.8s.. was made for", store_url(r->store),
-		    name + strlen(KEYS_PREFIX));
+		return match_config(r, name);
+	/* Damaged bytes look like those for another secret, or of a newer program. */
+	if (!keyslot_has_id(raw->data, raw->len, id)) {
+		log_error(r->log, "%s: damaged: its bytes do not hash to its name", name);
 		return -EBADMSG;
 	}
 	if (rc != -EKEYREJECTED)
@@ -114,10 +118,21 @@ static int try_keyslot(struct repo *r, const struct id *id, const struct credent
 	return rc;
 }
 
+/* None of ${n} keyslots opens, ${rejected} of them because they are sound and for another secret. */
+static void log_none_opens(const struct repo *r, size_t n, size_t rejected)
+{
+	if (n == 0)
+		log_error(r->log, "%s: there are no keyslots", store_url(r->store));
+	else if (rejected > 0)
+		log_error(r->log, "%s: wrong passphrase or key: none of %zu %skeyslot%s opens", store_url(r->store),
+		    rejected, rejected < n ? "other " : "", rejected == 1 ? "" : "s");
+}
+
 int unlock_repo(struct repo *r, const struct credentials *cred)
 {
 	struct buf raw = BUF_INIT;
 	struct id_list l;
+	size_t rejected = 0;
 	int rc, worst = -EKEYREJECTED;
 
 	rc = list_keyslots(r, &l);
@@ -131,15 +146,13 @@ int unlock_repo(struct repo *r, const struct credentials *cred)
 			index_keep(r->index, LAST_USED, l.ids[i].b, ID_LEN);
 			goto out;
 		}
-		if (rc != -EKEYREJECTED && rc != -ENOENT)
+		if (rc == -EKEYREJECTED)
+			rejected++;
+		else if (rc != -ENOENT)
 			worst = rc;
 	}
 	rc = worst;
-	if (l.n == 0)
-		log_error(r->log, "%s: there are no keyslots", store_url(r->store));
-	else if (rc == -EKEYREJECTED)
-		log_error(r->log, "%s: wrong passphrase or key: none of %zu keyslot%s opens", store_url(r->store), l.n,
-		    l.n == 1 ? "" : "s");
+	log_none_opens(r, l.n, rejected);
 out:
 	buf_free(&raw);
 	free(l.ids);
@@ -197,7 +210,7 @@ int repo_add_keyslot(const struct repo *r, const struct repo_new_keyslot *k, str
 	rc = keyslot_seal(bundle, &k->cred, &params, r->config.cipher, &r->config.metadata, &label, &raw);
 	if (rc != 0)
 		log_error(r->log, "new keyslot: %s", ERR(rc));
-	crypt_random(id->b, ID_LEN);
+	crypt_hash(raw.data, raw.len, id);
 	if (rc == 0)
 		rc = store_put(r->store, keyslot_object_name(id, name), raw.data, raw.len, STORE_EXCL);
 	buf_free(&raw);
@@ -214,6 +227,15 @@ static int by_creation(const void *a, const void *b)
 	if (x->label.created_ns != y->label.created_ns)
 		return x->label.created_ns < y->label.created_ns ? -1 : 1;
 	return id_compare(&x->id, &y->id);
+}
+
+/* What the bytes ${raw} of the keyslot ${s->id} say. */
+static void look_at_keyslot(const struct repo *r, const struct buf *raw, struct repo_keyslot *s)
+{
+	s->sound = keyslot_has_id(raw->data, raw->len, &s->id);
+	s->readable = keyslot_kind(raw->data, raw->len, &s->kind) == 0 &&
+	    keyslot_label(raw->data, raw->len, r->config.cipher, &r->config.metadata, &r->secrets->metadata,
+	    &s->label) == 0;
 }
 
 int repo_keyslots(const struct repo *r, struct repo_keyslot **out, size_t *n)
@@ -236,9 +258,8 @@ int repo_keyslots(const struct repo *r, struct repo_keyslot **out, size_t *n)
 
 		s->id = l.ids[i];
 		s->current = id_equal(&s->id, &r->keyslot);
-		if (read_keyslot(r, &s->id, &raw) == 0 && keyslot_kind(raw.data, raw.len, &s->kind) == 0)
-			s->readable = keyslot_label(raw.data, raw.len, r->config.cipher, &r->config.metadata,
-			    &r->secrets->metadata, &s->label) == 0;
+		if (read_keyslot(r, &s->id, &raw) == 0)
+			look_at_keyslot(r, &raw, s);
 	}
 	qsort(slots, l.n, sizeof(*slots), by_creation);
 	*out = slots;
@@ -252,7 +273,7 @@ int repo_remove_keyslot(const struct repo *r, const struct id *id)
 {
 	char name[KEYSLOT_NAME_SIZE];
 	struct repo_keyslot *slots;
-	size_t n, owners = 0;
+	size_t n, other_owners = 0;
 	bool found = false, is_owner = false;
 	int rc;
 
@@ -262,10 +283,12 @@ int repo_remove_keyslot(const struct repo *r, const struct id *id)
 	for (size_t i = 0; i < n; i++) {
 		bool owner = slots[i].readable && slots[i].label.role == ROLE_OWNER;
 
-		owners += owner;
 		if (id_equal(&slots[i].id, id)) {
 			found = true;
 			is_owner = owner;
+		} else {
+			/* One that is damaged will not open. */
+			other_owners += owner && slots[i].sound;
 		}
 	}
 	free(slots);
@@ -274,7 +297,7 @@ int repo_remove_keyslot(const struct repo *r, const struct id *id)
 		log_error(r->log, "%s: no such keyslot", name);
 		return -ENOENT;
 	}
-	if (is_owner && owners == 1) {
+	if (is_owner && other_owners == 0) {
 		log_error(r->log, "%s: the last keyslot of the owner stays", name);
 		return -EBUSY;
 	}

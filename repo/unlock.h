@@ -16,8 +16,8 @@ char *keyslot_object_name(const struct id *id, char out[KEYSLOT_NAME_SIZE]);
  * unlock_repo(r, cred):
  * Open a keyslot with ${cred} and set ${r->secrets} and ${r->keyslot}.  Store, config and index of ${r} are open.
  * The keyslot that this machine used last is tried first, as each try of a passphrase costs Argon2id.  Return 0;
- * -EKEYREJECTED if none opens; -EBADMSG if none opens and one is damaged or the config is not theirs; what the store
- * returns.  Logged.
+ * -EKEYREJECTED if none opens; -EBADMSG if none opens and one is damaged (its bytes are not those of its name) or the
+ * config is not theirs; what the store returns.  Logged.
  */
 int unlock_repo(struct repo *r, const struct credentials *cred);
 

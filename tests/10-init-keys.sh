@@ -141,7 +141,7 @@ printf '\x02' | dd of="$WORK/newer/config" bs=1 seek=8 conv=notrunc status=none
 expect_status 1 "$VARVE" snapshots -r "$WORK/newer" --key-file "$WORK/key"
 expect_match 'format version 2 is newer' "$WORK/err"
 echo garbage >"$WORK/newer/config"
-expect_status 1 "$VARVE" snapshots -r "$WORK/newer" --key-file "$WORK/key"
+expect_status 5 "$VARVE" snapshots -r "$WORK/newer" --key-file "$WORK/key"
 expect_match 'config: damaged' "$WORK/err"
 
 # The configuration file stands behind the environment and the options.

@@ -89,6 +89,14 @@ int keyslot_kind(const void *data, size_t len, enum keyslot_kind *out)
 	return err;
 }
 
+bool keyslot_has_id(const void *data, size_t len, const struct id *id)
+{
+	struct id hash;
+
+	crypt_hash(data, len, &hash);
+	return id_equal(&hash, id);
+}
+
 bool keyslot_suits(enum keyslot_kind kind, const struct credentials *cred)
 {
 	if (has_passphrase(kind) && !cred->passphrase)

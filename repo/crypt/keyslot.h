@@ -1,7 +1,7 @@
 /*
  * Keyslot: a role's bundle (secrets.h) wrapped by a passphrase, a key file, both together, or to a recipient's key.
  *
- * Object "keys/<id>", id random (32 bytes):
+ * Object "keys/<id>", the id being the BLAKE2b-256 of its bytes:
  *
  *   0  magic "VARVEKS1"                          8
  *   8  kind: 1 passphrase, 2 key file, 3 both, 4 recipient        1
@@ -17,7 +17,7 @@
  * The wrapping key is keyed BLAKE2b-256 (key: salt) of "varve keyslot" ‖ kind ‖ Argon2id(passphrase, salt[0..16)) ‖
  * BLAKE2b-256(key file), leaving out what the kind does not have.  Argon2id is version 1.3 with one lane and gives 32
  * bytes.  All bytes before the bundle are the bundle's associated data, whatever the kind, so that a keyslot opens only
- * as a whole and as it was made.
+ * as a whole and as it was made.  Who cannot open it learns from the name whether it is what was once put.
  */
 #ifndef VARVE_CRYPT_KEYSLOT_H
 #define VARVE_CRYPT_KEYSLOT_H
@@ -89,6 +89,9 @@ int keyslot_seal(const struct secrets *secrets, const struct credentials *cred, 
  * kind or parameters beyond the limits; -ENOMEM.
  */
 int keyslot_open(const void *data, size_t len, const struct credentials *cred, struct secrets **out);
+
+/* Are these bytes those of the keyslot ${id}, as they were once put?  Needs no key. */
+bool keyslot_has_id(const void *data, size_t len, const struct id *id);
 
 /* Kind of a keyslot object, without a key.  Return 0, -EBADMSG, -EPROTONOSUPPORT. */
 int keyslot_kind(const void *data, size_t len, enum keyslot_kind *out);

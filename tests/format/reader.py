@@ -673,8 +673,10 @@ class Repository:
     def __init__(self, root, have):
         self.store = Store(root)
         self.config = Config(self.store.get("config"))
-        slots = [self.store.get(f"keys/{i.hex()}") for i in self.store.ids("keys")]
-        opened = [(s, secrets) for s in slots if (secrets := open_keyslot(s, have))]
+        slots = {i: self.store.get(f"keys/{i.hex()}") for i in self.store.ids("keys")}
+        for i, slot in slots.items():
+            need(H(slot) == i, "keyslot's name")
+        opened = [(s, secrets) for s in slots.values() if (secrets := open_keyslot(s, have))]
         need(opened, "no keyslot opens")
         self.secrets = opened[0][1]
         need(self.secrets.repository == self.config.repository and self.secrets.owner == self.config.owner and

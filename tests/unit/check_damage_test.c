@@ -14,7 +14,6 @@
 #include <cmocka.h>
 
 #include "repo/query/walk.h"
-#include "repo/util/le.h"
 #include "tests/lib/check_rig.h"
 
 #define OBJECTS_MAX 16
@@ -166,12 +165,6 @@ static int take_name(void *arg, const char *name, uint64_t size)
 	return 0;
 }
 
-/* A keyslot's bundle, which is behind its label, says nothing to who opens the repository with another. */
-static size_t judged_bytes(const char *name, const struct buf *b)
-{
-	return strncmp(name, "keys/", 5) == 0 ? 60 + le32dec(b->data + 52) : b->len;
-}
-
 /* A bit of every 97th byte is flipped, and of the first and last ones; of fewer where all is slow. */
 static size_t next_byte(size_t at, size_t len)
 {
@@ -188,11 +181,9 @@ static void flip_all(struct check_rig *k, const char *name, const struct reading
 	struct store *store = k->g->f.store;
 	struct buf b = BUF_INIT;
 	static struct reading r;
-	size_t len;
 
 	assert_int_equal(store_get_all(store, name, 1 << 24, &b), 0);
-	len = judged_bytes(name, &b);
-	for (size_t at = 0; at < len; at = next_byte(at, len)) {
+	for (size_t at = 0; at < b.len; at = next_byte(at, b.len)) {
 		uint8_t bit = (uint8_t)(1 << at % 8);
 
 		b.data[at] ^= bit;

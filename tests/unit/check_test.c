@@ -534,7 +534,7 @@ static void test_config(void **state)
 
 static void test_keyslot(void **state)
 {
-	static const int64_t at[] = { 0, 9, 30, 53, 70, 150 };
+	static const int64_t at[] = { 0, 9, 30, 53, 70, 150, 250, -1 };
 	struct check_rig *k = *state;
 	struct fixture *f = fixture_of(k);
 	char name[STORE_NAME_MAX + 1];
@@ -544,7 +544,9 @@ static void test_keyslot(void **state)
 	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
 		flip(k, name, at[i]);
 		assert_int_equal(check_rig_run(k, false), 1);
-		assert_true(check_rig_told(k, "finding keyslot keys/", ""));
+		assert_true(check_rig_told(k, "finding keyslot keys/", "do not hash to its name"));
+		assert_int_equal(check_locked(f->store, &k->o, &k->result), 0);
+		assert_int_equal(k->result.findings, 1);
 		flip(k, name, at[i]);
 	}
 	cut(k, name, 40);

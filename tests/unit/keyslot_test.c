@@ -1,6 +1,6 @@
 /*
  * keyslot.h: what was sealed opens with exactly the right credentials, in every kind; any change of any byte is
- * refused; parameters beyond the limits are refused before anything is spent on them.
+ * refused, and no longer what the id names; parameters beyond the limits are refused before anything is spent on them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -215,15 +215,20 @@ static void test_tamper(void **state)
 	struct fixture *f = *state;
 	struct buf b = BUF_INIT;
 	struct keyslot_label label;
+	struct id id;
 
 	for (enum keyslot_kind k = KEYSLOT_PASSPHRASE; k <= KEYSLOT_RECIPIENT; k++) {
 		seal(f, k, &b);
+		crypt_hash(b.data, b.len, &id);
+		assert_true(keyslot_has_id(b.data, b.len, &id));
+		assert_false(keyslot_has_id(b.data, b.len - 1, &id));
 		for (size_t i = 0; i < b.len; i++) {
 			uint8_t bit = (uint8_t)(1u << i % 8);
 
 			if (i >= 12 && i < 20 && f->cred[k].passphrase)
 				continue;
 			b.data[i] ^= bit;
+			assert_false(keyslot_has_id(b.data, b.len, &id));
 			assert_int_not_equal(open_slot(b.data, b.len, &f->cred[k]), 0);
 			if (i < HEADER_LEN + 96)
 				assert_int_not_equal(read_label(f, b.data, b.len, &label), 0);

@@ -253,7 +253,7 @@ int cli_open(struct cli *c, struct repo **out)
 	access_destroy(&c->access);
 	if (rc == -ENOENT || rc == -ENOTDIR)
 		return EXIT_NO_REPOSITORY;
-	return cli_status(c, rc);
+	return rc == -EBADMSG ? EXIT_DAMAGED : cli_status(c, rc);
 }
 
 int cli_open_catalog(struct cli *c, struct repo **repo, struct catalog **catalog)

@@ -104,6 +104,7 @@ static void print_slot(const struct key_args *a, const struct repo_keyslot *s)
 {
 	char hex[ID_HEX_SIZE], when[WHEN_SIZE] = "?";
 	const char *role = s->readable ? role_name(s->label.role) : NULL;
+	const char *kind = s->sound ? kind_name(s->kind) : "damaged";
 	json_value *o;
 
 	if (s->readable)
@@ -111,7 +112,7 @@ static void print_slot(const struct key_args *a, const struct repo_keyslot *s)
 	if (a->cli->json) {
 		o = json_new_object();
 		json_set_id(o, "id", &s->id);
-		json_set_text(o, "kind", kind_name(s->kind));
+		json_set_text(o, "kind", kind);
 		json_set_text(o, "role", role);
 		json_set_text(o, "name", s->readable ? s->label.name : NULL);
 		if (s->readable)
@@ -120,7 +121,7 @@ static void print_slot(const struct key_args *a, const struct repo_keyslot *s)
 		json_print(o);
 	} else {
 		printf("%c%.8s  %-8s %-20s %s  %s\n", s->current ? '*' : ' ', id_hex(&s->id, hex),
-		    role != NULL ? role : "?", kind_name(s->kind), when, s->readable ? s->label.name : "");
+		    role != NULL ? role : "?", kind, when, s->readable ? s->label.name : "");
 	}
 }
 

@@ -1,8 +1,8 @@
 /*
  * Config and keyslots: as far as they can be judged without a key, and the labels with one.
  *
- * A keyslot's bundle authenticates only to whoever has its passphrase or key; that it is damaged behind a sound frame
- * and label cannot be told here.
+ * A keyslot's bundle authenticates only to whoever has its passphrase or key; that it is what was once put is told by
+ * its name.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ int check_config(struct check *c)
 	return rc == -ENOMEM ? rc : 0;
 }
 
-/* What is wrong with the ${len} bytes of a keyslot?  0: nothing that can be seen. */
+/* Can its frame and label be read?  0: nothing is wrong that can be seen. */
 static int judge_keyslot(const struct check *c, const struct buf *raw)
 {
 	struct keyslot_label label;
@@ -68,6 +68,7 @@ static int look_at_keyslot(void *arg, const char *name, uint64_t size)
 	struct check *c = arg;
 	struct buf raw = BUF_INIT;
 	struct id id;
+	bool named;
 	int rc;
 
 	(void)size;
@@ -76,13 +77,16 @@ static int look_at_keyslot(void *arg, const char *name, uint64_t size)
 		return 0;
 	}
 	rc = store_get_all(c->store, name, KEYSLOT_MAX, &raw);
-	if (rc == 0)
+	named = rc != 0 || keyslot_has_id(raw.data, raw.len, &id);
+	if (rc == 0 && named)
 		rc = judge_keyslot(c, &raw);
 	buf_free(&raw);
 	if (rc == -ENOENT) /* removed since it was listed */
 		return 0;
 	c->out->keyslots++;
-	if (rc != 0 && rc != -ENOMEM)
+	if (!named)
+		finding_add(c, CHECK_KEYSLOT, name, "its bytes do not hash to its name");
+	else if (rc != 0 && rc != -ENOMEM)
 		finding_add(c, CHECK_KEYSLOT, name, "%s", ERR(rc));
 	return rc == -ENOMEM ? rc : 0;
 }
