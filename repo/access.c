@@ -13,6 +13,7 @@
 #include "repo/access.h"
 
 #define PASSPHRASE_MAX 4096 /* bytes */
+#define NEW_KEY_FILE_LEN 64 /* bytes */
 
 const char *access_url(const struct access *a)
 {
@@ -249,6 +250,8 @@ static int gather(struct access *a, struct credentials *out, bool twice)
 	if (key == 0) {
 		out->key_file = a->key.data;
 		out->key_file_len = a->key.len;
+		out->recipient = &a->recipient;
+		return keyslot_recipient(a->key.data, a->key.len, &a->recipient);
 	}
 	return 0;
 }
@@ -263,8 +266,65 @@ int access_new_credentials(void *arg, struct credentials *out)
 	return gather(arg, out, true);
 }
 
+/* --- Recipients --------------------------------------------------------------------------------------------------- */
+
+int access_recipient(struct access *a, struct box_public *out)
+{
+	int rc;
+
+	buf_wipe(&a->key);
+	rc = given_key_file(a);
+	if (rc == 1) {
+		log_error(a->log, "no key file given (--key-file, VARVE_KEY_FILE)");
+		return -EKEYREJECTED;
+	}
+	if (rc == 0)
+		rc = crypt_init();
+	if (rc == 0)
+		rc = keyslot_recipient(a->key.data, a->key.len, &a->recipient);
+	if (rc == 0)
+		crypt_box_public(&a->recipient, out);
+	return rc;
+}
+
+static int write_random(int fd)
+{
+	uint8_t bytes[NEW_KEY_FILE_LEN];
+	ssize_t n;
+
+	crypt_random(bytes, sizeof(bytes));
+	n = write(fd, bytes, sizeof(bytes));
+	crypt_wipe(bytes, sizeof(bytes));
+	if (n < 0 || fsync(fd) != 0)
+		return -errno;
+	return n == NEW_KEY_FILE_LEN ? 0 : -ENOSPC;
+}
+
+int access_make_key_file(const char *path, const struct log *log)
+{
+	int fd, rc = crypt_init();
+
+	if (rc != 0)
+		return rc;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		rc = -errno;
+		goto out;
+	}
+	rc = write_random(fd);
+	if (close(fd) != 0 && rc == 0)
+		rc = -errno;
+	if (rc != 0)
+		unlink(path);
+out:
+	if (rc != 0)
+		log_error(log, "key file %s: %s", path, strerror(-rc));
+	return rc;
+}
+
 void access_destroy(struct access *a)
 {
 	buf_wipe(&a->passphrase);
 	buf_wipe(&a->key);
+	crypt_wipe(&a->recipient, sizeof(a->recipient));
 }

@@ -23,6 +23,7 @@ struct access {
 	bool no_prompt;
 	const struct log *log;
 	struct buf passphrase, key; /* filled by access_credentials(); wiped by access_destroy() */
+	struct box_secret recipient; /* whose secret is made from ${key}; likewise */
 };
 
 /* The URL to use, or NULL if none was given.  Borrowed. */
@@ -42,6 +43,20 @@ int access_credentials(void *arg, struct credentials *out);
 
 /* As access_credentials(), but a prompt asks twice: for init and new keyslots. */
 int access_new_credentials(void *arg, struct credentials *out);
+
+/**
+ * access_recipient(a, out):
+ * The public key of who holds the key file that is given: by the option, or the environment.  Return 0; -EKEYREJECTED
+ * if none is given; else as access_credentials().  Logged.
+ */
+int access_recipient(struct access *a, struct box_public *out);
+
+/**
+ * access_make_key_file(path, log):
+ * Make a key file of random bytes, and sync it; nobody but the user can read it.  Return 0; -EEXIST if there is
+ * something of that name, which stays; another negative errno, and there is no file then.  Logged.
+ */
+int access_make_key_file(const char *path, const struct log *log);
 
 void access_destroy(struct access *a);
 

@@ -125,6 +125,75 @@ expect_match 'last keyslot of the owner' "$WORK/err"
 expect_status 0 "$VARVE" snapshots --key-file "$WORK/key"
 ok "key passwd, remove"
 
+# A recipient: makes a key file, tells its public key, and opens what the owner has made for that.
+recipient() {
+	"$VARVE" "$@" --key-file "$WORK/bob.key"
+}
+owner() {
+	"$VARVE" "$@" --key-file "$WORK/key"
+}
+(unset VARVE_REPOSITORY && expect_status 0 "$VARVE" key public --new-key-file "$WORK/bob.key")
+expect_match '^[0-9a-f]{64}$' "$WORK/out"
+public=$(cat "$WORK/out")
+expect_equal "mode and size of the key file" "$(stat -c '%a %s' "$WORK/bob.key")" "600 64"
+expect_equal "the public key" "$(recipient key public)" "$public"
+expect_equal "the public key" "$(VARVE_KEY_FILE=$WORK/bob.key "$VARVE" key public)" "$public"
+expect_equal "as JSON" "$(recipient key public --json)" "{\"public\":\"$public\"}"
+[ "$("$VARVE" key public --key-file "$WORK/key")" != "$public" ] || die "two key files have the same public key"
+cp "$WORK/bob.key" "$WORK/bob.before"
+expect_status 1 "$VARVE" key public --new-key-file "$WORK/bob.key"
+expect_match 'bob.key: File exists' "$WORK/err"
+cmp "$WORK/bob.key" "$WORK/bob.before"
+expect_status 1 "$VARVE" key public --new-key-file "$WORK/no/where"
+expect_status 1 "$VARVE" key public --key-file "$WORK/shortkey"
+expect_status 12 "$VARVE" key public
+expect_match 'no key file given' "$WORK/err"
+expect_status 2 "$VARVE" key public x
+expect_status 12 recipient snapshots
+expect_status 2 owner key add --role reader --recipient "${public%?}"
+expect_status 2 owner key add --role reader --recipient "$(printf %064d 0)"
+expect_status 2 owner key add --role reader --recipient "$public" --new-key-file "$WORK/key2"
+expect_match 'goes with no other secret' "$WORK/err"
+expect_status 0 owner key add --role reader --recipient "$public" --name bob
+slot=$(sed -n 's/^keyslot \([0-9a-f]*\) added$/\1/p' "$WORK/out")
+expect_status 0 recipient key list
+expect_match "^\*$slot  reader   recipient .* bob$" "$WORK/out"
+expect_status 0 recipient ls -R latest
+expect_match '/src/file$' "$WORK/out"
+expect_status 0 recipient restore latest --target "$WORK/bob"
+cmp "$WORK/src/file" "$WORK/bob/$WORK/src/file"
+if { : <>/dev/fuse; } 2>/dev/null; then
+	mount_varve "$WORK/mnt" --key-file "$WORK/bob.key"
+	cmp "$WORK/src/file" "$WORK/mnt/latest/$WORK/src/file"
+	umount_varve
+fi
+expect_status 1 recipient backup "$WORK/src"
+expect_status 1 recipient key add --role reader --recipient "$public"
+expect_match 'only the owner' "$WORK/err"
+expect_equal "snapshots" "$(owner snapshots | wc -l)" 1
+ok "a recipient reads"
+
+# Other roles for recipients, and a key file that opens keyslots of both kinds.
+for role in auditor writer owner; do
+	public=$("$VARVE" key public --new-key-file "$WORK/$role.key")
+	expect_status 0 owner key add --role $role --recipient "$public"
+	expect_status 0 "$VARVE" ls -R latest --key-file "$WORK/$role.key"
+done
+for role in auditor writer; do
+	expect_status 1 "$VARVE" dump "latest:$WORK/src/file" --key-file "$WORK/$role.key"
+done
+expect_status 0 "$VARVE" dump "latest:$WORK/src/file" --key-file "$WORK/owner.key"
+expect_status 1 "$VARVE" backup "$WORK/src" --key-file "$WORK/auditor.key"
+expect_status 0 "$VARVE" backup "$WORK/src" --key-file "$WORK/writer.key"
+expect_status 0 "$VARVE" key passwd --new-key-file "$WORK/key2" --key-file "$WORK/owner.key"
+expect_status 12 "$VARVE" snapshots --key-file "$WORK/owner.key"
+expect_status 0 recipient key passwd --new-key-file "$WORK/bob.key"
+expect_status 0 recipient key list
+expect_match "^\*[0-9a-f]{8}  reader   key-file " "$WORK/out"
+expect_equal "slots of the recipient" "$(grep -c "^.$slot" "$WORK/out")" 0
+expect_status 0 recipient dump "latest:$WORK/src/file"
+ok "keyslots for recipients of every role"
+
 # The other cipher.
 if grep -qw aes /proc/cpuinfo; then
 	expect_status 0 "$VARVE" init -r "$WORK/aes" --cipher aes256-gcm --key-file "$WORK/key"

@@ -71,7 +71,7 @@ cipher=xchacha20-poly1305
 ! grep -qw aes /proc/cpuinfo || cipher=aes256-gcm
 new_repo "$WORK/other" --cipher $cipher
 echo 'correct horse' >"$WORK/pass"
-read -r secret public < <(python3 -B "$top/tests/format/reader.py" keypair)
+public=$("$VARVE" key public --new-key-file "$WORK/recipient.key")
 fast=(--kdf-memory 8M --kdf-passes 2)
 expect_status 0 "$VARVE" key add --role reader "${fast[@]}" --new-password-file "$WORK/pass"
 expect_status 0 "$VARVE" key add --role owner --recipient "$public"
@@ -81,7 +81,7 @@ cd "$WORK/hello"
 expect_status 0 "$VARVE" backup .
 PASSPHRASE='correct horse' VARVE_KEY_FILE=- reader cat latest hello
 expect_equal "by passphrase" "$(cat "$WORK/out")" "hello, world"
-RECIPIENT=$secret VARVE_KEY_FILE=- reader cat latest hello
+VARVE_KEY_FILE=$WORK/recipient.key reader cat latest hello
 expect_equal "by a recipient's key" "$(cat "$WORK/out")" "hello, world"
 reader verify
 mv "$VARVE_REPOSITORY/keys" "$WORK/keys"

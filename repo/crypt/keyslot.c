@@ -97,6 +97,18 @@ bool keyslot_has_id(const void *data, size_t len, const struct id *id)
 	return id_equal(&hash, id);
 }
 
+int keyslot_recipient(const void *key_file, size_t len, struct box_secret *out)
+{
+	struct id hash;
+
+	if (len < KEY_FILE_MIN || len > KEY_FILE_MAX)
+		return -EINVAL;
+	crypt_hash(key_file, len, &hash);
+	crypt_derive(hash.b, RECIPIENT_PURPOSE, out->b);
+	crypt_wipe(&hash, sizeof(hash));
+	return 0;
+}
+
 bool keyslot_suits(enum keyslot_kind kind, const struct credentials *cred)
 {
 	if (has_passphrase(kind) && !cred->passphrase)

@@ -18,6 +18,9 @@
  * BLAKE2b-256(key file), leaving out what the kind does not have.  Argon2id is version 1.3 with one lane and gives 32
  * bytes.  All bytes before the bundle are the bundle's associated data, whatever the kind, so that a keyslot opens only
  * as a whole and as it was made.  Who cannot open it learns from the name whether it is what was once put.
+ *
+ * A recipient's X25519 secret is crypt_derive(BLAKE2b-256(key file), "varve recipient"), so that one key file opens
+ * keyslots of kind 2 and 4 alike.
  */
 #ifndef VARVE_CRYPT_KEYSLOT_H
 #define VARVE_CRYPT_KEYSLOT_H
@@ -42,6 +45,7 @@ enum label_tag {
 #define KEYSLOT_MAX (64 * 1024) /* bytes of a keyslot object */
 #define KEY_FILE_MIN 32         /* bytes a key file must have at least, as Argon2id is not run over it */
 #define KEY_FILE_MAX (1024 * 1024)
+#define RECIPIENT_PURPOSE "varve recipient"
 
 /* RFC 9106's second recommendation, but for the lanes: 64 MiB, so that unlocking fits small machines' memory limits. */
 #define KEYSLOT_PASSES 3
@@ -92,6 +96,14 @@ int keyslot_open(const void *data, size_t len, const struct credentials *cred, s
 
 /* Are these bytes those of the keyslot ${id}, as they were once put?  Needs no key. */
 bool keyslot_has_id(const void *data, size_t len, const struct id *id);
+
+/**
+ * keyslot_recipient(key_file, len, out):
+ * The secret of the recipient who has this key file of ${len} bytes; crypt_box_public() of it is what others make
+ * keyslots for.  Wipe it when done.  Return 0; -EINVAL for a key file that is shorter than KEY_FILE_MIN or longer than
+ * KEY_FILE_MAX.
+ */
+int keyslot_recipient(const void *key_file, size_t len, struct box_secret *out);
 
 /* Kind of a keyslot object, without a key.  Return 0, -EBADMSG, -EPROTONOSUPPORT. */
 int keyslot_kind(const void *data, size_t len, enum keyslot_kind *out);

@@ -7,12 +7,10 @@ usage: reader.py KEY-FILE REPOSITORY snapshots
        reader.py KEY-FILE REPOSITORY extract SNAPSHOT DIR
        reader.py KEY-FILE REPOSITORY verify
        reader.py KEY-FILE REPOSITORY example PAGE
-       reader.py keypair
 
 The repository is a directory, SNAPSHOT the beginning of an id or "latest".  KEY-FILE may be "-"; a passphrase is taken
-from $PASSPHRASE, the secret of a recipient from $RECIPIENT; "keypair" prints a new secret and its public key.  "verify"
-looks at everything: names, packs against index, ids, signatures, and that contents and directories are cut where the
-page says.  "example" compares the repository with what the page shows of it.
+from $PASSPHRASE.  "verify" looks at everything: names, packs against index, ids, signatures, and that contents and
+directories are cut where the page says.  "example" compares the repository with what the page shows of it.
 
 Its order is that of the page.  Needs libsodium and libzstd, and no packages of Python's.
 Exit status: 0, 1 for anything that is not as the page says, 77 if a library is not there.
@@ -280,8 +278,8 @@ def argon2id(passphrase, salt, passes, memory):
 class Credentials:
     """What one brings: None for what one has not."""
 
-    def __init__(self, key_file=None, passphrase=None, recipient=None):
-        self.key_file, self.passphrase, self.recipient = key_file, passphrase, recipient
+    def __init__(self, key_file=None, passphrase=None):
+        self.key_file, self.passphrase = key_file, passphrase
 
 
 def open_keyslot(data, have):
@@ -302,12 +300,13 @@ def open_keyslot(data, have):
     b.end()
     if kind in (1, 3) and not (1 <= passes <= 64 and 8 <= memory <= MIB):
         raise Newer("Argon2id's parameters")
-    lacks = {1: have.passphrase is None, 2: have.key_file is None, 4: have.recipient is None}
-    if lacks.get(kind, lacks[1] or lacks[2]):
+    if kind in (1, 3) and have.passphrase is None or kind != 1 and have.key_file is None:
         return None
     try:
         if kind == 4:
-            k, sealed = unwrap(have.recipient, sealed[:80]), sealed[80:]
+            recipient = derive(H(have.key_file), "varve recipient")
+            need(public_of(recipient) == salt, "for another recipient")
+            k, sealed = unwrap(recipient, sealed[:80]), sealed[80:]
         else:
             A = argon2id(have.passphrase, salt[:16], passes, memory) if kind != 2 else b""
             k = MAC(salt, b"varve keyslot" + bytes([kind]) + A + (H(have.key_file) if kind != 1 else b""))
@@ -1040,18 +1039,15 @@ def example(page, repo):
 
 
 def credentials(key_file):
-    key, passphrase, recipient = None, os.environb.get(b"PASSPHRASE"), os.environ.get("RECIPIENT")
+    key, passphrase = None, os.environb.get(b"PASSPHRASE")
     if key_file != "-":
         with open(key_file, "rb") as f:
             key = f.read()
-    return Credentials(key, passphrase, bytes.fromhex(recipient) if recipient else None)
+    return Credentials(key, passphrase)
 
 
 def main(args):
-    if args == ["keypair"]:
-        secret = os.urandom(32)
-        print(secret.hex(), public_of(secret).hex())
-    elif len(args) >= 3:
+    if len(args) >= 3:
         repo = Repository(args[1], credentials(args[0]))
         if args[2:] == ["snapshots"]:
             show_snapshots(repo)

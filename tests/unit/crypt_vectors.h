@@ -92,6 +92,10 @@ static const char vector_keyslot_both[] =
 	"2eaf39fa18ccf7529c2f26e998c65045ec14125f02157d9a6a2a5fc6fe3487391fe683c159a3c3f3fb33e671295a184e8484ef6e2a21"
 	"39584dc696c9726b0ab9e18378192e99c47060def7b3965a30f5bfb563146e7f3413ba8254bf15e09b3fe139d66f387aab1a1c";
 
+/* Secret and public key of the recipient who has the key file 32 times 0x66. */
+static const char vector_recipient_secret[] = "0bb1c7019b7ce072ff8ac9ed6aaca2b0a7370b404b32d60bb1f7e7c98d0c330d";
+static const char vector_recipient_public[] = "57e0fb6a9559837c63a6bbb81e8af71678af02be9c89899de9de4dd5014bfe43";
+
 /* Keyslot of that bundle to the recipient secret 32 times 0x99. */
 static const char vector_keyslot_recipient[] =
 	"56415256454b5331040000000000000000000000ba193836cff1f4e866c139715d306408d26a76f76d638a39afc1001084d254118400"

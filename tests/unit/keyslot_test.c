@@ -467,6 +467,47 @@ static void test_label(void **state)
 	buf_free(&b);
 }
 
+/* A recipient is whoever has the key file, all of it. */
+static void test_recipient(void **state)
+{
+	static uint8_t file[KEY_FILE_MAX + 1];
+	struct fixture *f = *state;
+	struct box_secret sk, other;
+	struct credentials cred = { .recipient = &sk };
+	struct buf b = BUF_INIT;
+
+	memset(file, 0x66, sizeof(file));
+	assert_int_equal(keyslot_recipient(file, KEY_FILE_MIN - 1, &sk), -EINVAL);
+	assert_int_equal(keyslot_recipient(file, KEY_FILE_MAX + 1, &sk), -EINVAL);
+	assert_int_equal(keyslot_recipient(file, KEY_FILE_MAX, &other), 0);
+	assert_int_equal(keyslot_recipient(file, KEY_FILE_MIN, &sk), 0);
+	assert_memory_not_equal(&sk, &other, sizeof(sk));
+	crypt_box_public(&sk, &f->recipient_pk);
+	seal(f, KEYSLOT_RECIPIENT, &b);
+	assert_int_equal(open_slot(b.data, b.len, &cred), 0);
+	cred.recipient = &other;
+	assert_int_equal(open_slot(b.data, b.len, &cred), -EKEYREJECTED);
+	buf_free(&b);
+}
+
+static void test_recipient_vector(void **state)
+{
+	size_t len;
+	uint8_t file[32], *secret = vector_bytes(vector_recipient_secret, &len);
+	uint8_t *public = vector_bytes(vector_recipient_public, &len);
+	struct box_secret sk;
+	struct box_public pk;
+
+	(void)state;
+	memset(file, 0x66, sizeof(file));
+	assert_int_equal(keyslot_recipient(file, sizeof(file), &sk), 0);
+	assert_memory_equal(&sk, secret, sizeof(sk));
+	crypt_box_public(&sk, &pk);
+	assert_memory_equal(&pk, public, sizeof(pk));
+	free(secret);
+	free(public);
+}
+
 static void test_vectors(void **state)
 {
 	static const char *const hex[] = { vector_keyslot_both, vector_keyslot_recipient };
@@ -525,6 +566,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_seal_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_label, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_recipient, setup, teardown),
+		cmocka_unit_test(test_recipient_vector),
 		cmocka_unit_test(test_vectors),
 	};
 

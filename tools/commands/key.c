@@ -15,14 +15,17 @@ const char key_details[] =
     "  key add --role ROLE      a keyslot for an owner, writer, reader or auditor; only the owner can add one\n"
     "  key remove ID            remove a keyslot\n"
     "  key passwd               replace the keyslot that opened by one with another secret\n"
-    "The new secret is --new-password-file, --new-key-file, both (two factors), or asked for twice.";
+    "  key public               the public key that goes with --key-file, for somebody's --recipient; needs\n"
+    "                           no repository.  --new-key-file makes the key file\n"
+    "The new secret is --new-password-file, --new-key-file, both (two factors), or asked for twice; or the\n"
+    "key file of a --recipient.";
 
 const struct cli_option key_options[] = {
 	{ "role", 0, "ROLE", "owner, writer, reader or auditor" },
 	{ "name", 0, "NAME", "who the keyslot is for" },
 	{ "new-password-file", 0, "FILE", "read the new passphrase from FILE" },
-	{ "new-key-file", 0, "FILE", "the new key file" },
-	{ "recipient", 0, "PUBKEY", "wrap for this X25519 public key (64 hexadecimal digits)" },
+	{ "new-key-file", 0, "FILE", "the new key file (public: to be made)" },
+	{ "recipient", 0, "PUBKEY", "for the holder of this public key (64 hexadecimal digits, see public)" },
 	{ "kdf-memory", 0, "SIZE", "memory that trying a passphrase takes (64M)" },
 	{ "kdf-passes", 0, "N", "passes over it (3)" },
 	{ NULL, 0, NULL, NULL },
@@ -233,12 +236,44 @@ static int change_secret(struct key_args *a, struct repo *r)
 	return rc == EXIT_OK ? cli_status(a->cli, repo_remove_keyslot(r, &r->keyslot)) : rc;
 }
 
+/* --- Recipients --------------------------------------------------------------------------------------------------- */
+
+/* The key file is the one in use, or one that is made now.  There need be no repository. */
+static int show_public(struct key_args *a)
+{
+	struct access *access = a->fresh.key_file != NULL ? &a->fresh : &a->cli->access;
+	char hex[2 * sizeof(struct box_public) + 1];
+	struct box_public pk;
+	json_value *o;
+	int rc = 0;
+
+	a->fresh.log = &a->cli->log;
+	if (a->fresh.key_file != NULL)
+		rc = access_make_key_file(a->fresh.key_file, a->fresh.log);
+	if (rc == 0)
+		rc = access_recipient(access, &pk);
+	access_destroy(access);
+	if (rc != 0)
+		return cli_status(a->cli, rc);
+	hex_encode(pk.b, sizeof(pk.b), hex);
+	if (a->cli->json) {
+		o = json_new_object();
+		json_set_text(o, "public", hex);
+		json_print(o);
+	} else {
+		puts(hex);
+	}
+	return EXIT_OK;
+}
+
 static int run(struct key_args *a, int n, char **args)
 {
 	struct id id;
 	struct repo *r;
 	int rc;
 
+	if (strcmp(args[0], "public") == 0)
+		return show_public(a);
 	rc = cli_open(a->cli, &r);
 	if (rc != 0)
 		return rc;
@@ -258,6 +293,7 @@ int cmd_key(struct cli *c, int argc, char **argv)
 {
 	static const struct { const char *verb; int nargs; } verbs[] = {
 		{ "list", 1 }, { "add", 1 }, { "remove", 2 }, { "passwd", 1 },
+		{ "public", 1 },
 	};
 	struct key_args a = { .cli = c };
 	char **args;
@@ -267,7 +303,7 @@ int cmd_key(struct cli *c, int argc, char **argv)
 	if (rc != 0)
 		return rc < 0 ? EXIT_OK : rc;
 	if (n == 0)
-		return cli_usage(c, "list, add, remove or passwd?");
+		return cli_usage(c, "list, add, remove, passwd or public?");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(args[0], verbs[i].verb) != 0)
 			continue;
@@ -276,7 +312,9 @@ int cmd_key(struct cli *c, int argc, char **argv)
 			    "one argument too many");
 		if (i == 1 && a.role == 0)
 			return cli_usage(c, "add: --role is needed");
+		if (a.has_recipient && (a.fresh.password_file != NULL || a.fresh.key_file != NULL))
+			return cli_usage(c, "--recipient goes with no other secret");
 		return run(&a, n, args);
 	}
-	return cli_usage(c, "%s: not list, add, remove or passwd", args[0]);
+	return cli_usage(c, "%s: not list, add, remove, passwd or public", args[0]);
 }
