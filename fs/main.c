@@ -24,6 +24,8 @@
 
 enum { EXIT_USAGE = 2, EXIT_DAMAGED = 5, EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12 };
 
+#define FILE_WINDOW (4u * 1024 * 1024) /* bytes to be ahead of whoever reads a file from front to end */
+
 /* Everything that the process has open. */
 struct mount {
 	struct fs_options options;
@@ -149,6 +151,22 @@ static int open_session(struct mount *m)
 	return rc;
 }
 
+/* What is ahead within one file may take a sixteenth of the memory for opened segments. */
+static int start_pusher(struct mount *m)
+{
+	struct pusher_options po = {
+		.vfs = m->ops.vfs,
+		.session = m->session,
+		.mountpoint = m->options.mountpoint,
+		.whole = !m->options.nopush,
+		.file_window = FILE_WINDOW,
+	};
+
+	if (m->options.cache_mem != 0 && m->options.cache_mem / 16 < FILE_WINDOW)
+		po.file_window = (uint32_t)(m->options.cache_mem / 16);
+	return pusher_start(&po, &m->ops.pusher);
+}
+
 /* --- Running ------------------------------------------------------------------------------------------------------ */
 
 static int serve(struct mount *m)
@@ -161,7 +179,9 @@ static int serve(struct mount *m)
 	fuse_loop_cfg_set_clone_fd(cfg, 1);
 	fuse_loop_cfg_set_max_threads(cfg, 16);
 	fuse_loop_cfg_set_idle_threads(cfg, 16);
-	rc = refresher_start(&m->ops, m->session, &m->refresher);
+	rc = start_pusher(m);
+	if (rc == 0)
+		rc = refresher_start(&m->ops, m->session, &m->refresher);
 	if (rc == 0) {
 		daemon_ready(&m->daemon);
 		rc = fuse_session_loop_mt(m->session, cfg);
@@ -169,6 +189,7 @@ static int serve(struct mount *m)
 		rc = rc > 0 ? 0 : rc;
 	}
 	refresher_stop(m->refresher);
+	pusher_stop(m->ops.pusher);
 	fuse_loop_cfg_destroy(cfg);
 	return rc;
 }

@@ -177,6 +177,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct ops *o = begin(req, OP_READ);
+	uint64_t node = node_of(o, ino);
 	uint8_t *buf;
 	ssize_t n;
 
@@ -188,11 +189,13 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	n = vfs_read(o->vfs, node_of(o, ino), (uint64_t)off, size, buf);
+	pusher_read_begins(o->pusher, node, (uint64_t)off, (uint32_t)size);
+	n = vfs_read(o->vfs, node, (uint64_t)off, size, buf);
 	if (n >= 0)
 		fuse_reply_buf(req, (const char *)buf, (size_t)n);
 	else
 		fuse_reply_err(req, (int)-n);
+	pusher_read_ends(o->pusher, node);
 	free(buf);
 }
 
@@ -234,6 +237,8 @@ static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
+	if (off == 0)
+		pusher_listed(o->pusher, node_of(o, ino));
 	rc = vfs_readdir(o->vfs, node_of(o, ino), (uint64_t)off, add_entry, &d);
 	/* What was gathered before an error is given; the next call meets the error again. */
 	if (rc == 0 || d.len > 0)
@@ -289,6 +294,7 @@ static void reply_xattr(fuse_req_t req, int rc, const struct buf *value, size_t 
 static int print_counters(struct ops *o, struct buf *out)
 {
 	struct object_reader_counters rc;
+	struct pusher_counters pc;
 	struct store_counters sc;
 	int err = 0;
 
@@ -296,11 +302,14 @@ static int print_counters(struct ops *o, struct buf *out)
 		err = buf_printf(out, "%s %llu\n", op_names[i], (unsigned long long)o->count[i]);
 	store_get_counters(o->repo->store, &sc);
 	object_reader_counters(o->repo->reader, &rc);
+	pusher_counters(o->pusher, &pc);
 	if (err == 0)
 		err = buf_printf(out,
-		    "store_gets %llu\nstore_get_bytes %llu\nsegments_opened %llu\nsegments_shared %llu\n",
+		    "store_gets %llu\nstore_get_bytes %llu\nsegments_opened %llu\nsegments_shared %llu\n"
+		    "pushed_files %llu\npushed_bytes %llu\nprefetched_parts %llu\n",
 		    (unsigned long long)sc.gets, (unsigned long long)sc.get_bytes,
-		    (unsigned long long)rc.segments_opened, (unsigned long long)rc.segments_shared);
+		    (unsigned long long)rc.segments_opened, (unsigned long long)rc.segments_shared,
+		    (unsigned long long)pc.files, (unsigned long long)pc.bytes, (unsigned long long)pc.prefetched);
 	return err;
 }
 

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "fs/kernel/fuse.h"
+#include "fs/kernel/push.h"
 #include "fs/vfs/vfs.h"
 
 /* Requests by kind, for statistics on SIGUSR1 and tests. */
@@ -20,6 +21,7 @@ enum op_kind {
 struct ops {
 	struct vfs *vfs;
 	struct repo *repo;
+	struct pusher *pusher; /* NULL: none */
 	const struct fs_options *opts;
 	const struct log *log;
 	int audit_fd; /* -1: none */

@@ -205,6 +205,16 @@ int tree_node_parent(struct vfs *v, uint64_t node, uint64_t *out)
 	return rc;
 }
 
+int vfs_parent(struct vfs *v, uint64_t node, uint64_t *out)
+{
+	return node_slot(node) == 0 || node_number(node) == 0 ? -EINVAL : tree_node_parent(v, node, out);
+}
+
+uint64_t vfs_cookie_behind(uint64_t dir, uint64_t node)
+{
+	return COOKIE_FIRST + node_number(node) - node_number(dir);
+}
+
 static int read_entries(struct vfs *v, const struct tnode *t, uint64_t pos, vfs_entry_fn *fn, void *arg)
 {
 	struct tree_iter it;
@@ -305,6 +315,19 @@ ssize_t vfs_read(struct vfs *v, uint64_t node, uint64_t off, size_t len, uint8_t
 		n = tnode_error(v, node, (int)n, "read");
 	tnode_put(v, &t);
 	return n;
+}
+
+int vfs_prefetch(struct vfs *v, uint64_t node, uint64_t off, uint64_t len)
+{
+	struct tnode t;
+	int rc;
+
+	rc = hold_file(v, node, &t);
+	if (rc != 0)
+		return rc;
+	rc = tree_prefetch(v->repo->tree, &t.hit.entry, off, len);
+	tnode_put(v, &t);
+	return rc;
 }
 
 /* Where the run of data that ${off} is in ends. */

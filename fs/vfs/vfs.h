@@ -78,6 +78,18 @@ int vfs_readlink(struct vfs *v, uint64_t node, char *out, size_t size);
 ssize_t vfs_read(struct vfs *v, uint64_t node, uint64_t off, size_t len, uint8_t *out);
 
 /*
+ * Make a read of these bytes that comes soon a quick one.  Return 0, or errors as above, which the read will meet
+ * again.
+ */
+int vfs_prefetch(struct vfs *v, uint64_t node, uint64_t off, uint64_t len);
+
+/* The directory of a node inside a snapshot, its root excepted.  Return 0, errors as above. */
+int vfs_parent(struct vfs *v, uint64_t node, uint64_t *out);
+
+/* The cookie for vfs_readdir() that goes on behind ${node}, no directory, in the directory ${dir}. */
+uint64_t vfs_cookie_behind(uint64_t dir, uint64_t node);
+
+/*
  * SEEK_DATA (${data}) or SEEK_HOLE from ${off}: the offset to ${*out}, -ENXIO past the end of the file (or of its
  * data).
  */

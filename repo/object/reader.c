@@ -174,7 +174,7 @@ static int verify_in(struct object_reader *r, enum pack_kind kind, const struct 
 	return rc;
 }
 
-/* The bytes [${off}, ${off} + ${len}) of an object, which has them. */
+/* The bytes [${off}, ${off} + ${len}) of an object, which has them; ${out} NULL: only into the cache. */
 static int read_range(struct object_reader *r, enum pack_kind kind, const struct id *id, const struct place *place,
     uint32_t off, uint32_t len, uint8_t *out)
 {
@@ -192,12 +192,13 @@ static int read_range(struct object_reader *r, enum pack_kind kind, const struct
 		if (rc == 0) {
 			from = off + done - begin;
 			n = take - from < len - done ? take - from : len - done;
-			memcpy(out + done, s->data + skip + from, n);
+			if (out != NULL)
+				memcpy(out + done, s->data + skip + from, n);
 			done += n;
 		}
 		segment_put(r, s);
 	}
-	if (rc == 0 && !single && len == place->len)
+	if (rc == 0 && !single && len == place->len && out != NULL)
 		rc = verify(r, kind, id, place, out);
 	return rc;
 }

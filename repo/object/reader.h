@@ -75,7 +75,8 @@ int object_read(struct object_reader *r, enum pack_kind kind, const struct id *i
  * object_read_range(r, id, off, len, out):
  * Copy bytes [${off}, ${off} + ${len}) of a chunk to ${out}; -EBADMSG if it ends before.  Opens only the segments that
  * hold them.  The segments are authenticated; the chunk's id is verified where it lies in one segment (once as long as
- * that is in the cache) or is read as a whole.
+ * that is in the cache) or is read as a whole.  With ${out} NULL the segments are only brought into the cache, for
+ * somebody who is about to read them.
  */
 int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out);
 

@@ -210,6 +210,30 @@ ssize_t tree_read(struct tree *t, const struct tree_entry *e, uint64_t off, size
 	return (ssize_t)(end - begin);
 }
 
+int tree_prefetch(struct tree *t, const struct tree_entry *e, uint64_t off, uint64_t len)
+{
+	struct cursor c = { .t = t, .e = e };
+	uint64_t from, to, end;
+	struct span s;
+	int rc;
+
+	if (e->type != ENTRY_REG)
+		return -EINVAL;
+	if (off >= e->size)
+		return 0;
+	end = e->size - off < len ? e->size : off + len;
+	rc = seek(&c, off, &s);
+	while (rc == 1 && s.off < end) {
+		from = s.off > off ? s.off : off;
+		to = s.off + s.len < end ? s.off + s.len : end;
+		rc = object_read_range(tree_reader(t), &s.id, (uint32_t)(from - s.off), (uint32_t)(to - from), NULL);
+		if (rc == 0)
+			rc = next(&c, &s);
+	}
+	cursor_end(&c);
+	return rc < 0 ? rc : 0;
+}
+
 int tree_xattrs(struct tree *t, const struct tree_entry *e, struct buf *out)
 {
 	size_t start = out->len;

@@ -116,6 +116,12 @@ int tree_span(struct tree *t, const struct tree_entry *e, uint64_t off, struct s
 ssize_t tree_read(struct tree *t, const struct tree_entry *e, uint64_t off, size_t len, uint8_t *out);
 
 /*
+ * Bring what tree_read() of these bytes would want into the cache of opened segments.  Return 0; -EINVAL if ${e} is no
+ * regular file; errors as above.
+ */
+int tree_prefetch(struct tree *t, const struct tree_entry *e, uint64_t off, uint64_t len);
+
+/*
  * Append the encoded xattrs of an entry to ${out} (unchanged on failure), from the entry or their own object.  Return
  * 0, errors as above.
  */

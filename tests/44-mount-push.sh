@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Pushed pages are right: readers of all habits at once, with the kernel's cache thrown away under them, and a daemon that
+# is killed in the midst of it.
+. "$(dirname "$0")/lib/scenario.sh"
+
+need_fuse
+need python3 getfattr
+new_repo
+src=$WORK/src
+mnt=$WORK/mnt
+
+# Sizes around pages, segments and what is pushed whole; text, holes, noise.
+python3 - "$src" <<'P'
+import os, random, sys
+src = sys.argv[1]
+r = random.Random(11)
+sizes = [0, 1, 4095, 4096, 4097, 131071, 131072, 131073, 262144, 262145, 1 << 20, (1 << 20) + 1, 3 << 20]
+for d in range(30):
+    path = f"{src}/{d % 6}/{d}"
+    os.makedirs(path)
+    for f in range(40):
+        n = r.choice(sizes) if f % 20 == 0 else r.randrange(30000)
+        with open(f"{path}/{f:02}", "wb") as out:
+            kind = r.randrange(4)
+            if kind == 0:
+                out.write(r.randbytes(n))
+            elif kind == 1:
+                out.write((b"%d %d\n" % (d, f)) * (n // 6))
+            elif kind == 2:
+                out.truncate(n)
+            else:
+                out.write(r.randbytes(n // 3))
+                out.truncate(n // 3 * 2)
+                out.seek(0, 2)
+                out.write(r.randbytes(n // 3))
+with open(f"{src}/big", "wb") as out:
+    for _ in range(12):
+        out.write(r.randbytes(1 << 20))
+P
+cd "$src"
+expect_status 0 "$VARVE" backup .
+find . -type f -print0 | LC_ALL=C sort -z >"$WORK/list"
+
+# With little memory, so that segments go while they are wanted.
+mount_varve "$mnt" -o cache_mem=4M
+for seed in 1 2; do
+	"$TOOLS/readstorm" -t 7 -r 7 -s $seed "$src" "$mnt/latest" <"$WORK/list"
+	if [ "$(id -u)" -eq 0 ]; then echo 3 >/proc/sys/vm/drop_caches; fi
+done
+pushed=$(getfattr --absolute-names --only-values -n user.varve.requests "$mnt" | sed -n 's/^pushed_files //p')
+[ "$pushed" -gt 0 ] || die "nothing was pushed"
+ok "nothing wrong with $pushed files pushed"
+
+# A daemon that is killed leaves nobody hanging: readers get an error, and the mount can be ended.
+pid=$(pgrep -f "varvefs.*$mnt" | head -n 1)
+for _ in 1 2 3 4; do tar -cf - -C "$mnt/latest" . 2>/dev/null | cat >/dev/null & done
+sleep 0.3
+kill -9 "$pid"
+wait
+for _ in $(seq 100); do
+	[ -e "/proc/$pid" ] || break
+	sleep 0.1
+done
+[ ! -e "/proc/$pid" ] || die "the killed daemon is still there"
+umount_varve "$mnt"
+ok "killed"
+
+# One that is told to end does so in the midst of reading.
+mount_varve "$mnt"
+pid=$(pgrep -f "varvefs.*$mnt" | head -n 1)
+for _ in 1 2 3 4; do tar -cf - -C "$mnt/latest" . 2>/dev/null | cat >/dev/null & done
+sleep 0.3
+kill -TERM "$pid"
+wait
+for _ in $(seq 100); do
+	[ -e "/proc/$pid" ] || break
+	sleep 0.1
+done
+[ ! -e "/proc/$pid" ] || die "the daemon does not end"
+! mountpoint -q "$mnt" || umount_varve "$mnt"
