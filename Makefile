@@ -187,7 +187,7 @@ AGAIN = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell 
 
 check: ## install what is missing, build, and run all tests (T=PATTERN: those that match; JOBS=N at once)
 	@packaging/install-deps.sh --if-needed
-	@$(AGAIN) run-tests
+	+@$(AGAIN) run-tests
 
 run-tests: check-programs
 	@mkdir -p $(BUILD)
@@ -196,11 +196,11 @@ run-tests: check-programs
 # -O1: at -O2 the sanitizers' reports no longer name the right line.
 asan: ## the tests with the address and undefined-behaviour sanitizers, in build-asan/
 	@packaging/install-deps.sh --asan --if-needed
-	@$(AGAIN) check SANITIZE=address,undefined CFLAGS='-O1 -g'
+	+@$(AGAIN) check SANITIZE=address,undefined CFLAGS='-O1 -g'
 
 tsan: ## the tests with the thread sanitizer, in build-tsan/
 	@packaging/install-deps.sh --asan --if-needed
-	@$(AGAIN) check SANITIZE=thread CFLAGS='-O1 -g'
+	+@$(AGAIN) check SANITIZE=thread CFLAGS='-O1 -g'
 
 lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellcheck, layers, ... (T=STEP: that one)
 	@packaging/install-deps.sh --lint --if-needed
@@ -208,7 +208,7 @@ lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellchec
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS=60 (T=NAME: that one)
 	@packaging/install-deps.sh --fuzz --if-needed
-	@$(AGAIN) run-fuzz
+	+@$(AGAIN) run-fuzz
 
 FUZZ_WANTED := $(if $(T),$(filter $(addprefix %/,$(T)),$(FUZZERS)),$(FUZZERS))
 
@@ -221,7 +221,7 @@ fuzz-seeds: $(SEEDERS) ## rewrite the seed corpora in tests/fuzz/corpus
 
 bench: ## compare with restic and borg on the same data
 	@packaging/install-deps.sh --bench --if-needed
-	@$(AGAIN) all
+	+@$(AGAIN) all
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
 
 bench-scale: all ## the same questions for millions of files and chunks
@@ -229,7 +229,7 @@ bench-scale: all ## the same questions for millions of files and chunks
 
 demo: ## see it work: back up, change, back up, mount, copy out (installs what is missing)
 	@packaging/install-deps.sh --if-needed
-	@$(AGAIN) all
+	+@$(AGAIN) all
 	@packaging/demo.sh $(BUILD)
 
 # --- Installing ------------------------------------------------------------------------------------------------------
