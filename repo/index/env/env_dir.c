@@ -168,16 +168,22 @@ char *env_dir_compact_name(const char *dir)
 	return join(&b, dir, COMPACT_DIR) ? (char *)b.data : NULL;
 }
 
-/* Without its directories. */
+/*
+ * Without its directories.  The data file goes last: it bears the locks (guard.h), so once it is gone somebody else may
+ * have begun anew, and what lies here is his.
+ */
 static int remove_flat(const char *dir)
 {
-	static const char *const files[] = { LMDB_DATA_FILE, LMDB_LOCK_FILE, ENV_STATE_FILE };
+	static const char *const files[] = { ENV_STATE_FILE, LMDB_LOCK_FILE, LMDB_DATA_FILE };
+	struct stat st;
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && rc == 0; i++)
 		rc = remove_file(dir, files[i]);
 	if (rc == 0 && rmdir(dir) < 0 && errno != ENOENT)
 		rc = -errno;
+	if (rc == -ENOTEMPTY && env_dir_stat_file(dir, LMDB_DATA_FILE, &st) == 0)
+		rc = 0;
 	return rc;
 }
 

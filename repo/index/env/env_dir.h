@@ -35,7 +35,9 @@ int env_dir_move_file(const char *from, const char *file, const char *to);
 /* The directory in it in which a compact file is written (malloc), or NULL. */
 char *env_dir_compact_name(const char *dir);
 
-/* Remove all its files, what may be left of a compact one, and itself. */
+/*
+ * Remove all its files, what may be left of a compact one, and itself, unless somebody makes a new one there meanwhile.
+ */
 int env_dir_remove(const char *dir);
 
 /**

@@ -12,6 +12,8 @@
 #include "repo/index/env/env_impl.h"
 #include "repo/index/lmdb/lmdb_check.h"
 
+#define TRIES 20 /* to make a directory that others remove */
+
 static const char *const tables[ENV_NTABLES] = { "meta", "packs", "pack ids", "objects", "objects odd", "runs",
 	"runs odd", "slots", "kept" };
 
@@ -161,13 +163,25 @@ static int open_joining(struct env *e)
 	return rc == 0 ? check_state(e) : rc;
 }
 
+/* Make its directory, and take its guard.  The directory may be removed in between, but not for ever. */
+static int enter_dir(struct env *e)
+{
+	int rc = -ENOENT;
+
+	for (unsigned i = 0; i < TRIES && rc == -ENOENT; i++) {
+		guard_close(&e->guard);
+		rc = env_dir_make(e->dir);
+		if (rc == 0)
+			rc = guard_open(&e->guard, e->dir);
+	}
+	return rc;
+}
+
 static int open_shared(struct env *e)
 {
 	int rc, alone;
 
-	rc = env_dir_make(e->dir);
-	if (rc == 0)
-		rc = guard_open(&e->guard, e->dir);
+	rc = enter_dir(e);
 	if (rc < 0)
 		return rc;
 	alone = guard_alone(&e->guard);
