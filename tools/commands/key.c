@@ -123,8 +123,10 @@ static void print_slot(const struct key_args *a, const struct repo_keyslot *s)
 		json_set_bool(o, "current", s->current);
 		json_print(o);
 	} else {
-		printf("%c%.8s  %-8s %-20s %s  %s\n", s->current ? '*' : ' ', id_hex(&s->id, hex),
-		    role != NULL ? role : "?", kind, when, s->readable ? s->label.name : "");
+		printf("%c%.8s  %-8s %-20s %s  ", s->current ? '*' : ' ', id_hex(&s->id, hex),
+		    role != NULL ? role : "?", kind, when);
+		cli_print_quoted(s->readable ? s->label.name : "");
+		putchar('\n');
 	}
 }
 
