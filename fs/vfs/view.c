@@ -413,6 +413,29 @@ static int inherit(struct view *v, size_t i, const struct view *old, size_t o)
 	return 0;
 }
 
+/* Slots for the snapshots that the old view did not have, all in one transaction. */
+static int fill_slots(struct view *v)
+{
+	struct id *ids = calloc(v->n + 1, sizeof(*ids));
+	uint32_t *slots = calloc(v->n + 1, sizeof(*slots));
+	size_t n = 0;
+	int rc = ids != NULL && slots != NULL ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < v->n && rc == 0; i++) {
+		if (v->snaps[i].slot == 0)
+			ids[n++] = v->snaps[i].id;
+	}
+	if (n > 0)
+		rc = index_slots(v->opts->repo->index, ids, n, slots);
+	for (size_t i = 0, k = 0; i < v->n && rc == 0; i++) {
+		if (v->snaps[i].slot == 0)
+			v->snaps[i].slot = slots[k++];
+	}
+	free(ids);
+	free(slots);
+	return rc;
+}
+
 static int fill(struct view *v, const struct catalog *c, const size_t *chosen, struct view *old)
 {
 	int rc = 0;
@@ -427,11 +450,11 @@ static int fill(struct view *v, const struct catalog *c, const size_t *chosen, s
 		v->snaps[i].time_ns = s->time_ns;
 		if (o >= 0)
 			rc = inherit(v, i, old, (size_t)o);
-		else
-			rc = index_slot(v->opts->repo->index, &s->id, &v->snaps[i].slot);
 	}
 	if (old != NULL)
 		pthread_mutex_unlock(&old->lock);
+	if (rc == 0)
+		rc = fill_slots(v);
 	for (size_t i = 0; i < v->n && rc == 0; i++) {
 		v->by_slot[i] = &v->snaps[i];
 		if (v->snaps[i].name[0] == '\0') {

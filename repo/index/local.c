@@ -51,52 +51,91 @@ static int find_slot(struct lmdb_txn *txn, struct slot *s)
 	return -ENOENT;
 }
 
-static int ask_slot(struct env *env, void *arg)
+/* Slots that are asked for. */
+struct slots {
+	const struct id *ids;
+	size_t n;
+	uint32_t *out;  /* 0: not found yet */
+	size_t nmissing;
+};
+
+static int ask_slots(struct env *env, void *arg)
 {
+	struct slots *l = arg;
 	struct lmdb_txn *txn;
+	struct slot s;
 	int rc;
 
 	rc = env_read(env, &txn);
 	if (rc < 0)
 		return rc;
-	rc = find_slot(txn, arg);
+	l->nmissing = 0;
+	for (size_t i = 0; i < l->n && rc == 0; i++) {
+		s.id = l->ids[i];
+		rc = find_slot(txn, &s);
+		l->out[i] = rc == 0 ? s.number : 0;
+		l->nmissing += rc == -ENOENT;
+		if (rc == -ENOENT)
+			rc = 0;
+	}
 	lmdb_end(txn);
 	return rc;
 }
 
-static int ask_new_slot(struct env *env, void *arg)
+/* Find the snapshot's slot, or give it one.  0; -ENOENT if there is none left; or a failure. */
+static int give_slot(struct lmdb_txn *txn, const struct id *id, uint32_t *out)
 {
-	struct slot *s = arg;
-	struct lmdb_txn *txn;
+	struct slot s = { .id = *id };
 	uint8_t key[4];
+	int rc;
+
+	rc = find_slot(txn, &s);
+	if (rc == -ENOENT && s.number != 0) {
+		number_encode(s.number, key);
+		rc = lmdb_put(txn, ENV_SLOTS, key, sizeof(key), s.id.b, ID_LEN);
+	}
+	if (rc == 0)
+		*out = s.number;
+	return rc;
+}
+
+/* Also those that were found before: this may be another environment than the one they were found in. */
+static int ask_new_slots(struct env *env, void *arg)
+{
+	struct slots *l = arg;
+	struct lmdb_txn *txn;
 	int rc;
 
 	rc = env_write(env, &txn);
 	if (rc < 0)
 		return rc;
-	rc = find_slot(txn, s);
-	if (rc != -ENOENT || s->number == 0)
-		goto out;
-	number_encode(s->number, key);
-	rc = lmdb_put(txn, ENV_SLOTS, key, sizeof(key), s->id.b, ID_LEN);
+	for (size_t i = 0; i < l->n && rc == 0; i++)
+		rc = give_slot(txn, &l->ids[i], &l->out[i]);
 	if (rc == 0)
 		return lmdb_commit(txn);
-out:
 	lmdb_end(txn);
 	return rc;
 }
 
-int index_slot(struct index *x, const struct id *snapshot, uint32_t *slot)
+int index_slots(struct index *x, const struct id *snapshots, size_t n, uint32_t *slots)
 {
-	struct slot s = { .id = *snapshot };
+	struct slots l = { .ids = snapshots, .n = n, .out = slots };
 	int rc;
 
-	rc = index_ask(x, ask_slot, &s);
-	if (rc == -ENOENT)
-		rc = index_ask(x, ask_new_slot, &s);
-	if (rc == 0)
-		*slot = s.number;
+	rc = index_ask(x, ask_slots, &l);
+	if (rc == 0 && l.nmissing > 0)
+		rc = index_ask(x, ask_new_slots, &l);
 	return rc == -ENOENT ? -ENOSPC : rc;
+}
+
+int index_slot(struct index *x, const struct id *snapshot, uint32_t *slot)
+{
+	uint32_t number;
+	int rc = index_slots(x, snapshot, 1, &number);
+
+	if (rc == 0)
+		*slot = number;
+	return rc;
 }
 
 static int ask_snapshot(struct env *env, void *arg)

@@ -395,6 +395,40 @@ static void test_slots_meet(void **state)
 	}
 }
 
+/* Many at once get what each would get alone, whether some have theirs already or not. */
+static void test_slots_at_once(void **state)
+{
+	struct indexes *w = *state;
+	uint32_t slot[3000], again[3000], one;
+	struct id *ids = calloc(3000, sizeof(*ids)), back;
+
+	assert_non_null(ids);
+	for (unsigned i = 0; i < 3000; i++)
+		packs_id(i, &ids[i]);
+	/* Two that meet, the later one first. */
+	le32enc(ids[10].b, 77);
+	le32enc(ids[20].b, 77);
+	assert_int_equal(index_slots(w->x, ids, 0, slot), 0);
+	assert_int_equal(index_slot(w->x, &ids[20], &one), 0);
+	assert_int_equal(index_slots(w->x, ids, 3000, slot), 0);
+	assert_int_equal(slot[20], one);
+	assert_int_equal(slot[10], one + 1);
+	for (unsigned i = 0; i < 3000; i++) {
+		assert_int_equal(index_slot_snapshot(w->x, slot[i], &back), 0);
+		assert_true(id_equal(&back, &ids[i]));
+	}
+	indexes_close(w);
+	indexes_open(w);
+	assert_int_equal(index_slots(w->x, ids, 3000, again), 0);
+	assert_memory_equal(slot, again, sizeof(slot));
+	/* The same snapshot twice in one call. */
+	packs_id(5000, &ids[0]);
+	ids[1] = ids[0];
+	assert_int_equal(index_slots(w->x, ids, 2, again), 0);
+	assert_int_equal(again[0], again[1]);
+	free(ids);
+}
+
 static void test_kept(void **state)
 {
 	struct indexes *w = *state;
@@ -443,6 +477,7 @@ int main(void)
 		TEST(test_many_runs),
 		TEST(test_slots),
 		TEST(test_slots_meet),
+		TEST(test_slots_at_once),
 		TEST(test_kept),
 	};
 
