@@ -137,10 +137,15 @@ int job_data_alloc(struct job *j, size_t len)
 	return 0;
 }
 
+void job_data_unmap(uint8_t *data, size_t len)
+{
+	munmap(data, len);
+}
+
 void job_data_free(struct job *j)
 {
 	if (j->data)
-		munmap(j->data, j->data_len);
+		job_data_unmap(j->data, j->data_len);
 	j->data = NULL;
 	j->data_len = 0;
 }

@@ -6,7 +6,7 @@
 #ifndef VARVE_BACKUP_JOB_H
 #define VARVE_BACKUP_JOB_H
 
-#include "repo/backup/source/dir.h"
+#include "repo/util/dir.h"
 #include "repo/object/writer.h"
 #include "repo/tree/span/span.h"
 
@@ -75,6 +75,9 @@ int job_data_alloc(struct job *j, size_t len);
 
 /* Free that room.  Does nothing without. */
 void job_data_free(struct job *j);
+
+/* Free such room that was taken out of its job. */
+void job_data_unmap(uint8_t *data, size_t len);
 
 /* A further item, zeroed, with no descriptor; NULL without memory.  There must be less than JOB_ITEMS_MAX. */
 struct item *job_add(struct job *j);

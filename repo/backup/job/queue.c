@@ -11,7 +11,7 @@
 #include "repo/backup/job/queue.h"
 
 #define SLOTS 64 /* jobs in flight */
-#define SPARE 4  /* empty jobs kept */
+#define SPARE 4  /* empty jobs kept, and buffers */
 
 struct queue {
 	pthread_mutex_t lock;
@@ -23,6 +23,9 @@ struct queue {
 	size_t bytes, max_bytes;
 	struct job *spare[SPARE];
 	unsigned nspare;
+	uint8_t *data[SPARE]; /* buffers of ${data_len} bytes kept for the next jobs */
+	size_t data_len;
+	unsigned ndata;
 	struct segment_out *left;
 	bool ended;
 	int err;
@@ -50,6 +53,8 @@ void queue_free(struct queue *q)
 		job_free(q->ring[q->head % SLOTS]);
 	while (q->nspare > 0)
 		job_free(q->spare[--q->nspare]);
+	while (q->ndata > 0)
+		job_data_unmap(q->data[--q->ndata], q->data_len);
 	segments_free(q->left);
 	pthread_cond_destroy(&q->first);
 	pthread_cond_destroy(&q->work);
@@ -67,6 +72,31 @@ struct job *queue_job(struct queue *q)
 		j = q->spare[--q->nspare];
 	pthread_mutex_unlock(&q->lock);
 	return j ? j : job_new();
+}
+
+/* The last one given back comes first: of that the processor's caches know most. */
+int queue_data(struct queue *q, struct job *j, size_t len)
+{
+	pthread_mutex_lock(&q->lock);
+	if (q->ndata > 0 && q->data_len == len) {
+		j->data = q->data[--q->ndata];
+		j->data_len = len;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return j->data ? 0 : job_data_alloc(j, len);
+}
+
+void queue_data_done(struct queue *q, struct job *j)
+{
+	pthread_mutex_lock(&q->lock);
+	if (j->data && q->ndata < SPARE && (q->ndata == 0 || q->data_len == j->data_len)) {
+		q->data_len = j->data_len;
+		q->data[q->ndata++] = j->data;
+		j->data = NULL;
+		j->data_len = 0;
+	}
+	pthread_mutex_unlock(&q->lock);
+	job_data_free(j);
 }
 
 static bool has_room(const struct queue *q, size_t cost)

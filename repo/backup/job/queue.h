@@ -22,6 +22,16 @@ void queue_free(struct queue *q);
 /* Producer: an empty job to fill, used again where there is one.  NULL without memory. */
 struct job *queue_job(struct queue *q);
 
+/**
+ * queue_data(q, j, len):
+ * Producer: give ${j}, which has none, room for ${len} bytes of a large file: a buffer that was used before where one
+ * of that length is kept, as fresh memory costs more than reading into it.  Return 0 or -ENOMEM.
+ */
+int queue_data(struct queue *q, struct job *j, size_t len);
+
+/* Worker: that room is not needed any more.  Does nothing without. */
+void queue_data_done(struct queue *q, struct job *j);
+
 /*
  * Producer: append ${j} (taken over in any case) with its ${cost}; waits for room.  Return 0, or what the queue
  * failed with.

@@ -95,7 +95,7 @@ static int work_job(struct reader *r)
 	/* Full enough, as the producer has planned; else the next job's contents fill it up. */
 	if (err == 0 && segment_builder_pending(r->builder) >= r->s->repo->config.segment_size / 4 * 3)
 		err = segment_builder_flush(r->builder, &j->segments);
-	job_data_free(j);
+	queue_data_done(r->s->queue, j);
 	return err;
 }
 

@@ -37,7 +37,7 @@ static int next_job(struct large *l, struct job **full)
 {
 	struct producer *p = l->p;
 	struct job *j = queue_job(p->s->queue);
-	int err = j ? job_data_alloc(j, l->cap) : -ENOMEM;
+	int err = j ? queue_data(p->s->queue, j, l->cap) : -ENOMEM;
 
 	if (err < 0) {
 		job_free(j);
