@@ -24,7 +24,7 @@
 #define LOADERS_MAX 4
 #define BATCHES (LOADERS_MAX + 2)
 #define BATCH_FILES 64
-#define BATCH_FULL (256u * 1024)  /* bytes after which no other file is added */
+#define BATCH_FULL (64u * 1024)  /* bytes after which no other file is added: the first ones are wanted soon */
 #define READERS 64                /* reads in flight that are kept in mind; there are fewer threads */
 #define RETRIES 8                 /* a listing's reply may not have reached the kernel's cache yet */
 #define RETRY_NS (250 * 1000)
