@@ -69,7 +69,7 @@ static void size_session(struct session *s)
 		threads = (unsigned)(cpus > 0 ? cpus : 1) + 2;
 	s->threads = clamp(threads, 1, THREADS_MAX);
 	s->ahead = clamp(nofile / 4 / s->threads, 1, AHEAD_MAX);
-	s->dirs = dir_pool_new(clamp(nofile / 4, DIRS_MIN, DIRS_MAX));
+	s->dirs = dir_pool_new(clamp(nofile / 4, DIRS_MIN, DIRS_MAX), NULL, NULL);
 	s->queue = queue_new(s->opts->memory_bytes ? s->opts->memory_bytes : MEMORY_BASE + s->threads * MEMORY_WORKER);
 	s->links = links_new(LINKS_BYTES);
 	s->any_owner = geteuid() == 0;

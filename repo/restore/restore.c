@@ -157,7 +157,7 @@ static int run(struct restore *rs, const struct tree_entry *e, struct outdir *ta
 	struct worker *workers = calloc(rs->threads, sizeof(*workers));
 	int n;
 
-	rs->links = workers == NULL ? NULL : linkset_new(target->fd, rs->memory / 4);
+	rs->links = workers == NULL ? NULL : linkset_new(target->base.fd, rs->memory / 4);
 	n = rs->links == NULL ? -ENOMEM : start_workers(rs, workers);
 	if (n < 0) {
 		target->keep = true;

@@ -28,7 +28,7 @@ static void note_finished(void *arg, struct outdir *d)
 {
 	struct chain *c = arg;
 
-	assert_true(d->fd >= 0);
+	assert_true(d->base.fd >= 0);
 	c->finished[c->nfinished++] = (char)('0' + d->number);
 }
 
@@ -48,12 +48,12 @@ static void make_chain(struct chain *c, const struct scratch *s, unsigned max)
 		c->d[i] = outdir_new(c->pool, i > 0 ? c->d[i - 1] : NULL, &e, i);
 		assert_non_null(c->d[i]);
 		if (i > 0)
-			mkdirat(c->d[i - 1]->fd, names[i], 0700);
-		fd = i > 0 ? openat(c->d[i - 1]->fd, names[i], O_RDONLY) : open(s->dir, O_RDONLY);
+			mkdirat(c->d[i - 1]->base.fd, names[i], 0700);
+		fd = i > 0 ? openat(c->d[i - 1]->base.fd, names[i], O_RDONLY) : open(s->dir, O_RDONLY);
 		assert_true(fd >= 0);
 		assert_int_equal(fstat(fd, &st), 0);
-		c->d[i]->dev = st.st_dev;
-		c->d[i]->ino = st.st_ino;
+		c->d[i]->base.dev = st.st_dev;
+		c->d[i]->base.ino = st.st_ino;
 		outdir_set_made(c->d[i], fd);
 	}
 }
@@ -107,18 +107,18 @@ static void test_rest_and_wake(void **state)
 	outdir_pool_wait(c.pool);
 	outdir_rest(c.d[2]);
 	assert_false(outdir_pool_full(c.pool));
-	assert_int_equal(c.d[2]->fd, -1);
+	assert_int_equal(c.d[2]->base.fd, -1);
 	assert_false(outdir_try_hold(c.d[2]));
 	/* By the way up. */
 	assert_int_equal(outdir_wake(c.d[2], c.d[3]), 0);
-	assert_true(c.d[2]->fd >= 0);
+	assert_true(c.d[2]->base.fd >= 0);
 	/* Kept open by somebody else. */
 	outdir_hold(c.d[2]);
 	outdir_rest(c.d[2]);
-	assert_true(c.d[2]->fd >= 0);
+	assert_true(c.d[2]->base.fd >= 0);
 	assert_int_equal(outdir_wake(c.d[2], NULL), 0);
 	outdir_release(c.d[2]);
-	assert_true(c.d[2]->fd >= 0);
+	assert_true(c.d[2]->base.fd >= 0);
 	/* From above, over one that is closed as well. */
 	outdir_rest(c.d[1]);
 	outdir_rest(c.d[2]);
@@ -140,11 +140,11 @@ static void test_moved(void **state)
 	make_chain(&c, s, 100);
 	outdir_rest(c.d[1]);
 	outdir_rest(c.d[2]);
-	assert_int_equal(renameat(c.d[0]->fd, "0", c.d[0]->fd, "moved"), 0);
+	assert_int_equal(renameat(c.d[0]->base.fd, "0", c.d[0]->base.fd, "moved"), 0);
 	assert_true(outdir_wake(c.d[2], NULL) < 0);
-	assert_int_equal(mkdirat(c.d[0]->fd, "0", 0700), 0);
+	assert_int_equal(mkdirat(c.d[0]->base.fd, "0", 0700), 0);
 	assert_int_equal(outdir_wake(c.d[1], NULL), -ESTALE);
-	assert_int_equal(unlinkat(c.d[0]->fd, "0", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(c.d[0]->base.fd, "0", AT_REMOVEDIR), 0);
 	assert_int_equal(symlink(scratch_path(s, "moved", moved), scratch_path(s, "0", planted)), 0);
 	assert_true(outdir_wake(c.d[1], NULL) < 0);
 	/* Who is inside knows the way. */

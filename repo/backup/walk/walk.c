@@ -2,7 +2,7 @@
  * The stack of directories being walked.
  *
  * Only the LIVE deepest have everything in memory and a descriptor.  What lies above is parked: names are read again
- * when it is its turn, and the directory is opened again by ".." (see dir_reopen()): so depth costs a frame, nothing
+ * when it is its turn, and the directory is opened again by ".." (see dir_wake()): so depth costs a frame, nothing
  * else.
  */
 #include <errno.h>
@@ -23,8 +23,7 @@ static void park(struct walker *w, struct frame *f)
 	/* A source's top stays open: from there all else can be found again. */
 	if (!f->dir || !f->dir->parent || f->parked)
 		return;
-	dir_ref(f->dir);
-	dir_release(f->dir);
+	dir_rest(f->dir);
 	f->parked = true;
 }
 
@@ -36,9 +35,8 @@ static void unpark(struct walker *w, const struct dir *below)
 
 	if (!f->parked || f->lost)
 		return;
-	err = dir_reopen(f->dir, below);
+	err = dir_wake(f->dir, below);
 	if (err == 0) {
-		dir_unref(f->dir);
 		f->parked = false;
 		return;
 	}

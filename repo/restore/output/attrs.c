@@ -259,6 +259,6 @@ void attrs_finish_dir(void *arg, struct outdir *d)
 
 	if (d->keep || rs->stop != 0)
 		return;
-	subject_init(&s, d->fd);
+	subject_init(&s, d->base.fd);
 	attrs_set(rs, &s, d->parent, &d->e, &now);
 }

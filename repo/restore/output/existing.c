@@ -49,7 +49,7 @@ static void refuse(struct restore *rs, const struct batch_item *i, int err, cons
 
 static enum fate remove_dir(struct restore *rs, const struct batch_item *i)
 {
-	if (rs->opts->dry_run || unlinkat(i->dir->fd, i->e.name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+	if (rs->opts->dry_run || unlinkat(i->dir->base.fd, i->e.name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return FATE_NEW;
 	if (errno == ENOTEMPTY || errno == EEXIST)
 		refuse(rs, i, 0, "a directory that is not empty is in its place");
@@ -64,7 +64,7 @@ enum fate existing_fate(struct restore *rs, const struct batch_item *i, bool loo
 
 	if (d->absent || (d->fresh && !look))
 		return FATE_NEW;
-	if (fstatat(d->fd, i->e.name, st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(d->base.fd, i->e.name, st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno == ENOENT)
 			return FATE_NEW;
 		refuse(rs, i, -errno, "cannot look at what is there");
@@ -79,7 +79,7 @@ enum fate existing_fate(struct restore *rs, const struct batch_item *i, bool loo
 		return FATE_LEAVE;
 	if (S_ISDIR(st->st_mode))
 		return remove_dir(rs, i);
-	return rs->opts->overwrite == RESTORE_IF_CHANGED && unchanged(d->fd, &i->e, st) ? FATE_KEEP : FATE_REPLACE;
+	return rs->opts->overwrite == RESTORE_IF_CHANGED && unchanged(d->base.fd, &i->e, st) ? FATE_KEEP : FATE_REPLACE;
 }
 
 static bool same_inode(const struct stat *a, const struct stat *b)
@@ -107,7 +107,7 @@ bool existing_keep(struct worker *w, const struct batch_item *i, const struct st
 	struct stat open;
 	bool keep;
 
-	if (subject_open(&s, i->dir->fd, i->e.name, i->e.type == ENTRY_REG) < 0)
+	if (subject_open(&s, i->dir->base.fd, i->e.name, i->e.type == ENTRY_REG) < 0)
 		return false;
 	keep = fstat(s.fd, &open) == 0 && same_inode(&open, st);
 	if (keep) {
@@ -124,5 +124,5 @@ bool existing_keep(struct worker *w, const struct batch_item *i, const struct st
 
 int existing_replace(const struct batch_item *i, const char *temp)
 {
-	return renameat(i->dir->fd, temp, i->dir->fd, i->e.name) < 0 ? -errno : 0;
+	return renameat(i->dir->base.fd, temp, i->dir->base.fd, i->e.name) < 0 ? -errno : 0;
 }

@@ -31,9 +31,9 @@ static int create(struct worker *w, const struct batch_item *i, const char *name
 	int rc;
 
 	if (e->type == ENTRY_LNK)
-		rc = symlinkat(e->target, i->dir->fd, name);
+		rc = symlinkat(e->target, i->dir->base.fd, name);
 	else
-		rc = mknodat(i->dir->fd, name, entry_ifmt(e->type) | mode, dev);
+		rc = mknodat(i->dir->base.fd, name, entry_ifmt(e->type) | mode, dev);
 	return rc < 0 ? -errno : 0;
 }
 
@@ -48,11 +48,11 @@ static bool is_new(const struct subject *s, const struct tree_entry *e)
 
 static int set_attrs(struct worker *w, const struct batch_item *i, const char *name, struct attrs_now *now)
 {
-	struct subject s = { .fd = -1, .dirfd = i->dir->fd, .name = name };
+	struct subject s = { .fd = -1, .dirfd = i->dir->base.fd, .name = name };
 	int rc = 0;
 
 	if (attrs_needed(&i->e, now)) {
-		rc = subject_open(&s, i->dir->fd, name, false);
+		rc = subject_open(&s, i->dir->base.fd, name, false);
 		if (rc == 0 && !is_new(&s, &i->e))
 			rc = -ESTALE;
 	}
@@ -110,7 +110,7 @@ bool node_restore(struct worker *w, const struct batch_item *i)
 		if (rc == 0 && (rc = existing_replace(i, temp)) < 0)
 			failed(w, i, rc, "cannot rename it to its name");
 		if (rc < 0)
-			unlinkat(i->dir->fd, temp, 0);
+			unlinkat(i->dir->base.fd, temp, 0);
 	}
 	if (rc == 0)
 		restore_done(w->rs, i->dir, i->e.name, i->e.name_len, i->e.type);

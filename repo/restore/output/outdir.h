@@ -1,9 +1,9 @@
 /*
  * Directories being restored: handles with a descriptor that the feeder, batches and links share by count.
  *
- * A directory is *pinned* by whoever needs its descriptor, which is closed when nobody does.  It has *shares*: of the
- * feeder while it is inside, of each batch with entries of it, of each directory in it that is not finished.  When the
- * last share ends it gets its final attributes: all that is in it has been made by then, and all below it is finished,
+ * They are handles of repo/util/dir.h, whose references are *shares* here: of the feeder while it is inside, of each
+ * batch with entries of it, of each directory in it that is not finished.  When the last share ends the directory gets
+ * its final attributes: all that is in it has been made by then, and all below it is finished,
  * so that no later work changes its mtime or is shut out by its mode.
  *
  *   new      known, not there yet (with includes a directory is made when the first thing in it is)
@@ -21,23 +21,19 @@
 #include <sys/types.h>
 
 #include "repo/tree/entry.h"
-#include "repo/util/buf.h"
+#include "repo/util/dir.h"
 
 struct outdir_pool;
 struct restore;
 
 struct outdir {
-	struct outdir_pool *pool;
-	struct outdir *parent;   /* NULL: the target */
+	struct dir base;         /* first */
+	struct outdir *parent;   /* ${base.parent}; NULL: the target */
 	struct tree_entry e;     /* name and attributes; its strings are the handle's own */
 	uint64_t number;         /* preorder number below what is restored */
-	dev_t dev;
-	ino_t ino;
 	uid_t uid;               /* as it is now */
 	gid_t gid;
 	mode_t mode;
-	int fd;                  /* -1: closed, or there is none */
-	unsigned pins, shares;
 	bool made;
 	bool fresh;    /* made just now: there is nothing in it but what we put there */
 	bool own;      /* what is made in it gets this process's user and group */

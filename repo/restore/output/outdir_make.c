@@ -53,7 +53,7 @@ static bool in_the_way(int err)
 /* The directory's descriptor; or -1 with the reason. */
 static int make_or_open(const struct restore *rs, struct outdir *d, struct reason *why)
 {
-	int dirfd = d->parent->fd, fd = -1;
+	int dirfd = d->parent->base.fd, fd = -1;
 	const char *name = d->e.name;
 
 	*why = (struct reason){ -EEXIST, "cannot make the directory" };
@@ -89,7 +89,7 @@ static int make_or_open(const struct restore *rs, struct outdir *d, struct reaso
 /* What is there already, in a dry run: -1 is fine if there is nothing that stays. */
 static int open_dry(const struct restore *rs, struct outdir *d, struct reason *why)
 {
-	int fd = d->parent->absent ? -1 : openat(d->parent->fd, d->e.name, DIR_FLAGS | O_NOFOLLOW);
+	int fd = d->parent->absent ? -1 : openat(d->parent->base.fd, d->e.name, DIR_FLAGS | O_NOFOLLOW);
 
 	*why = (struct reason){ 0, NULL };
 	d->fresh = fd < 0;
@@ -103,7 +103,7 @@ static void let_in(const struct restore *rs, struct outdir *d)
 {
 	if (rs->uid == 0 || d->uid != rs->uid || (d->mode & S_IRWXU) == S_IRWXU)
 		return;
-	if (fchmod(d->fd, (d->mode & 07777) | S_IRWXU) == 0)
+	if (fchmod(d->base.fd, (d->mode & 07777) | S_IRWXU) == 0)
 		d->mode |= S_IRWXU;
 }
 
@@ -122,8 +122,8 @@ static int take_over(const struct restore *rs, struct outdir *d, int fd)
 	outdir_set_made(d, fd);
 	if (fd < 0)
 		return 0;
-	d->dev = st.st_dev;
-	d->ino = st.st_ino;
+	d->base.dev = st.st_dev;
+	d->base.ino = st.st_ino;
 	d->uid = st.st_uid;
 	d->gid = st.st_gid;
 	d->mode = st.st_mode;

@@ -23,7 +23,7 @@ static int create(struct worker *w, const struct batch_item *i, struct outfile *
 	mode_t mode = attrs_begin(w->rs, i->dir, &i->e, &f->now);
 	bool temp = f->temp[0] != '\0';
 
-	f->fd = openat(i->dir->fd, temp ? f->temp : i->e.name, flags, mode);
+	f->fd = openat(i->dir->base.fd, temp ? f->temp : i->e.name, flags, mode);
 	if (f->fd < 0)
 		return -errno;
 	if (temp)
@@ -65,13 +65,13 @@ static void discard(const struct batch_item *i, struct outfile *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
-	unlinkat(i->dir->fd, f->temp[0] != '\0' ? f->temp : i->e.name, 0);
+	unlinkat(i->dir->base.fd, f->temp[0] != '\0' ? f->temp : i->e.name, 0);
 }
 
 /* Rename it to its name, which must be free if nothing may be replaced: then -EEXIST if it is not. */
 static int give_name(struct worker *w, const struct batch_item *i, struct outfile *f)
 {
-	int dirfd = i->dir->fd, rc;
+	int dirfd = i->dir->base.fd, rc;
 
 	if (f->temp[0] == '\0')
 		return 0;

@@ -63,7 +63,7 @@ static void first_close(struct first *f)
 {
 	if (f->top == NULL)
 		return;
-	if (f->fd >= 0 && f->fd != f->top->fd)
+	if (f->fd >= 0 && f->fd != f->top->base.fd)
 		close(f->fd);
 	outdir_release(f->top);
 }
@@ -80,13 +80,13 @@ static int first_open(struct worker *w, struct outdir *from, uint64_t number, st
 		f->fd = -1;
 		return -ESTALE;
 	}
-	f->fd = f->top->fd;
+	f->fd = f->top->base.fd;
 	dir = f->top->e.child;
 	pos = number - f->top->number - 1;
 	while ((rc = step(w->rs->repo->tree, &dir, &pos, f->name)) == 0) {
 		sub = openat(f->fd, f->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		rc = sub < 0 ? -errno : 0;
-		if (f->fd != f->top->fd)
+		if (f->fd != f->top->base.fd)
 			close(f->fd);
 		f->fd = sub;
 		if (rc < 0)
@@ -98,7 +98,7 @@ static int first_open(struct worker *w, struct outdir *from, uint64_t number, st
 /* Link it to ${name} in the entry's directory. */
 static int make(const struct first *f, const struct batch_item *i, const char *name)
 {
-	return linkat(f->fd, f->name, i->dir->fd, name, 0) < 0 ? -errno : 0;
+	return linkat(f->fd, f->name, i->dir->base.fd, name, 0) < 0 ? -errno : 0;
 }
 
 /*
@@ -116,7 +116,7 @@ static int replace(const struct first *f, const struct batch_item *i)
 		return rc;
 	rc = existing_replace(i, temp);
 	if (rc < 0)
-		unlinkat(i->dir->fd, temp, 0);
+		unlinkat(i->dir->base.fd, temp, 0);
 	return rc;
 }
 
