@@ -30,7 +30,7 @@ struct backup_options {
 	const char *const *tags;
 	size_t ntags;
 	int64_t time_ns;            /* of the snapshot; 0: now */
-	/* NULL: nothing; by paths in the snapshot, and those with '/' in front by absolute ones at the source as well */
+	/* By paths in the snapshot; patterns with '/' in front also by absolute ones at the source.  NULL: nothing. */
 	const struct match_list *exclude;
 	bool exclude_caches;        /* contents of directories with a valid CACHEDIR.TAG */
 	bool exclude_nodump;        /* files with the nodump flag (chattr +d) */

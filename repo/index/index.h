@@ -63,7 +63,8 @@ int index_refresh(struct index *x);
  * index_lookup(x, id, out):
  * Place of an object; ${out->pack} is this index's number for the pack (index_pack()).  It stays good as long as the
  * index is open, whatever is refreshed, loaded anew or replaced meanwhile, and never passes to another pack: who has
- * kept it for later reads that pack or none (-ENOENT, where a lost environment could not be copied).  Return 0; -ENOENT if no loaded run has it; -EIO if the environment fails (logged) or could not take all runs.
+ * kept it for later reads that pack or none (-ENOENT, where a lost environment could not be copied).  Return 0; -ENOENT
+ * if no loaded run has it; -EIO if the environment fails (logged) or could not take all runs.
  */
 int index_lookup(struct index *x, const struct id *id, struct place *out);
 

@@ -68,7 +68,8 @@ int catalog_matches(const struct catalog *c, size_t i, const struct snapshot_fil
  * Find the snapshot meant by ${text}: an id prefix (unique, 4 digits or more), "latest", "latest~N", or a time in any
  * form of when_parse() (the newest at or before it), among those that match.  Return 0; -ENOENT if there is none;
  * -ENOTUNIQ if a prefix is ambiguous; -EINVAL if ${text} is none of these forms; -ERANGE if it is a time that
- * when_parse() does not reach; others as above, if it cannot be told because a manifest cannot be read.  Not logged, but for such manifests.
+ * when_parse() does not reach; others as above, if it cannot be told because a manifest cannot be read.  Not logged,
+ * but for such manifests.
  */
 int catalog_resolve(const struct catalog *c, const char *text, const struct snapshot_filter *filter, bool utc,
     size_t *i);

@@ -53,7 +53,7 @@ struct dir {
  */
 void dir_init(struct dir *d, struct dir_pool *p, struct dir *parent, const char *name, size_t len);
 
-/* Pin it once with the descriptor ${fd}, which it takes over; -1: it has none.  ${d->dev}, ${d->ino} are the caller's. */
+/* Pin it once, with the descriptor ${fd} (taken over) or, -1, without.  ${d->dev} and ${d->ino} are the caller's. */
 void dir_set_open(struct dir *d, int fd);
 
 /**

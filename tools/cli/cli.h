@@ -102,8 +102,8 @@ int cli_snapshot(struct cli *c, struct repo *r, const struct catalog *cat, const
     const struct snapshot_filter *f, struct manifest *out, struct id *id);
 
 /*
- * Print a path or name to stdout: quoted (quote_name()) on a terminal, else, and with ${c->null}, as it is.  And the end
- * of the line it is on, which is a NUL with ${c->null}.
+ * Print a path or name to stdout: quoted (quote_name()) on a terminal, else, and with ${c->null}, as it is.
+ * cli_end_name() ends the line that it is on, with a NUL if ${c->null}.
  */
 void cli_print_name(const struct cli *c, const char *name, size_t len);
 void cli_end_name(const struct cli *c);

@@ -11,7 +11,8 @@ static void print_options(const struct cli_option *o, FILE *f)
 
 	for (; o != NULL && o->name != NULL; o++) {
 		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ',
-		    o->letter ? ", " : "  ", o->name, o->value && *o->value != '[' ? " " : "", o->value ? o->value : "");
+		    o->letter ? ", " : "  ", o->name, o->value && *o->value != '[' ? " " : "",
+		    o->value ? o->value : "");
 		fprintf(f, "  %-32s %s\n", left, o->help);
 	}
 }
