@@ -140,6 +140,14 @@ for d in sorted(os.listdir(top), reverse=True):
 P
 at_most read $files
 at_most pushed_files 0
+python3 - "$mnt/latest/big" "$src/big" <<'P'
+import os, sys
+a, b = (os.open(p, os.O_RDONLY) for p in sys.argv[1:])
+size = os.fstat(b).st_size
+for back in range(1 << 17, size, 1 << 17):
+    assert os.pread(a, 1 << 17, size - back) == os.pread(b, 1 << 17, size - back), back
+P
+at_most prefetched_parts 0
 ok "backwards"
 umount_varve "$mnt"
 

@@ -118,7 +118,7 @@ static void plan_parts(struct ahead *a, struct file *f, struct ahead_plan *plan)
 
 static void read_part(struct ahead *a, uint64_t node, uint64_t off, uint32_t len, struct ahead_plan *plan)
 {
-	/* The kernel's reads ahead do not come in strict order. */
+	/* The kernel's reads ahead do not come in strict order: one that is late tells nothing. */
 	uint64_t end = off + len, slack = 2ull * len;
 	bool found;
 	struct file *f;
@@ -126,10 +126,11 @@ static void read_part(struct ahead *a, uint64_t node, uint64_t off, uint32_t len
 	if (off == 0 && len < LARGE_READ)
 		return;
 	f = file_of(a, node, &found);
-	if (!found || off > f->next + slack || end + slack < f->next)
-		*f = (struct file){ .node = node, .next = end, .ahead = end };
-	else if (end > f->next)
-		f->next = end;
+	if (found && end <= f->next && end + slack >= f->next)
+		return;
+	if (!found || off > f->next + slack || end <= f->next)
+		*f = (struct file){ .node = node, .ahead = end };
+	f->next = end;
 	f->used = ++a->clock;
 	if (++f->run > IN_ORDER)
 		plan_parts(a, f, plan);
