@@ -18,10 +18,12 @@ import sys
 import tempfile
 
 import report
-from cases import CASES
+from cases import CASES as MAIN_CASES
+from cases_load import CASES as LOAD_CASES
 from measure import Failed, Runner, describe_machine, drop_caches, may_drop_caches
 from programs import Borg, Restic, Varve
 
+CASES = MAIN_CASES + LOAD_CASES
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -33,6 +35,7 @@ class Bench:
         self.work = work
         self.runner = Runner(os.path.join(work, "log"))
         self.counts = {}
+        self.requests = {}  # by case: what the last mount counted
         self.bound = []
 
     # --- The data ---
@@ -88,6 +91,14 @@ class Bench:
 
     def warm(self, source):
         self.runner.shell("tar -cf - . | cat >/dev/null", cwd=source)
+
+    def subtrees(self):
+        """Four large directories: in a kernel's source, elsewhere the first ones."""
+        known = ["arch", "drivers/gpu", "drivers/net", "sound"]
+        if all(os.path.isdir(os.path.join(self.data["tree"], d)) for d in known):
+            return known
+        found = sorted(e.name for e in os.scandir(self.data["tree"]) if e.is_dir(follow_symlinks=False))
+        return found[:4]
 
     def subtree(self):
         """A tenth of the tree or so: in a kernel's source the network drivers, elsewhere the first directory."""
@@ -263,7 +274,10 @@ def run_pass(bench, cases, programs, native, number, runs, results):
         program.have = set()
     for case in cases:
         for program in order:
+            program.counters = {}
             measure_one(bench, case, program.name, lambda p=program: case.measure(bench, p), results, label)
+            if program.counters:
+                bench.requests[case.name] = program.counters
         if native and case.native:
             measure_one(bench, case, "native", lambda: case.native(bench), results, label)
 
@@ -305,7 +319,7 @@ def main():
     if not results:
         return 130
     columns = [p.name for p in programs] + ([] if options.no_native else ["native"])
-    table = report.Table(cases, columns, medians(results), results, versions, machine, facts)
+    table = report.Table(cases, columns, medians(results), results, versions, machine, facts, bench.requests)
     out = options.out or os.path.join(options.build, "bench")
     table.write(out)
     print(table.text(), end="")

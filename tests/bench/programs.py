@@ -24,6 +24,7 @@ class Program:
         self.have = set()  # what was backed up into this repository: "tree", "next", "big"
         self.backup_peak = 0
         self.mount_peak = 0
+        self.counters = {}  # of the last mount, if the program counts
         self.daemon = None
 
     def env(self):
@@ -77,6 +78,8 @@ class Program:
             return
         pids = processes_with(self.mountpoint)
         self.mount_peak = max(self.mount_peak, peak_memory(pids))
+        if os.path.ismount(self.mountpoint):
+            self.counters = self.read_counters()
         while os.path.ismount(self.mountpoint):
             for argv in (["fusermount3", "-u", self.mountpoint], ["umount", "-l", self.mountpoint]):
                 if subprocess.run(argv, stderr=subprocess.DEVNULL, check=False).returncode == 0:
@@ -100,6 +103,10 @@ class Program:
             stderr=self.runner.log,
             start_new_session=True,
         )
+
+    def read_counters(self):
+        """What the mount has been asked and what it asked of the store."""
+        return {}
 
     def version(self):
         raise NotImplementedError
@@ -132,6 +139,7 @@ class Varve(Program):
         super().__init__(runner, work)
         self.program = os.path.join(build, "varve")
         self.build = build
+        self.threads = 0  # of backups; 0: as varve finds right
 
     def env(self):
         env = super().env()
@@ -148,7 +156,8 @@ class Varve(Program):
         self.run([self.program, "init"])
 
     def backup_command(self, what, source):
-        return self.run([self.program, "backup", "-q", "--tag", what, "."], cwd=source)
+        threads = ["--threads", str(self.threads)] if self.threads else []
+        return self.run([self.program, "backup", "-q"] + threads + ["--tag", what, "."], cwd=source)
 
     def mount_command(self, what):
         self.run([self.program, "mount", self.mountpoint])
@@ -156,6 +165,13 @@ class Varve(Program):
     def find_mounted(self, what):
         tag = os.path.join(self.mountpoint, "tags", what)
         return os.path.join(tag, sorted(os.listdir(tag))[-1])
+
+    def read_counters(self):
+        try:
+            text = os.getxattr(self.mountpoint, "user.varve.requests").decode()
+        except OSError:
+            return {}
+        return {name: int(count) for name, count in (line.split() for line in text.splitlines())}
 
     def restore(self, what, target):
         return self.run([self.program, "restore", "-q", "--tag", what, "latest", "--target", target])

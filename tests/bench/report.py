@@ -17,7 +17,7 @@ def format_value(value):
 
 
 class Table:
-    def __init__(self, cases, columns, medians, runs, versions, machine, facts):
+    def __init__(self, cases, columns, medians, runs, versions, machine, facts, requests):
         self.cases = [c for c in cases if c.name in medians]
         self.columns = columns
         self.medians = medians
@@ -25,6 +25,7 @@ class Table:
         self.versions = versions
         self.machine = machine
         self.facts = facts
+        self.requests = requests
 
     def value(self, case, column):
         return self.medians[case.name].get(column)
@@ -103,7 +104,20 @@ class Table:
         if "varve" in self.columns:
             behind = [case.name for case in self.cases if self.behind(case)]
             lines.append("not ahead of every peer in: " + ", ".join(behind) if behind else "ahead of every peer in every row")
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines + self.request_lines()) + "\n"
+
+    def request_lines(self):
+        """What each mount was asked by the kernel, and asked of the store; kinds that never occur are left out."""
+        rows = [(case.name, self.requests[case.name]) for case in self.cases if case.name in self.requests]
+        kinds = [k for k in (rows[0][1] if rows else {}) if any(counts.get(k) for _, counts in rows)]
+        if not rows:
+            return []
+        width = max(len(name) for name, _ in rows)
+        lines = ["", "requests and store reads of varve's mount, from mounting to unmounting:"]
+        lines.append("  ".join(["case".ljust(width)] + kinds))
+        for name, counts in rows:
+            lines.append("  ".join([name.ljust(width)] + [str(counts.get(k, 0)).rjust(len(k)) for k in kinds]))
+        return lines
 
     # --- JSON ---
 
@@ -122,6 +136,7 @@ class Table:
                     "ratio": {c: self.ratio(case, c) for c in self.columns if c != "varve"},
                     "behind": self.behind(case),
                     "missed": self.missed_goals(case),
+                    "requests": self.requests.get(case.name, {}),
                 }
                 for case in self.cases
             ],

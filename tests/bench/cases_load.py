@@ -1,0 +1,163 @@
+"""More rows: readers that are many or go backwards, mounts that are many, one processor.  Peers are not asked."""
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+
+from cases import Case, backup_warm, native_zstd_warm, tar_bytes
+from measure import Failed, drop_caches, processes_with
+
+MOUNTS = 8
+BACKWARDS = 512 << 20
+BLOCK = 128 << 10
+
+
+def only_varve(measure):
+    def wrapped(bench, program):
+        return measure(bench, program) if program.name == "varve" else None
+
+    return wrapped
+
+
+# --- Eight readers at once, of two snapshots ---
+
+
+def read_at_once(bench, places):
+    """Seconds until a tar of each directory has ended."""
+    failed = []
+
+    def one(place):
+        argv = ["bash", "-o", "pipefail", "-c", "tar -cf - . | cat >/dev/null"]
+        if subprocess.run(argv, cwd=place, stderr=bench.runner.log, check=False).returncode != 0:
+            failed.append(place)
+
+    threads = [threading.Thread(target=one, args=(place,)) for place in places]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise Failed(f"tar failed in {', '.join(failed)}")
+    return time.monotonic() - start
+
+
+def readers(bench, program):
+    bench.ensure(program, "next")
+    with bench.mounted(program, "tree") as path:
+        tops = [path, program.find_mounted("next")]
+        return read_at_once(bench, [os.path.join(top, d) for top in tops for d in bench.subtrees()])
+
+
+def native_readers(bench):
+    drop_caches()
+    return read_at_once(bench, [os.path.join(bench.data[what], d) for what in ("tree", "next") for d in bench.subtrees()])
+
+
+# --- Backwards ---
+
+
+def backwards_of(bench, path):
+    """MB/s of the last part of the big file, from its end."""
+    name = os.path.join(path, os.listdir(path)[0])
+    fd = os.open(name, os.O_RDONLY)
+    size = os.fstat(fd).st_size
+    todo = min(BACKWARDS, size) // BLOCK * BLOCK
+    start = time.monotonic()
+    for back in range(BLOCK, todo + 1, BLOCK):
+        if len(os.pread(fd, BLOCK, size - back)) != BLOCK:
+            raise Failed("a short read")
+    seconds = time.monotonic() - start
+    os.close(fd)
+    return todo / 1e6 / seconds
+
+
+def backwards(bench, program):
+    with bench.mounted(program, "big") as path:
+        return backwards_of(bench, path)
+
+
+def native_backwards(bench):
+    with bench.source("big") as source:
+        drop_caches()
+        return backwards_of(bench, source)
+
+
+# --- Many mounts ---
+
+
+def resident(pids):
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as f:
+            total += int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return total
+
+
+def mounts(bench, program):
+    """MB that all daemons have after a find of a subtree in each."""
+    bench.ensure(program, "tree")
+    places = [os.path.join(bench.work, f"mnt-{i}") for i in range(MOUNTS)]
+    try:
+        for place in places:
+            os.mkdir(place)
+            program.run([program.program, "mount", place])
+            tag = os.path.join(place, "tags", "tree")
+            top = os.path.join(tag, sorted(os.listdir(tag))[-1], bench.subtree())
+            bench.runner.shell("find . -printf '%s\\n' >/dev/null", cwd=top)
+        return sum(resident(processes_with(place)) for place in places) / 1e6
+    finally:
+        for place in places:
+            subprocess.run(["umount", place], stderr=subprocess.DEVNULL, check=False)
+            shutil.rmtree(place, ignore_errors=True)
+
+
+# --- One processor ---
+
+
+def on_one(measure):
+    """The case with everything on one processor, daemons included."""
+
+    def wrapped(bench, program=None):
+        everywhere = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(everywhere)})
+        try:
+            return measure(bench, program) if program else measure(bench)
+        finally:
+            os.sched_setaffinity(0, everywhere)
+
+    return wrapped
+
+
+def tar_cold_one(bench, program):
+    with bench.mounted(program, "tree") as path:
+        return tar_bytes(bench, path)
+
+
+def native_tar_one(bench):
+    with bench.source("tree") as source:
+        drop_caches()
+        return tar_bytes(bench, source)
+
+
+def backup_threads(bench, program):
+    """As on a machine with 16 processors."""
+    program.threads = 16
+    try:
+        return backup_warm(bench, program)
+    finally:
+        program.threads = 0
+
+
+CASES = [
+    Case("readers", "8 tars at once, of 2 snapshots, cold", "s", only_varve(readers), native_readers),
+    Case("backwards", "the big file backwards, cold", "MB/s", only_varve(backwards), native_backwards),
+    Case("mounts", f"memory of {MOUNTS} mounts after a find in each", "MB", only_varve(mounts)),
+    Case("one-backup", "backup of the tree, warm, 1 processor", "s", only_varve(on_one(backup_warm)),
+         on_one(native_zstd_warm)),
+    Case("one-tar", "tar of the mounted tree, cold, 1 processor", "s", only_varve(on_one(tar_cold_one)),
+         on_one(native_tar_one)),
+    Case("sixteen", "backup of the tree, warm, 16 threads", "s", only_varve(backup_threads), native_zstd_warm),
+]
