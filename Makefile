@@ -224,7 +224,7 @@ bench: ## compare with restic and borg on the same data
 	+@$(AGAIN) all
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
 
-bench-scale: all ## the same questions for millions of files and chunks
+bench-scale: all $(BUILD)/tests/tools/mkmany $(BUILD)/tests/tools/scale ## how costs grow: millions of files, chunks, snapshots
 	@BUILD='$(abspath $(BUILD))' tests/bench/scale.sh
 
 demo: ## see it work: back up, change, back up, mount, copy out (installs what is missing)

@@ -1,0 +1,312 @@
+/*
+ * Makes repositories large without having the data, and measures what only the library can be asked, for
+ * tests/bench/scale.py.
+ *
+ *   scale snapshots COUNT      publish so many snapshots, each a minute after the newest, with its contents
+ *   scale runs COUNT           index runs of COUNT objects, as a backup would put them
+ *   scale load                 bring the local index up to date
+ *   scale lookups COUNT READS  look READS of the COUNT objects up, in no order
+ *
+ * Repository and secret come from the environment, as for varve.  What is measured goes to stdout, a "name value" a
+ * line.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "repo/access.h"
+#include "repo/repo.h"
+#include "repo/util/le.h"
+#include "tests/tools/lib/tool.h"
+
+#define RUN_OBJECTS (128u * 1024) /* as repo/object/writer.c has it */
+#define PACK_OBJECTS 64           /* 32 MiB in chunks of 512 KiB */
+#define PUTTERS 16                /* threads that publish: most of it is waiting for the disk */
+#define MINUTE_NS (60 * INT64_C(1000000000))
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void write_log(void *arg, enum log_level level, const char *message)
+{
+	(void)arg;
+	(void)level;
+	fprintf(stderr, "scale: %s\n", message);
+}
+
+static const struct log *log_of(void)
+{
+	static const struct log log = { write_log, NULL, LOG_LEVEL_WARNING };
+
+	return &log;
+}
+
+static struct repo *open_repo(void)
+{
+	struct access access = { .no_prompt = true, .log = log_of() };
+	struct repo_options ro = { .credentials = access_credentials, .arg = &access, .log = log_of() };
+	char *cache_dir = access_cache_dir(&access);
+	struct repo *repo;
+
+	ro.url = access_url(&access);
+	ro.cache_dir = cache_dir;
+	if (!ro.url || repo_open(&ro, &repo) < 0)
+		die("no repository");
+	access_destroy(&access);
+	free(cache_dir);
+	return repo;
+}
+
+/* --- Memory ------------------------------------------------------------------------------------------------------- */
+
+/* Anonymous memory, in kB: without what of the index's file is mapped, which the system takes back as it likes. */
+static long anonymous_kb(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	long kb = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, "RssAnon:", 8) == 0)
+			kb = strtol(line + 8, NULL, 10);
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+struct watch {
+	pthread_t thread;
+	atomic_bool stop;
+	long peak_kb;
+};
+
+static void *watch_memory(void *arg)
+{
+	struct watch *w = arg;
+	long kb;
+
+	while (!w->stop) {
+		kb = anonymous_kb();
+		w->peak_kb = kb > w->peak_kb ? kb : w->peak_kb;
+		usleep(20000);
+	}
+	return NULL;
+}
+
+static void watch_begin(struct watch *w)
+{
+	*w = (struct watch){ .peak_kb = anonymous_kb() };
+	if (pthread_create(&w->thread, NULL, watch_memory, w) != 0)
+		die("no thread");
+}
+
+static void watch_end(struct watch *w)
+{
+	struct rusage u;
+
+	w->stop = true;
+	pthread_join(w->thread, NULL);
+	getrusage(RUSAGE_SELF, &u);
+	printf("anon_peak_kb %ld\nresident_peak_kb %ld\n", w->peak_kb, u.ru_maxrss);
+}
+
+/* --- Snapshots ---------------------------------------------------------------------------------------------------- */
+
+struct publish {
+	struct repo *repo;
+	struct id base;      /* the snapshot that is repeated */
+	uint64_t count;
+	_Atomic uint64_t next;
+};
+
+static void *publish_some(void *arg)
+{
+	struct publish *p = arg;
+	struct catalog_options co = repo_catalog_options(p->repo);
+	char name[SNAPSHOT_NAME_SIZE];
+	struct buf object = BUF_INIT;
+	struct manifest m;
+	struct id id;
+	uint64_t i;
+	int64_t base;
+
+	if (catalog_read_manifest(&co, &p->base, &m) != 0)
+		die("the newest snapshot cannot be read");
+	base = m.time_ns;
+	while ((i = p->next++) < p->count) {
+		m.time_ns = base + (int64_t)(i + 1) * MINUTE_NS;
+		buf_clear(&object);
+		if (manifest_seal(&m, p->repo->secrets, p->repo->metadata, &object, &id) != 0 ||
+		    store_put(p->repo->store, snapshot_object_name(&id, name), object.data, object.len, 0) != 0)
+			die("cannot publish");
+	}
+	manifest_destroy(&m);
+	buf_free(&object);
+	return NULL;
+}
+
+static void make_snapshots(struct repo *repo, uint64_t count)
+{
+	struct publish p = { .repo = repo, .count = count };
+	pthread_t thread[PUTTERS];
+	struct catalog *c;
+
+	if (repo_catalog(repo, &c) != 0 || catalog_count(c) == 0)
+		die("no snapshot to repeat");
+	p.base = catalog_at(c, catalog_count(c) - 1)->id;
+	catalog_free(c);
+	for (unsigned i = 0; i < PUTTERS; i++)
+		if (pthread_create(&thread[i], NULL, publish_some, &p) != 0)
+			die("no thread");
+	for (unsigned i = 0; i < PUTTERS; i++)
+		pthread_join(thread[i], NULL);
+}
+
+/* --- Index -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * The ${n}-th of ${count} ids, in ascending order: the first 8 bytes say which, the rest is noise.  Deduplicating ids
+ * are spread like that, as they are hashes.
+ */
+static void make_id(uint64_t n, uint64_t count, struct id *out)
+{
+	uint64_t step = UINT64_MAX / count, first;
+	struct rng rng;
+
+	rng_init(&rng, n);
+	rng_fill(&rng, out->b, sizeof(out->b));
+	first = n * step + rng_below(&rng, step);
+	for (unsigned i = 0; i < 8; i++)
+		out->b[i] = (uint8_t)(first >> (56 - 8 * i));
+}
+
+/* A chunk of two segments, at some place in its pack. */
+static void make_place(uint64_t n, uint32_t npacks, uint32_t segment_size, struct place *out)
+{
+	struct rng rng;
+
+	rng_init(&rng, ~n);
+	*out = (struct place){ .pack = (uint32_t)rng_below(&rng, npacks), .nown = 2 };
+	out->offset = PACK_HEADER_LEN + (uint32_t)rng_below(&rng, 32u << 20);
+	out->len = segment_size + 1 + (uint32_t)rng_below(&rng, segment_size - 1);
+	out->box[0] = 18 + (uint32_t)rng_below(&rng, segment_size);
+	out->box[1] = 18 + (uint32_t)rng_below(&rng, out->len - segment_size);
+}
+
+static int add_packs(struct run_writer *w, uint64_t first, uint32_t npacks)
+{
+	struct pack_info info = { .kind = PACK_DATA, .size = 32u << 20 };
+	struct rng rng;
+	uint32_t number;
+	int rc = 0;
+
+	rng_init(&rng, first);
+	for (uint32_t i = 0; i < npacks && rc == 0; i++) {
+		rng_fill(&rng, info.id.b, sizeof(info.id.b));
+		rng_fill(&rng, info.wrapped, sizeof(info.wrapped));
+		rc = run_add_pack(w, &info, &number);
+	}
+	return rc;
+}
+
+/* Run ${r} of ${nruns}: every ${nruns}-th of the objects. */
+static void make_run(struct repo *repo, uint64_t r, uint64_t nruns, uint64_t count)
+{
+	uint32_t npacks = (uint32_t)((count / nruns + PACK_OBJECTS) / PACK_OBJECTS);
+	struct run_writer *w;
+	struct place place;
+	struct id id;
+	int rc;
+
+	rc = run_begin(repo->store, repo->metadata, &w);
+	if (rc < 0)
+		die("cannot begin a run");
+	rc = add_packs(w, r, npacks);
+	for (uint64_t n = r; n < count && rc == 0; n += nruns) {
+		make_id(n, count, &id);
+		make_place(n, npacks, repo->config.segment_size, &place);
+		rc = run_add(w, &id, &place);
+	}
+	if (rc < 0 || run_commit(w, &id) < 0)
+		die("cannot write a run");
+}
+
+static void make_runs(struct repo *repo, uint64_t count)
+{
+	uint64_t nruns = (count + RUN_OBJECTS - 1) / RUN_OBJECTS;
+
+	for (uint64_t r = 0; r < nruns; r++)
+		make_run(repo, r, nruns, count);
+}
+
+static void load(struct repo *repo)
+{
+	struct index_stats s;
+	double start = now(), seconds;
+
+	if (index_refresh(repo->index) != 0)
+		die("cannot load the index");
+	seconds = now() - start;
+	if (index_stats(repo->index, &s) != 0)
+		die("cannot ask the index");
+	printf("seconds %.3f\nobjects %llu\nruns %llu\ndisk_bytes %llu\n", seconds, (unsigned long long)s.objects,
+	    (unsigned long long)s.runs, (unsigned long long)s.disk_bytes);
+}
+
+static void look_up(struct repo *repo, uint64_t count, uint64_t reads)
+{
+	double start = now();
+	struct place place;
+	struct rng rng;
+	struct id id;
+
+	rng_init(&rng, (uint64_t)getpid());
+	for (uint64_t i = 0; i < reads; i++) {
+		make_id(rng_below(&rng, count), count, &id);
+		if (index_lookup(repo->index, &id, &place) != 0)
+			die("an object is not there");
+	}
+	printf("seconds %.6f\n", now() - start);
+}
+
+/* --- Commands ----------------------------------------------------------------------------------------------------- */
+
+static bool run_command(struct repo *repo, int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[0], "snapshots") == 0)
+		make_snapshots(repo, parse_size("COUNT", argv[1]));
+	else if (argc == 2 && strcmp(argv[0], "runs") == 0)
+		make_runs(repo, parse_size("COUNT", argv[1]));
+	else if (argc == 1 && strcmp(argv[0], "load") == 0)
+		load(repo);
+	else if (argc == 3 && strcmp(argv[0], "lookups") == 0)
+		look_up(repo, parse_size("COUNT", argv[1]), parse_size("READS", argv[2]));
+	else
+		return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct repo *repo = open_repo();
+	struct watch watch;
+	bool known;
+
+	watch_begin(&watch);
+	known = run_command(repo, argc - 1, argv + 1);
+	watch_end(&watch);
+	repo_close(repo);
+	if (!known)
+		fputs("usage: scale snapshots COUNT | runs COUNT | load | lookups COUNT READS\n", stderr);
+	return known ? 0 : 2;
+}
