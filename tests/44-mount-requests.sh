@@ -129,7 +129,10 @@ at_most prefetched_parts 0
 at_most pushed_files 0
 at_most segments_opened 230
 ok "at random"
+umount_varve "$mnt"
 
+# Backwards, too; on a mount of which nothing is cached, as what is would cut reads into ascending pieces.
+mount_varve "$mnt"
 mark
 python3 - "$mnt/latest/tree" <<'P'
 import os, sys
