@@ -38,7 +38,7 @@ expect_status 0 "$VARVE" backup --exclude '*.log' .
 expect_equal "a name" "$(ls_all)" "a a/b a/one c c/three "
 expect_status 0 "$VARVE" backup -e /a/b .
 expect_equal "a path" "$(ls_all)" "a a/one c c/three "
-printf '# comment\n*\n!a\n!one\n' >"$WORK/patterns"
+printf '# comment\n*\n!a\n!one\n/not/here\n' >"$WORK/patterns"
 expect_status 0 "$VARVE" backup --exclude-from "$WORK/patterns" .
 expect_equal "taken back" "$(ls_all)" "a a/one "
 expect_no_match 'matched nothing' "$WORK/err"

@@ -160,8 +160,8 @@ int match_add(struct match_list *m, const char *pattern)
 int match_add_file(struct match_list *m, const char *path)
 {
 	FILE *f = fopen(path, "re");
+	size_t cap = 0, first = m->n;
 	char *line = NULL;
-	size_t cap = 0;
 	ssize_t len;
 	int rc = 0;
 
@@ -175,6 +175,9 @@ int match_add_file(struct match_list *m, const char *path)
 	}
 	if (rc == 0 && ferror(f))
 		rc = -EIO;
+	/* Such files are shared by machines; who has not what one of them names is not told each night. */
+	for (size_t i = first; i < m->n; i++)
+		atomic_store_explicit(m->patterns[i].used, true, memory_order_relaxed);
 	free(line);
 	fclose(f);
 	return rc;

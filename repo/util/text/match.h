@@ -45,7 +45,7 @@ bool match_anchored(const struct match_list *m);
 /**
  * match_unused(m, i):
  * The next pattern from number ${*i} on that has not matched anything yet, as it was written; NULL behind the last.
- * ${*i} is then behind it.  Borrowed as long as the list.
+ * Those of files (match_add_file()) are never told.  ${*i} is then behind it.  Borrowed as long as the list.
  */
 const char *match_unused(const struct match_list *m, size_t *i);
 
