@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/crypt/blake2b_lanes.h"
 #include "repo/util/le.h"
 
+_Static_assert(HASH_BLOCK == LANES_BLOCK, "block of BLAKE2b");
 _Static_assert(sizeof(struct hasher) >= sizeof(crypto_generichash_state), "struct hasher holds libsodium's state");
 _Static_assert(_Alignof(struct hasher) >= _Alignof(crypto_generichash_state), "and is aligned for it");
 _Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == sizeof(struct aead_key), "key size");
@@ -114,6 +116,46 @@ void crypt_object_id(const struct hash_key *key, const void *data, size_t len, s
 	crypto_generichash(out->b, sizeof(out->b), data, len, key->b, sizeof(key->b));
 }
 
+/* At most LANES_MESSAGES_MAX of them.  ${keyed}: the state after the key. */
+static void ids_in_lanes(enum lanes lanes, const struct lanes_message *keyed, const struct hash_job *jobs, size_t n)
+{
+	struct lanes_message m[LANES_MESSAGES_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		m[i] = *keyed;
+		m[i].data = jobs[i].data;
+		m[i].len = jobs[i].len;
+	}
+	lanes_run(lanes, m, n);
+	for (size_t i = 0; i < n; i++)
+		lanes_end(&m[i], jobs[i].out->b);
+}
+
+void crypt_object_ids(const struct hash_key *key, const struct hash_job *jobs, size_t n)
+{
+	struct lanes_message keyed = { .last = true };
+	enum lanes lanes = lanes_best();
+	size_t take;
+
+	if (lanes == LANES_NONE || n == 1) {
+		for (size_t i = 0; i < n; i++)
+			crypt_object_id(key, jobs[i].data, jobs[i].len, jobs[i].out);
+		return;
+	}
+	lanes_begin_keyed(&keyed, key->b);
+	for (; n > 0; jobs += take, n -= take) {
+		/* Empty ones, which there hardly are, end with the key's block. */
+		for (take = 0; take < n && take < LANES_MESSAGES_MAX && jobs[take].len > 0; take++)
+			;
+		ids_in_lanes(lanes, &keyed, jobs, take);
+		if (take < n && jobs[take].len == 0) {
+			crypt_object_id(key, NULL, 0, jobs[take].out);
+			take++;
+		}
+	}
+	crypt_wipe(&keyed, sizeof(keyed));
+}
+
 static crypto_generichash_state *hasher_state(struct hasher *h)
 {
 	return (crypto_generichash_state *)(void *)h;
@@ -137,6 +179,49 @@ void hasher_final(struct hasher *h, struct id *out)
 void crypt_hash(const void *data, size_t len, struct id *out)
 {
 	crypto_generichash(out->b, sizeof(out->b), data, len, NULL, 0);
+}
+
+void hash_stream_init(struct hash_stream *s)
+{
+	struct lanes_message m;
+
+	lanes_begin(&m);
+	memcpy(s->h, m.h, sizeof(s->h));
+	s->len = m.t;
+}
+
+static void streams_in_lanes(const struct hash_piece *pieces, size_t n)
+{
+	struct lanes_message m[LANES_MESSAGES_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		memcpy(m[i].h, pieces[i].stream->h, sizeof(m[i].h));
+		m[i].t = pieces[i].stream->len;
+		m[i].data = pieces[i].data;
+		m[i].len = pieces[i].len;
+		m[i].last = pieces[i].last;
+	}
+	lanes_run(lanes_best(), m, n);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(pieces[i].stream->h, m[i].h, sizeof(m[i].h));
+		pieces[i].stream->len = m[i].t;
+	}
+}
+
+void hash_streams_update(const struct hash_piece *pieces, size_t n)
+{
+	size_t take;
+
+	for (; n > 0; pieces += take, n -= take) {
+		take = n < LANES_MESSAGES_MAX ? n : LANES_MESSAGES_MAX;
+		streams_in_lanes(pieces, take);
+	}
+}
+
+void hash_stream_final(const struct hash_stream *s, struct id *out)
+{
+	for (unsigned i = 0; i < ID_LEN / 8; i++)
+		le64enc(out->b + 8 * i, s->h[i]);
 }
 
 void crypt_derive(const uint8_t secret[32], const char *purpose, uint8_t out[32])

@@ -67,11 +67,49 @@ void crypt_secret_free(void *p);
 /* Keyed BLAKE2b-256 (RFC 7693) of ${len} bytes: an object's id. */
 void crypt_object_id(const struct hash_key *key, const void *data, size_t len, struct id *out);
 
+/* One of several objects to be named. */
+struct hash_job {
+	const void *data; /* borrowed */
+	size_t len;
+	struct id *out;
+};
+
+/**
+ * crypt_object_ids(key, jobs, n):
+ * As crypt_object_id() for each of ${n} objects, but side by side, in three to four times the speed where the processor
+ * can; from three or four objects on, whatever their lengths.
+ */
+void crypt_object_ids(const struct hash_key *key, const struct hash_job *jobs, size_t n);
+
 /* Unkeyed BLAKE2b-256, in pieces or at once. */
 void hasher_init(struct hasher *h);
 void hasher_update(struct hasher *h, const void *data, size_t len);
 void hasher_final(struct hasher *h, struct id *out);
 void crypt_hash(const void *data, size_t len, struct id *out);
+
+/*
+ * The same of several streams side by side.  A piece that is not the last of its stream has a multiple of HASH_BLOCK
+ * bytes; the last has at least one, unless it is the only one.
+ */
+#define HASH_BLOCK 128
+
+struct hash_stream {
+	uint64_t h[8];
+	uint64_t len; /* so far */
+};
+
+struct hash_piece {
+	struct hash_stream *stream; /* another one for each piece of a call */
+	const void *data;           /* borrowed */
+	size_t len;
+	bool last;
+};
+
+void hash_stream_init(struct hash_stream *s);
+void hash_streams_update(const struct hash_piece *pieces, size_t n);
+
+/* After the last piece. */
+void hash_stream_final(const struct hash_stream *s, struct id *out);
 
 /**
  * crypt_derive(secret, purpose, out):
