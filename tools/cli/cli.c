@@ -236,6 +236,7 @@ int cli_repo_options(struct cli *c, struct repo_options *out)
 		.cache_dir = c->cache_dir,
 		.credentials = access_credentials,
 		.arg = &c->access,
+		.segment_cache_bytes = c->segment_cache_bytes,
 		.log = &c->log,
 	};
 	return 0;

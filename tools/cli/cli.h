@@ -39,6 +39,7 @@ struct cli {
 	const char *command;   /* name of the command that runs */
 	struct access access;
 	char *cache_dir;       /* owned */
+	size_t segment_cache_bytes; /* for opened segments; 0: as much as a mount takes */
 	bool json, quiet, verbose, utc;
 	bool null;             /* names on stdout end with a NUL */
 	struct log log;

@@ -15,6 +15,9 @@
 #include "tools/print/json.h"
 #include "tools/print/progress.h"
 
+/* For opened segments, bytes: a backup reads the parent's trees, each once and in order. */
+#define SEGMENT_CACHE (16u * 1024 * 1024)
+
 const char backup_details[] =
     "Absolute paths are stored absolute (/etc becomes etc/ below the snapshot's root), relative ones\n"
     "relative; \".\" stores the directory's contents at the root.  With --stdin-name, stdin or the output\n"
@@ -325,6 +328,7 @@ static int run(struct backup_args *a, int n, char **args)
 	struct repo *r;
 	int rc;
 
+	a->cli->segment_cache_bytes = SEGMENT_CACHE;
 	rc = cli_open(a->cli, &r);
 	if (rc != 0)
 		return rc;
