@@ -11,28 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/kernel/deny.h"
 #include "fs/kernel/ops.h"
 #include "repo/util/text/when.h"
 
 #define FOREVER 1e9       /* seconds; the kernel takes no more than fits its clock */
 #define COUNTERS_XATTR "user.varve.requests"
 #define READ_MAX (1u << 20) /* bytes of one read request */
-
-static const char *const op_names[OP_KINDS] = { "lookup", "getattr", "readlink", "open", "read", "readdir",
-	"readdirplus", "xattr", "statfs", "lseek", "forget", "other" };
-
-static struct ops *ops_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
-
-static struct ops *begin(fuse_req_t req, enum op_kind kind)
-{
-	struct ops *o = ops_of(req);
-
-	atomic_fetch_add_explicit(&o->count[kind], 1, memory_order_relaxed);
-	return o;
-}
 
 /* The kernel's number 1 is the root of the mount, whichever node that is. */
 static uint64_t node_of(const struct ops *o, fuse_ino_t ino)
@@ -71,7 +56,7 @@ static void fill_entry(const struct ops *o, const struct vfs_attr *a, struct fus
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct ops *o = begin(req, OP_LOOKUP);
+	struct ops *o = ops_begin(req, OP_LOOKUP);
 	struct fuse_entry_param e;
 	struct vfs_attr a;
 	int rc;
@@ -93,7 +78,7 @@ static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
 {
 	(void)ino;
 	(void)nlookup;
-	begin(req, OP_FORGET);
+	ops_begin(req, OP_FORGET);
 	fuse_reply_none(req);
 }
 
@@ -101,13 +86,13 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 {
 	(void)count;
 	(void)forgets;
-	begin(req, OP_FORGET);
+	ops_begin(req, OP_FORGET);
 	fuse_reply_none(req);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct ops *o = begin(req, OP_GETATTR);
+	struct ops *o = ops_begin(req, OP_GETATTR);
 	struct vfs_attr a;
 	int rc;
 
@@ -121,7 +106,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-	struct ops *o = begin(req, OP_READLINK);
+	struct ops *o = ops_begin(req, OP_READLINK);
 	char target[ENTRY_TARGET_MAX + 1];
 	int rc;
 
@@ -149,7 +134,7 @@ static void audit(struct ops *o, fuse_req_t req, fuse_ino_t ino)
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct ops *o = begin(req, OP_OPEN);
+	struct ops *o = ops_begin(req, OP_OPEN);
 
 	if ((fi->flags & O_ACCMODE) != O_RDONLY) {
 		fuse_reply_err(req, EROFS);
@@ -168,7 +153,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	(void)ino;
 	(void)fi;
-	begin(req, OP_OPEN);
+	ops_begin(req, OP_OPEN);
 	fuse_reply_err(req, ENOSYS);
 }
 
@@ -176,7 +161,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct ops *o = begin(req, OP_READ);
+	struct ops *o = ops_begin(req, OP_READ);
 	uint64_t node = node_of(o, ino);
 	uint8_t *buf;
 	ssize_t n;
@@ -228,7 +213,7 @@ static int add_entry(void *arg, const char *name, const struct vfs_attr *a, uint
 
 static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
 {
-	struct ops *o = begin(req, plus ? OP_READDIRPLUS : OP_READDIR);
+	struct ops *o = ops_begin(req, plus ? OP_READDIRPLUS : OP_READDIR);
 	struct dirbuf d = { .o = o, .req = req, .size = size, .plus = plus };
 	int rc;
 
@@ -262,7 +247,7 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
 {
-	struct ops *o = begin(req, OP_LSEEK);
+	struct ops *o = ops_begin(req, OP_LSEEK);
 	uint64_t found;
 	int rc = -EINVAL;
 
@@ -290,49 +275,14 @@ static void reply_xattr(fuse_req_t req, int rc, const struct buf *value, size_t 
 		fuse_reply_buf(req, (const char *)value->data, value->len);
 }
 
-/* What the daemon has been asked and what it asked the store: one "name count" a line. */
-static int print_counters(struct ops *o, struct buf *out)
-{
-	struct object_reader_counters rc;
-	struct pusher_counters pc;
-	struct store_counters sc;
-	int err = 0;
-
-	for (int i = 0; i < OP_KINDS && err == 0; i++)
-		err = buf_printf(out, "%s %llu\n", op_names[i], (unsigned long long)o->count[i]);
-	store_get_counters(o->repo->store, &sc);
-	object_reader_counters(o->repo->reader, &rc);
-	pusher_counters(o->pusher, &pc);
-	if (err == 0)
-		err = buf_printf(out,
-		    "store_gets %llu\nstore_get_bytes %llu\nsegments_opened %llu\nsegments_shared %llu\n"
-		    "pushed_files %llu\npushed_bytes %llu\nprefetched_parts %llu\n",
-		    (unsigned long long)sc.gets, (unsigned long long)sc.get_bytes,
-		    (unsigned long long)rc.segments_opened, (unsigned long long)rc.segments_shared,
-		    (unsigned long long)pc.files, (unsigned long long)pc.bytes, (unsigned long long)pc.prefetched);
-	return err;
-}
-
-void ops_log_counters(struct ops *o)
-{
-	struct buf text = BUF_INIT;
-	char *line, *save = NULL;
-
-	if (print_counters(o, &text) == 0) {
-		for (line = strtok_r((char *)text.data, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
-			log_info(o->log, "%s", line);
-	}
-	buf_free(&text);
-}
-
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-	struct ops *o = begin(req, OP_XATTR);
+	struct ops *o = ops_begin(req, OP_XATTR);
 	struct buf value = BUF_INIT;
 	int rc;
 
 	if (ino == FUSE_ROOT_ID && strcmp(name, COUNTERS_XATTR) == 0)
-		rc = print_counters(o, &value);
+		rc = ops_print_counters(o, &value);
 	else
 		rc = vfs_getxattr(o->vfs, node_of(o, ino), name, &value);
 	reply_xattr(req, rc, &value, size);
@@ -341,7 +291,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	struct ops *o = begin(req, OP_XATTR);
+	struct ops *o = ops_begin(req, OP_XATTR);
 	struct buf names = BUF_INIT;
 
 	reply_xattr(req, vfs_listxattr(o->vfs, node_of(o, ino), &names), &names, size);
@@ -352,7 +302,7 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	struct ops *o = begin(req, OP_STATFS);
+	struct ops *o = ops_begin(req, OP_STATFS);
 	struct store_info info;
 	struct statvfs st;
 
@@ -380,82 +330,6 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	conn->want |= wanted & conn->capable;
 }
 
-/* A mount that somebody has made writable again still is not. */
-static void deny_1(fuse_req_t req, fuse_ino_t ino, const char *name)
-{
-	(void)ino;
-	(void)name;
-	begin(req, OP_OTHER);
-	fuse_reply_err(req, EROFS);
-}
-
-static void deny_mknod(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mode, dev_t rdev)
-{
-	(void)mode;
-	(void)rdev;
-	deny_1(req, ino, name);
-}
-
-static void deny_mkdir(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mode)
-{
-	(void)mode;
-	deny_1(req, ino, name);
-}
-
-static void deny_symlink(fuse_req_t req, const char *target, fuse_ino_t ino, const char *name)
-{
-	(void)target;
-	deny_1(req, ino, name);
-}
-
-static void deny_rename(fuse_req_t req, fuse_ino_t ino, const char *name, fuse_ino_t to, const char *to_name,
-    unsigned flags)
-{
-	(void)to;
-	(void)to_name;
-	(void)flags;
-	deny_1(req, ino, name);
-}
-
-static void deny_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
-{
-	(void)parent;
-	deny_1(req, ino, name);
-}
-
-static void deny_create(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t mode, struct fuse_file_info *fi)
-{
-	(void)mode;
-	(void)fi;
-	deny_1(req, ino, name);
-}
-
-static void deny_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int mask, struct fuse_file_info *fi)
-{
-	(void)st;
-	(void)mask;
-	(void)fi;
-	deny_1(req, ino, NULL);
-}
-
-static void deny_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
-    struct fuse_file_info *fi)
-{
-	(void)data;
-	(void)size;
-	(void)off;
-	(void)fi;
-	deny_1(req, ino, NULL);
-}
-
-static void deny_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
-{
-	(void)value;
-	(void)size;
-	(void)flags;
-	deny_1(req, ino, name);
-}
-
 const struct fuse_lowlevel_ops fs_ops = {
 	.init = op_init,
 	.lookup = op_lookup,
@@ -474,8 +348,8 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.statfs = op_statfs,
 	.mknod = deny_mknod,
 	.mkdir = deny_mkdir,
-	.unlink = deny_1,
-	.rmdir = deny_1,
+	.unlink = deny_name,
+	.rmdir = deny_name,
 	.symlink = deny_symlink,
 	.rename = deny_rename,
 	.link = deny_link,
@@ -483,5 +357,5 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.setattr = deny_setattr,
 	.write = deny_write,
 	.setxattr = deny_setxattr,
-	.removexattr = deny_1,
+	.removexattr = deny_name,
 };

@@ -30,6 +30,18 @@ struct ops {
 
 extern const struct fuse_lowlevel_ops fs_ops;
 
+/* The userdata of a request, which is counted as one of ${kind}. */
+static inline struct ops *ops_begin(fuse_req_t req, enum op_kind kind)
+{
+	struct ops *o = fuse_req_userdata(req);
+
+	atomic_fetch_add_explicit(&o->count[kind], 1, memory_order_relaxed);
+	return o;
+}
+
+/* Append what the daemon has been asked and what it asked of the store: one "name count" a line.  0 or -ENOMEM. */
+int ops_print_counters(struct ops *o, struct buf *out);
+
 /* Log the requests by kind and what the store was asked, a line each. */
 void ops_log_counters(struct ops *o);
 
