@@ -214,7 +214,7 @@ int tree_prefetch(struct tree *t, const struct tree_entry *e, uint64_t off, uint
 {
 	struct cursor c = { .t = t, .e = e };
 	uint64_t from, to, end;
-	struct span s;
+	struct span s = { .off = off };
 	int rc;
 
 	if (e->type != ENTRY_REG)
