@@ -6,7 +6,7 @@
 
 #include "repo/index/run/run.h"
 
-#define RUN_WINDOW_MIN (RUN_BLOCK_MAX + 64) /* holds any block */
+#define RUN_WINDOW_MIN (RUN_BLOCK_LEN + 1024) /* holds a block as run_add() closes it; a larger one is read alone */
 
 /* Not thread-safe; ${r} may be used by others meanwhile. */
 struct run_cursor;
