@@ -120,6 +120,37 @@ static void test_failures(void **state)
 	segment_cache_free(c);
 }
 
+/* Reading past the cache: what is there is copied, what is not stays away. */
+static void test_read(void **state)
+{
+	struct segment_cache *c = segment_cache_new(8 * SEGMENT, SEGMENT);
+	struct source src = { .key = make_key(7), .n = 7, .rc = -EIO };
+	struct object_reader_counters n;
+	uint8_t out[SEGMENT] = { 0 };
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(segment_cache_read(c, &src.key, load, &src, out), -EIO);
+	src.rc = 0;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(segment_cache_read(c, &src.key, load, &src, out), 0);
+	assert_int_equal(out[src.key.len - 1], 7);
+	assert_int_equal(out[src.key.len], 0);
+	segment_cache_counters(c, &n);
+	assert_int_equal(n.segments_opened, 2);
+	assert_int_equal(n.cache_bytes, 0);
+
+	segment_cache_put(c, get(c, &src, 7));
+	assert_int_equal(src.loads, 4);
+	memset(out, 0, sizeof(out));
+	assert_int_equal(segment_cache_read(c, &src.key, load, &src, out), 0);
+	assert_int_equal(src.loads, 4);
+	assert_int_equal(out[0], 7);
+	assert_int_equal(out[src.key.len - 1], 7);
+	assert_int_equal(out[src.key.len], 0);
+	segment_cache_free(c);
+}
+
 /* What has been verified is of these bytes, and of no others that come to lie in the same memory. */
 static void test_verified(void **state)
 {
@@ -163,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_contents),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_verified),
 	};
 

@@ -269,6 +269,29 @@ int segment_cache_get(struct segment_cache *c, const struct segment_key *key, se
 	return rc;
 }
 
+int segment_cache_read(struct segment_cache *c, const struct segment_key *key, segment_load_fn *load, void *arg,
+    uint8_t *out)
+{
+	struct cached *e;
+	int rc;
+
+	pthread_mutex_lock(&c->lock);
+	e = find(c, key);
+	if (e != NULL)
+		share_entry(c, e);
+	pthread_mutex_unlock(&c->lock);
+	rc = e != NULL ? e->error : load(arg, out);
+	if (e != NULL && rc == 0)
+		memcpy(out, e->bytes, key->len);
+	pthread_mutex_lock(&c->lock);
+	if (e != NULL)
+		release(c, e);
+	else if (rc == 0)
+		c->nopened++;
+	pthread_mutex_unlock(&c->lock);
+	return rc;
+}
+
 void segment_cache_put(struct segment_cache *c, struct segment *s)
 {
 	if (s == NULL)

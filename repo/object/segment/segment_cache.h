@@ -37,6 +37,14 @@ typedef int segment_load_fn(void *arg, uint8_t *out);
 int segment_cache_get(struct segment_cache *c, const struct segment_key *key, segment_load_fn *load, void *arg,
     struct segment **out);
 
+/**
+ * segment_cache_read(c, key, load, arg, out):
+ * Write the ${key->len} bytes of a segment to ${out}, for a reader who needs all of it once: a copy if it is there or
+ * being loaded, else ${load} writes to ${out}, and nothing is kept.  Return 0, or what ${load} returned.
+ */
+int segment_cache_read(struct segment_cache *c, const struct segment_key *key, segment_load_fn *load, void *arg,
+    uint8_t *out);
+
 /* Give it back.  Does nothing for NULL. */
 void segment_cache_put(struct segment_cache *c, struct segment *s);
 
