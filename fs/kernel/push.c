@@ -166,7 +166,7 @@ static void prefetch(struct pusher *p)
 	struct ahead_task t = take_task(p);
 
 	pthread_mutex_unlock(&p->lock);
-	vfs_prefetch(p->o.vfs, t.node, t.off, t.len);
+	vfs_prefetch(p->o.vfs, &(struct vfs_range){ t.node, t.off, t.len }, 1);
 	p->prefetched++;
 	pthread_mutex_lock(&p->lock);
 }
@@ -192,12 +192,20 @@ static void choose_files(struct pusher *p, struct batch *b)
 
 static void load_batch(struct pusher *p, struct batch *b)
 {
+	struct vfs_range range[BATCH_FILES];
+	unsigned n = 0;
+
 	for (unsigned i = 0; i < b->n; i++) {
-		ssize_t n = -1;
+		if (!ahead_passed(p->ahead, b->file[i].node))
+			range[n++] = (struct vfs_range){ b->file[i].node, 0, b->file[i].len };
+	}
+	vfs_prefetch(p->o.vfs, range, n);
+	for (unsigned i = 0; i < b->n; i++) {
+		ssize_t got = -1;
 
 		if (!ahead_passed(p->ahead, b->file[i].node))
-			n = vfs_read(p->o.vfs, b->file[i].node, 0, b->file[i].len, b->data + b->file[i].at);
-		if (n != (ssize_t)b->file[i].len)
+			got = vfs_read(p->o.vfs, b->file[i].node, 0, b->file[i].len, b->data + b->file[i].at);
+		if (got != (ssize_t)b->file[i].len)
 			b->file[i].len = 0;
 	}
 }

@@ -317,17 +317,18 @@ ssize_t vfs_read(struct vfs *v, uint64_t node, uint64_t off, size_t len, uint8_t
 	return n;
 }
 
-int vfs_prefetch(struct vfs *v, uint64_t node, uint64_t off, uint64_t len)
+void vfs_prefetch(struct vfs *v, const struct vfs_range *ranges, unsigned n)
 {
+	struct tree_prefetch p = { .tree = v->repo->tree };
 	struct tnode t;
-	int rc;
 
-	rc = hold_file(v, node, &t);
-	if (rc != 0)
-		return rc;
-	rc = tree_prefetch(v->repo->tree, &t.hit.entry, off, len);
-	tnode_put(v, &t);
-	return rc;
+	for (unsigned i = 0; i < n; i++) {
+		if (hold_file(v, ranges[i].node, &t) != 0)
+			continue;
+		tree_prefetch(&p, &t.hit.entry, ranges[i].off, ranges[i].len);
+		tnode_put(v, &t);
+	}
+	tree_prefetch_end(&p);
 }
 
 /* Where the run of data that ${off} is in ends. */

@@ -77,11 +77,14 @@ int vfs_readlink(struct vfs *v, uint64_t node, char *out, size_t size);
  */
 ssize_t vfs_read(struct vfs *v, uint64_t node, uint64_t off, size_t len, uint8_t *out);
 
-/*
- * Make a read of these bytes that comes soon a quick one.  Return 0, or errors as above, which the read will meet
- * again.
- */
-int vfs_prefetch(struct vfs *v, uint64_t node, uint64_t off, uint64_t len);
+/* Bytes of a file. */
+struct vfs_range {
+	uint64_t node, off;
+	uint32_t len;
+};
+
+/* Make reads of these bytes that come soon quick ones.  What cannot be read is left to them. */
+void vfs_prefetch(struct vfs *v, const struct vfs_range *ranges, unsigned n);
 
 /* The directory of a node inside a snapshot, its root excepted.  Return 0, errors as above. */
 int vfs_parent(struct vfs *v, uint64_t node, uint64_t *out);

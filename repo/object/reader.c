@@ -180,7 +180,7 @@ static int verify_in(struct object_reader *r, enum pack_kind kind, const struct 
 	return rc;
 }
 
-/* The bytes [${off}, ${off} + ${len}) of an object, which has them; ${out} NULL: only into the cache. */
+/* The bytes [${off}, ${off} + ${len}) of an object, which has them. */
 static int read_range(struct object_reader *r, enum pack_kind kind, const struct id *id, const struct place *place,
     uint32_t off, uint32_t len, uint8_t *out)
 {
@@ -198,13 +198,12 @@ static int read_range(struct object_reader *r, enum pack_kind kind, const struct
 		if (rc == 0) {
 			from = off + done - begin;
 			n = take - from < len - done ? take - from : len - done;
-			if (out != NULL)
-				memcpy(out + done, s->data + skip + from, n);
+			memcpy(out + done, s->data + skip + from, n);
 			done += n;
 		}
 		segment_put(r, s);
 	}
-	if (rc == 0 && !single && len == place->len && out != NULL)
+	if (rc == 0 && !single && len == place->len)
 		rc = verify(r, kind, id, place, out);
 	return rc;
 }
@@ -257,6 +256,57 @@ int object_read_range(struct object_reader *r, const struct id *id, uint32_t off
 	if (off > place.len || len > place.len - off)
 		return complain(r, PACK_DATA, id, &place, -EBADMSG, "it is shorter than the file's tree says");
 	return read_range(r, PACK_DATA, id, &place, off, len, out);
+}
+
+/* A chunk that is being prefetched. */
+struct prefetch {
+	const struct id *id;
+	struct place place;
+	struct segment *segment; /* held: to be verified in it; NULL: nothing to do */
+	uint32_t skip;
+	struct id found;
+};
+
+/* Hold the segment of a chunk that lies in one and is not known to be good; of others only open them. */
+static void prefetch_open(struct object_reader *r, struct prefetch *p)
+{
+	uint32_t take, off;
+	struct segment *s;
+
+	if (index_lookup(r->o.index, p->id, &p->place) != 0)
+		return;
+	for (unsigned i = 0; i < place_nsegments(&p->place); i++) {
+		if (object_segment(r, PACK_DATA, &p->place, i, &s, &p->skip, &take, &off) != 0)
+			return;
+		if (i == 0 && place_nsegments(&p->place) == 1 && r->o.object_id != NULL &&
+		    !segment_verified(s, p->id, p->skip, p->place.len))
+			p->segment = s;
+		else
+			segment_put(r, s);
+	}
+}
+
+void object_prefetch(struct object_reader *r, const struct id *ids, unsigned n)
+{
+	struct prefetch p[OBJECT_PREFETCH_MAX] = { { .id = NULL } };
+	struct hash_job jobs[OBJECT_PREFETCH_MAX];
+	unsigned njobs = 0;
+
+	for (unsigned i = 0; i < n && i < OBJECT_PREFETCH_MAX; i++) {
+		p[i].id = &ids[i];
+		prefetch_open(r, &p[i]);
+		if (p[i].segment != NULL)
+			jobs[njobs++] = (struct hash_job){ p[i].segment->data + p[i].skip, p[i].place.len, &p[i].found };
+	}
+	if (njobs > 0)
+		crypt_object_ids(r->o.object_id, jobs, njobs);
+	for (unsigned i = 0; i < n && i < OBJECT_PREFETCH_MAX; i++) {
+		if (p[i].segment == NULL)
+			continue;
+		if (id_equal(&p[i].found, p[i].id))
+			segment_set_verified(p[i].segment, p[i].id, p[i].skip, p[i].place.len);
+		segment_put(r, p[i].segment);
+	}
 }
 
 void object_reader_counters(struct object_reader *r, struct object_reader_counters *out)

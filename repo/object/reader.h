@@ -75,10 +75,17 @@ int object_read(struct object_reader *r, enum pack_kind kind, const struct id *i
  * object_read_range(r, id, off, len, out):
  * Copy bytes [${off}, ${off} + ${len}) of a chunk to ${out}; -EBADMSG if it ends before.  Opens only the segments that
  * hold them.  The segments are authenticated; the chunk's id is verified where it lies in one segment (once as long as
- * that is in the cache) or is read as a whole.  With ${out} NULL the segments are only brought into the cache, for
- * somebody who is about to read them.
+ * that is in the cache) or is read as a whole.
  */
 int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out);
+
+/**
+ * object_prefetch(r, ids, n):
+ * Bring the segments of ${n} chunks, at most OBJECT_PREFETCH_MAX, into the cache, for somebody who is about to read them,
+ * and verify those that lie in one segment, side by side.  What cannot be read or verified is left to whoever reads it.
+ */
+#define OBJECT_PREFETCH_MAX 16
+void object_prefetch(struct object_reader *r, const struct id *ids, unsigned n);
 
 /* Figures so far. */
 void object_reader_counters(struct object_reader *r, struct object_reader_counters *out);

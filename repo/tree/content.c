@@ -210,11 +210,17 @@ ssize_t tree_read(struct tree *t, const struct tree_entry *e, uint64_t off, size
 	return (ssize_t)(end - begin);
 }
 
-int tree_prefetch(struct tree *t, const struct tree_entry *e, uint64_t off, uint64_t len)
+void tree_prefetch_end(struct tree_prefetch *p)
 {
-	struct cursor c = { .t = t, .e = e };
-	uint64_t from, to, end;
+	object_prefetch(tree_reader(p->tree), p->ids, p->n);
+	p->n = 0;
+}
+
+int tree_prefetch(struct tree_prefetch *p, const struct tree_entry *e, uint64_t off, uint64_t len)
+{
+	struct cursor c = { .t = p->tree, .e = e };
 	struct span s = { .off = off };
+	uint64_t end;
 	int rc;
 
 	if (e->type != ENTRY_REG)
@@ -224,11 +230,10 @@ int tree_prefetch(struct tree *t, const struct tree_entry *e, uint64_t off, uint
 	end = e->size - off < len ? e->size : off + len;
 	rc = seek(&c, off, &s);
 	while (rc == 1 && s.off < end) {
-		from = s.off > off ? s.off : off;
-		to = s.off + s.len < end ? s.off + s.len : end;
-		rc = object_read_range(tree_reader(t), &s.id, (uint32_t)(from - s.off), (uint32_t)(to - from), NULL);
-		if (rc == 0)
-			rc = next(&c, &s);
+		if (p->n == OBJECT_PREFETCH_MAX)
+			tree_prefetch_end(p);
+		p->ids[p->n++] = s.id;
+		rc = next(&c, &s);
 	}
 	cursor_end(&c);
 	return rc < 0 ? rc : 0;

@@ -115,11 +115,21 @@ int tree_span(struct tree *t, const struct tree_entry *e, uint64_t off, struct s
  */
 ssize_t tree_read(struct tree *t, const struct tree_entry *e, uint64_t off, size_t len, uint8_t *out);
 
-/*
- * Bring what tree_read() of these bytes would want into the cache of opened segments.  Return 0; -EINVAL if ${e} is no
- * regular file; errors as above.
+/* What is gathered to be prefetched; begin with ${tree} set and the rest zero. */
+struct tree_prefetch {
+	struct tree *tree;
+	unsigned n;
+	struct id ids[OBJECT_PREFETCH_MAX];
+};
+
+/**
+ * tree_prefetch(p, e, off, len), tree_prefetch_end(p):
+ * Bring what tree_read() of these bytes would want into the cache of opened segments, verified side by side with what
+ * was gathered before; end does so with the rest.  Return 0; -EINVAL if ${e} is no regular file; errors as above for
+ * its list of spans.  Contents that cannot be read are left to whoever reads them.
  */
-int tree_prefetch(struct tree *t, const struct tree_entry *e, uint64_t off, uint64_t len);
+int tree_prefetch(struct tree_prefetch *p, const struct tree_entry *e, uint64_t off, uint64_t len);
+void tree_prefetch_end(struct tree_prefetch *p);
 
 /*
  * Append the encoded xattrs of an entry to ${out} (unchanged on failure), from the entry or their own object.  Return
