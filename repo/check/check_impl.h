@@ -4,7 +4,7 @@
  *   keys.c      config and keyslots
  *   runs.c      index runs, and the private index that is loaded from them
  *   packs.c     packs: what is there against what the index names
- *   data.c      all bytes of packs, by threads (scan.c: one pack; records.c: what should be in it)
+ *   data.c      all bytes of packs, by threads (scan.c: a thread's packs; records.c: what should be in one)
  *   trees.c     manifests and all that they lead to (spans.c: contents of files)
  *   affected.c  paths, if there is damage
  *

@@ -14,6 +14,7 @@ struct pool {
 	struct check *c;
 	struct check_pack **chosen;
 	size_t n;
+	unsigned at_once; /* packs that a thread has in hand */
 	atomic_size_t next;
 	atomic_int rc; /* the first error */
 };
@@ -83,15 +84,23 @@ static int count_objects(struct check *c)
 	return index_each_object(c->index, count_object, c);
 }
 
+/* The next pack; none after an error of any thread. */
+static struct check_pack *next_pack(void *arg)
+{
+	struct pool *l = arg;
+	size_t i = l->rc == 0 ? l->next++ : l->n;
+
+	return i < l->n ? l->chosen[i] : NULL;
+}
+
 static void *work(void *arg)
 {
 	struct pool *l = arg;
 	struct scan *s = NULL;
-	int rc = scan_new(l->c, &s), none = 0;
-	size_t i;
+	int rc = scan_new(l->c, l->at_once, &s), none = 0;
 
-	while (rc == 0 && l->rc == 0 && (i = l->next++) < l->n)
-		rc = cancelled(l->c) ? -EINTR : scan_pack(s, l->chosen[i]);
+	if (rc == 0)
+		rc = scan_packs(s, next_pack, l);
 	if (rc != 0)
 		atomic_compare_exchange_strong(&l->rc, &none, rc);
 	scan_free(s);
@@ -111,7 +120,9 @@ static void run(struct pool *l)
 {
 	pthread_t thread[THREADS_MAX];
 	unsigned n = wanted_threads(l->c, l->n), started = 0;
+	size_t share = n > 0 ? (l->n + n - 1) / n : 1; /* that nobody has all of a few packs */
 
+	l->at_once = share < SCAN_PACKS_MAX ? (unsigned)share : SCAN_PACKS_MAX;
 	while (started + 1 < n && pthread_create(&thread[started], NULL, work, l) == 0)
 		started++;
 	work(l);
