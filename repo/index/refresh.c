@@ -129,7 +129,7 @@ static int take_name(void *arg, const char *name, uint64_t size)
 
 int index_list_runs(struct index *x, struct ids *out)
 {
-	int rc = store_list(x->opts.store, "index/", take_name, out);
+	int rc = store_list_names(x->opts.store, "index/", take_name, out);
 
 	sort_ids(out);
 	return rc;

@@ -68,7 +68,7 @@ int catalog_load(const struct catalog_options *opts, struct catalog **out)
 	if (c == NULL)
 		goto out;
 	c->opts = *opts;
-	rc = store_list(opts->store, "snapshots/", take_name, c);
+	rc = store_list_names(opts->store, "snapshots/", take_name, c);
 	if (rc < 0)
 		goto out;
 	if (c->n > 1)

@@ -220,6 +220,16 @@ int store_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg
 	return s->ops->list(s, prefix, fn, arg);
 }
 
+int store_list_names(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
+{
+	if (!s->ops->list_names)
+		return store_list(s, prefix, fn, arg);
+	if (!prefix_valid(prefix))
+		return refuse(s, "list", prefix);
+	count(s, LISTS, 1);
+	return s->ops->list_names(s, prefix, fn, arg);
+}
+
 int store_delete(struct store *s, const char *name)
 {
 	if (!store_name_valid(name))

@@ -88,6 +88,12 @@ int store_stat(struct store *s, const char *name, uint64_t *size);
 typedef int store_list_fn(void *arg, const char *name, uint64_t size);
 int store_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg);
 
+/*
+ * As store_list(), for those who want names only: ${size} may be 0, and in a directory an object that has just been
+ * removed may be named.  A directory need not be asked about each file then.
+ */
+int store_list_names(struct store *s, const char *prefix, store_list_fn *fn, void *arg);
+
 /* Remove an object.  Return 0 (also if it was gone already); others as above. */
 int store_delete(struct store *s, const char *name);
 

@@ -19,6 +19,7 @@ struct store_ops {
 	int (*get_all)(struct store *s, const char *name, size_t max, struct buf *out);
 	int (*stat)(struct store *s, const char *name, uint64_t *size);
 	int (*list)(struct store *s, const char *prefix, store_list_fn *fn, void *arg);
+	int (*list_names)(struct store *s, const char *prefix, store_list_fn *fn, void *arg); /* NULL: as list */
 	int (*del)(struct store *s, const char *name);
 	int (*info)(struct store *s, struct store_info *out);
 	int (*put_begin)(struct store *s, struct store_put **out);

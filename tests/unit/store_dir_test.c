@@ -247,6 +247,16 @@ static void test_list_ignores(void **state)
 	l.n = 0;
 	assert_int_equal(store_list(store, "packs/ab/", list_entry, &l), 0);
 	assert_int_equal(l.n, 1);
+
+	l.n = 0;
+	assert_int_equal(store_list_names(store, "", list_entry, &l), 0);
+	assert_int_equal(l.n, 4);
+	assert_true(listed(&l, "config") && listed(&l, "packs/ab/ab1") && listed(&l, "packs/ac/ac1"));
+	assert_true(listed(&l, "packs/ad/moved"));
+	l.n = 0;
+	assert_int_equal(store_list_names(store, "packs/ab/", list_entry, &l), 0);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(store_list_names(store, "packs", list_entry, &l), -EINVAL);
 	store_close(store);
 }
 

@@ -266,6 +266,7 @@ static const struct store_ops dir_ops = {
 	.get_all = dir_get_all,
 	.stat = dir_stat,
 	.list = store_dir_list,
+	.list_names = store_dir_list_names,
 	.del = dir_delete,
 	.info = dir_info,
 	.put_begin = store_dir_put_begin,

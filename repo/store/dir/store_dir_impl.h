@@ -39,6 +39,7 @@ int store_dir_make(const struct store_dir *d, const char *name);
 int store_dir_sync_parent(const struct store_dir *d, const char *name);
 
 int store_dir_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg);
+int store_dir_list_names(struct store *s, const char *prefix, store_list_fn *fn, void *arg);
 int store_dir_put_begin(struct store *s, struct store_put **out);
 int store_dir_put_append(struct store_put *p, const void *data, size_t len);
 int store_dir_put_commit(struct store_put *p, const char *name, unsigned flags);

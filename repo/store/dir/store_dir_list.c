@@ -15,6 +15,7 @@
 /* A listing under way: directories that are open, one inside the other. */
 struct walk {
 	struct store_dir *d;
+	bool names_only;               /* what the directory says is a file is one, of whatever size */
 	char name[STORE_NAME_MAX + 2]; /* what is looked at; a directory's ends at a "/" */
 	unsigned depth;                /* open directories */
 	DIR *dirs[STORE_NAME_DEPTH];
@@ -44,16 +45,18 @@ static int walk_enter(struct walk *w, size_t len)
 	return 0;
 }
 
-static int walk_entry(struct walk *w, const char *entry, store_list_fn *fn, void *arg)
+static int walk_entry(struct walk *w, const struct dirent *entry, store_list_fn *fn, void *arg)
 {
-	size_t at = w->lens[w->depth - 1], len = strlen(entry);
+	size_t at = w->lens[w->depth - 1], len = strlen(entry->d_name);
 	struct stat st;
 
 	if (at + len > STORE_NAME_MAX)
 		return 0;
-	memcpy(w->name + at, entry, len + 1);
+	memcpy(w->name + at, entry->d_name, len + 1);
 	if (!store_name_valid(w->name))
 		return 0;
+	if (w->names_only && entry->d_type == DT_REG)
+		return fn(arg, w->name, 0);
 	if (fstatat(w->d->root, w->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : store_dir_fail(w->d, w->name, "stat");
 	if (S_ISREG(st.st_mode))
@@ -67,9 +70,9 @@ static int walk_entry(struct walk *w, const char *entry, store_list_fn *fn, void
 	return walk_enter(w, at + len + 1);
 }
 
-int store_dir_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
+static int list(struct store *s, const char *prefix, bool names_only, store_list_fn *fn, void *arg)
 {
-	struct walk w = { .d = store_dir_of(s) };
+	struct walk w = { .d = store_dir_of(s), .names_only = names_only };
 	struct dirent *entry;
 	int rc;
 
@@ -79,7 +82,7 @@ int store_dir_list(struct store *s, const char *prefix, store_list_fn *fn, void 
 		errno = 0;
 		entry = readdir(w.dirs[w.depth - 1]);
 		if (entry != NULL) {
-			rc = walk_entry(&w, entry->d_name, fn, arg);
+			rc = walk_entry(&w, entry, fn, arg);
 		} else if (errno != 0) {
 			w.name[w.lens[w.depth - 1]] = '\0';
 			rc = store_dir_fail(w.d, w.name, "list");
@@ -96,4 +99,14 @@ int store_dir_list(struct store *s, const char *prefix, store_list_fn *fn, void 
 		rc = rc == -ENOENT ? 0 : rc;
 	}
 	return rc;
+}
+
+int store_dir_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
+{
+	return list(s, prefix, false, fn, arg);
+}
+
+int store_dir_list_names(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
+{
+	return list(s, prefix, true, fn, arg);
 }
