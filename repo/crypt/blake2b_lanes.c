@@ -157,6 +157,14 @@ typedef void run_fn(struct lanes_message *const m[], size_t nblocks);
 #if defined(__x86_64__)
 
 #define INLINE static inline __attribute__((always_inline))
+
+/* For loops over vectors, which are to stay in registers.  clang does that by itself. */
+#if defined(__clang__)
+#define UNROLL
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #define SHUFFLE __builtin_shufflevector
 
 typedef uint64_t word4 __attribute__((vector_size(32)));
@@ -179,16 +187,19 @@ INLINE void transpose8(word8 r[8])
 {
 	word8 t[8];
 
+	UNROLL
 	for (unsigned i = 0; i < 8; i += 2) {
 		t[i] = SHUFFLE(r[i], r[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
 		t[i + 1] = SHUFFLE(r[i], r[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
 	}
+	UNROLL
 	for (unsigned k = 0; k < 4; k++) {
 		unsigned i = k + (k & 2); /* 0, 1, 4, 5 */
 
 		r[i] = SHUFFLE(t[i], t[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
 		r[i + 2] = SHUFFLE(t[i], t[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
 	}
+	UNROLL
 	for (unsigned i = 0; i < 4; i++) {
 		t[i] = SHUFFLE(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
 		t[i + 4] = SHUFFLE(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
@@ -199,12 +210,14 @@ INLINE void transpose8(word8 r[8])
 /* v[16] and m[16] hold all lanes by now; onto h[8], with t bytes hashed. */
 #define COMPRESS()                                           \
 	do {                                                 \
+		UNROLL                               \
 		for (unsigned i = 0; i < 8; i++) {           \
 			v[i] = h[i];                         \
 			v[8 + i] = (h[i] & 0) + iv[i];       \
 		}                                            \
 		v[12] ^= t;                                  \
 		ROUNDS();                                    \
+		UNROLL                               \
 		for (unsigned i = 0; i < 8; i++)             \
 			h[i] ^= v[i] ^ v[8 + i];             \
 	} while (0)
@@ -214,6 +227,7 @@ INLINE void run_4(struct lanes_message *const l[], size_t nblocks)
 	word4 h[8], v[16], m[16], t;
 	const uint8_t *p[4];
 
+	UNROLL
 	for (unsigned j = 0; j < 4; j++) {
 		memcpy(&h[j], l[j]->h, sizeof(h[j]));
 		memcpy(&h[4 + j], l[j]->h + 4, sizeof(h[j]));
@@ -223,11 +237,14 @@ INLINE void run_4(struct lanes_message *const l[], size_t nblocks)
 	transpose4(h);
 	transpose4(h + 4);
 	for (; nblocks > 0; nblocks--) {
+		UNROLL
 		for (unsigned j = 0; j < 4; j++) {
+			UNROLL
 			for (unsigned k = 0; k < 4; k++)
 				memcpy(&m[4 * k + j], p[j] + sizeof(m[0]) * k, sizeof(m[0]));
 			p[j] += LANES_BLOCK;
 		}
+		UNROLL
 		for (unsigned k = 0; k < 4; k++)
 			transpose4(m + 4 * k);
 		t += LANES_BLOCK;
@@ -235,6 +252,7 @@ INLINE void run_4(struct lanes_message *const l[], size_t nblocks)
 	}
 	transpose4(h);
 	transpose4(h + 4);
+	UNROLL
 	for (unsigned j = 0; j < 4; j++) {
 		memcpy(l[j]->h, &h[j], sizeof(h[j]));
 		memcpy(l[j]->h + 4, &h[4 + j], sizeof(h[j]));
@@ -248,6 +266,7 @@ INLINE void run_8(struct lanes_message *const l[], size_t nblocks)
 	word8 h[8], v[16], m[16], t;
 	const uint8_t *p[8];
 
+	UNROLL
 	for (unsigned j = 0; j < 8; j++) {
 		memcpy(&h[j], l[j]->h, sizeof(h[j]));
 		t[j] = l[j]->t;
@@ -255,6 +274,7 @@ INLINE void run_8(struct lanes_message *const l[], size_t nblocks)
 	}
 	transpose8(h);
 	for (; nblocks > 0; nblocks--) {
+		UNROLL
 		for (unsigned j = 0; j < 8; j++) {
 			memcpy(&m[j], p[j], sizeof(m[0]));
 			memcpy(&m[8 + j], p[j] + sizeof(m[0]), sizeof(m[0]));
@@ -266,6 +286,7 @@ INLINE void run_8(struct lanes_message *const l[], size_t nblocks)
 		COMPRESS();
 	}
 	transpose8(h);
+	UNROLL
 	for (unsigned j = 0; j < 8; j++) {
 		memcpy(l[j]->h, &h[j], sizeof(h[j]));
 		l[j]->t = t[j];
