@@ -13,7 +13,7 @@
  * Memory: 11 to 22 bytes a distinct chunk that snapshots refer to, twice that a tree object (half as much again while a
  * table grows), 64 bytes a pack, and, where something is damaged, 22 to 43 bytes a distinct directory and 11 to 22 an
  * affected path; the private index is a file in /dev/shm or a temporary directory.  Each thread that reads packs has
- * up to eight of them in hand, with one piece of each, the boxes of one object, and a table, and holds 4 MiB of
+ * up to eight of them in hand, with one piece of each, the boxes of one object, and a table, and holds 8 MiB of
  * plaintext.
  */
 #ifndef VARVE_CHECK_CHECK_H

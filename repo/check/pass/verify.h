@@ -6,7 +6,7 @@
 
 #include "repo/check/check_impl.h"
 
-#define VERIFY_ROOM (4u * 1024 * 1024) /* of plaintext; more only for an object that is larger */
+#define VERIFY_ROOM (8u * 1024 * 1024) /* of plaintext; more only for an object that is larger */
 
 struct pack_scan;
 struct verify;
