@@ -96,8 +96,8 @@ int index_slot(struct index *x, const struct id *snapshot, uint32_t *slot);
 
 /**
  * index_slots(x, snapshots, n, slots):
- * The same for ${n} snapshots at once, their slots to ${slots[0]} and on (undefined on failure): one transaction, however
- * many of them are new.
+ * The same for ${n} snapshots at once, their slots to ${slots[0]} and on (undefined on failure): one transaction,
+ * however many of them are new.
  */
 int index_slots(struct index *x, const struct id *snapshots, size_t n, uint32_t *slots);
 
