@@ -109,7 +109,7 @@ static int in_index(struct object_writer *w, const struct id *id)
  * between the two would be in neither.  If the index fails, somebody may rely on the claim already: nothing may be
  * finished then.
  */
-static int claim(struct object_writer *w, const struct id *id)
+int object_claim_named(struct object_writer *w, const struct id *id)
 {
 	int rc = claims_add(w->claims, id);
 
@@ -123,10 +123,15 @@ static int claim(struct object_writer *w, const struct id *id)
 	return rc < 0 ? rc : 0;
 }
 
+void object_name(struct object_writer *w, enum pack_kind kind, const struct hash_job *jobs, size_t n)
+{
+	crypt_object_ids(kind == PACK_DATA ? w->o.object_id : w->o.tree_id, jobs, n);
+}
+
 int object_claim(struct object_writer *w, enum pack_kind kind, const void *data, size_t len, struct id *id)
 {
 	crypt_object_id(kind == PACK_DATA ? w->o.object_id : w->o.tree_id, data, len, id);
-	return claim(w, id);
+	return object_claim_named(w, id);
 }
 
 int object_known(struct object_writer *w, const struct id *id)

@@ -100,6 +100,10 @@ int object_writer_open(const struct object_writer_options *opts, struct object_w
  */
 int object_claim(struct object_writer *w, enum pack_kind kind, const void *data, size_t len, struct id *id);
 
+/* The same in two steps, for who has many objects at hand: name them side by side, then claim one after the other. */
+void object_name(struct object_writer *w, enum pack_kind kind, const struct hash_job *jobs, size_t n);
+int object_claim_named(struct object_writer *w, const struct id *id);
+
 /* Is the object stored or claimed (any thread)?  1, 0, or -EIO. */
 int object_known(struct object_writer *w, const struct id *id);
 

@@ -59,7 +59,7 @@ static int work_item(struct reader *r, struct item *i, struct ahead *a)
 
 	switch (i->kind) {
 	case ITEM_DATA:
-		err = reader_chunk(r, i->data.bytes, i->data.span.len, &i->data.span.id);
+		err = reader_named_chunk(r, i->data.bytes, i->data.span.len, &i->data.span.id);
 		atomic_fetch_add(&p->bytes, i->data.span.len);
 		return err;
 	case ITEM_KNOWN:
@@ -80,6 +80,23 @@ static int work_item(struct reader *r, struct item *i, struct ahead *a)
 	return err;
 }
 
+/* The chunks of a large file get their ids side by side. */
+static void name_chunks(struct reader *r)
+{
+	struct hash_job chunks[JOB_ITEMS_MAX];
+	struct job *j = r->job;
+	size_t n = 0;
+
+	for (unsigned k = 0; k < j->nitems; k++) {
+		struct item_data *d = &j->items[k].data;
+
+		if (j->items[k].kind == ITEM_DATA)
+			chunks[n++] = (struct hash_job){ .data = d->bytes, .len = d->span.len, .out = &d->span.id };
+	}
+	if (n > 0)
+		object_name(r->s->writer, PACK_DATA, chunks, n);
+}
+
 static int work_job(struct reader *r)
 {
 	struct job *j = r->job;
@@ -87,6 +104,7 @@ static int work_job(struct reader *r)
 	unsigned n;
 	int err = 0;
 
+	name_chunks(r);
 	for (n = 0; n < j->nitems && err == 0; n++) {
 		err = work_item(r, &j->items[n], &a);
 		if (session_cancelled(r->s))

@@ -46,6 +46,15 @@ int reader_chunk(struct reader *r, const uint8_t *data, uint32_t len, struct id 
 	return err;
 }
 
+int reader_named_chunk(struct reader *r, const uint8_t *data, uint32_t len, const struct id *id)
+{
+	int err = object_claim_named(r->s->writer, id);
+
+	if (err > 0)
+		err = segment_builder_add(r->builder, id, data, len, &r->job->segments);
+	return err;
+}
+
 static int drop(struct reader *r, struct item *item, int err, const char *what)
 {
 	session_report(r->s, item->dir, item->e.name, item->e.name_len, err, what);

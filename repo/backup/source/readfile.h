@@ -25,6 +25,9 @@ void reader_destroy(struct reader *r);
 /* Name ${len} bytes, and gather them if they are new.  Return 0, or an error that ends the backup. */
 int reader_chunk(struct reader *r, const uint8_t *data, uint32_t len, struct id *id);
 
+/* The same when its id is known already. */
+int reader_named_chunk(struct reader *r, const uint8_t *data, uint32_t len, const struct id *id);
+
 /**
  * reader_file(r, item):
  * Read the file of an ITEM_READ: ${item} becomes an ITEM_ENTRY, or, if it cannot be read (reported), an ITEM_DROP.
