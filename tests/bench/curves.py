@@ -52,7 +52,7 @@ class Curves:
     @staticmethod
     def steep(line):
         found = slope(line["points"])
-        if found is None or line["points"][-1][1] < NOISE[line["unit"]]:
+        if found is None or line["points"][-1][1] < max(line["bound"], NOISE[line["unit"]]):
             return False
         return found > line["limit"] + TOLERANCE
 

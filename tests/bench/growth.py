@@ -14,6 +14,8 @@ FLAT, LINEAR = 0, 1
 BASE_TIME = "2000-01-01T00:00:00Z"
 BASE_SECONDS = 946684800
 EXTENTS = 1000
+# What caches may take when they are full, and what a lookup costs that has to go to the disk.
+BACKUP_MB, MOUNT_MB, LOAD_MB, DISK_US = 80, 110, 64, 2000
 COLD_READS, WARM_READS = 200, 200000
 
 
@@ -54,9 +56,11 @@ class Scale:
         self.results = {}
         self.failed = []
 
-    def note(self, group, size, measure, value, unit, slope):
-        """${slope}: the steepest that is right, FLAT or LINEAR."""
-        line = self.results.setdefault(group, {}).setdefault(measure, {"unit": unit, "limit": slope, "points": []})
+    def note(self, group, size, measure, value, unit, slope, bound=0):
+        """${slope}: the steepest that is right, FLAT or LINEAR; but up to ${bound} (caches that fill up) any is."""
+        line = self.results.setdefault(group, {}).setdefault(
+            measure, {"unit": unit, "limit": slope, "bound": bound, "points": []}
+        )
         line["points"].append((size, value))
 
     def tool(self, *argv):
@@ -103,8 +107,8 @@ def each(count, action):
 
 
 def directory(s, n):
-    def note(measure, value, unit, slope):
-        s.note("directory", n, measure, value, unit, slope)
+    def note(measure, value, unit, slope, bound=0):
+        s.note("directory", n, measure, value, unit, slope, bound)
 
     source = s.source("directory")
     os.makedirs(source)
@@ -112,10 +116,10 @@ def directory(s, n):
     s.varve.reset()
     result = s.backup(source)
     note("backup", result.seconds, "s", LINEAR)
-    note("backup, peak memory", result.peak / 1e6, "MB", FLAT)
+    note("backup, peak memory", result.peak / 1e6, "MB", FLAT, BACKUP_MB)
     result = s.backup(source)
     note("again, unchanged", result.seconds, "s", LINEAR)
-    note("again, peak memory", result.peak / 1e6, "MB", FLAT)
+    note("again, peak memory", result.peak / 1e6, "MB", FLAT, BACKUP_MB)
     shutil.rmtree(source)
 
     drop_caches()
@@ -128,13 +132,13 @@ def directory(s, n):
     path = os.path.join(s.mount()[1], "many")
     note("lookup of a name, cold", each(1, lambda i: os.stat(os.path.join(path, names[0]))), "ms", FLAT)
     note("lookup of a name", each(LOOKUPS, lambda i: os.stat(os.path.join(path, names[i]))), "ms", FLAT)
-    note("mount, own memory", s.memory()[0], "MB", FLAT)
+    note("mount, own memory", s.memory()[0], "MB", FLAT, MOUNT_MB)
     s.varve.unmount()
     drop_caches()
     path = os.path.join(s.mount()[1], "many")
     note("find, cold", s.timed(FIND, path), "s", LINEAR)
     note("find, warm", s.timed(FIND, path), "s", LINEAR)
-    note("mount after find, own memory", s.memory()[0], "MB", FLAT)
+    note("mount after find, own memory", s.memory()[0], "MB", FLAT, MOUNT_MB)
     s.varve.unmount()
 
 
@@ -142,8 +146,8 @@ def directory(s, n):
 
 
 def snapshots(s, n):
-    def note(measure, value, unit, slope):
-        s.note("snapshots", n, measure, value, unit, slope)
+    def note(measure, value, unit, slope, bound=0):
+        s.note("snapshots", n, measure, value, unit, slope, bound)
 
     source = s.source("snapshots")
     os.makedirs(source)
@@ -169,7 +173,7 @@ def snapshots(s, n):
     note("/at/TIME", each(LOOKUPS, lambda i: os.readlink(os.path.join(top, "at", times[i]))), "ms", FLAT)
     some = random.choices(found, k=LOOKUPS)
     note("a snapshot's attributes", each(LOOKUPS, lambda i: os.stat(os.path.join(top, "snapshots", some[i]))), "ms", FLAT)
-    note("own memory", s.memory()[0], "MB", FLAT)
+    note("own memory", s.memory()[0], "MB", LINEAR)
     host = os.path.join(top, "hosts")
     note("ls /hosts, first time", each(1, lambda i: os.listdir(host)), "ms", LINEAR)
     s.varve.unmount()
@@ -180,8 +184,8 @@ def snapshots(s, n):
 
 
 def chunks(s, n):
-    def note(measure, value, unit, slope):
-        s.note("chunks", n, measure, value, unit, slope)
+    def note(measure, value, unit, slope, bound=0):
+        s.note("chunks", n, measure, value, unit, slope, bound)
 
     source = s.source("chunks")
     os.makedirs(source)
@@ -196,14 +200,14 @@ def chunks(s, n):
     loaded = s.tool("scale", "load")
     note("load", loaded["seconds"], "s", LINEAR)
     note("load, with opening and closing", time.monotonic() - start, "s", LINEAR)
-    note("load, own memory", loaded["anon_peak_kb"] / 1e3, "MB", FLAT)
+    note("load, own memory", loaded["anon_peak_kb"] / 1e3, "MB", FLAT, LOAD_MB)
     note("local index, a chunk", tree_size(s.varve.env()["VARVE_CACHE_DIR"]) / n, "bytes", FLAT)
     s.tool("scale", "lookups", str(n), str(WARM_READS))
     warm = s.tool("scale", "lookups", str(n), str(WARM_READS))
     note("lookup, warm", warm["seconds"] / WARM_READS * 1e6, "us", FLAT)
     drop_caches()
     cold = s.tool("scale", "lookups", str(n), str(COLD_READS))
-    note("lookup, cold", cold["seconds"] / COLD_READS * 1e6, "us", FLAT)
+    note("lookup, cold", cold["seconds"] / COLD_READS * 1e6, "us", FLAT, DISK_US)
     note("lookups, own memory", cold["anon_peak_kb"] / 1e3, "MB", FLAT)
 
     drop_caches()
@@ -226,8 +230,8 @@ def chunks(s, n):
 
 
 def sparse(s, size):
-    def note(measure, value, unit, slope):
-        s.note("sparse", size, measure, value, unit, slope)
+    def note(measure, value, unit, slope, bound=0):
+        s.note("sparse", size, measure, value, unit, slope, bound)
 
     source = s.source("sparse")
     os.makedirs(source)
@@ -250,7 +254,7 @@ def sparse(s, size):
         note("read of 4 KiB, data", each(LOOKUPS, lambda i: os.pread(fd, 4096, pieces[i])), "ms", FLAT)
     finally:
         os.close(fd)
-    note("mount, own memory", s.memory()[0], "MB", FLAT)
+    note("mount, own memory", s.memory()[0], "MB", FLAT, MOUNT_MB)
     s.varve.unmount()
 
 
@@ -258,23 +262,23 @@ def sparse(s, size):
 
 
 def files(s, n):
-    def note(measure, value, unit, slope):
-        s.note("files", n, measure, value, unit, slope)
+    def note(measure, value, unit, slope, bound=0):
+        s.note("files", n, measure, value, unit, slope, bound)
 
     source = s.source("files")
     s.tool("mkmany", "files", source, str(n), "1000", "16")
     s.varve.reset()
     result = s.backup(source)
     note("backup", result.seconds, "s", LINEAR)
-    note("backup, peak memory", result.peak / 1e6, "MB", FLAT)
+    note("backup, peak memory", result.peak / 1e6, "MB", FLAT, BACKUP_MB)
     result = s.backup(source)
     note("again, unchanged", result.seconds, "s", LINEAR)
-    note("again, peak memory", result.peak / 1e6, "MB", FLAT)
+    note("again, peak memory", result.peak / 1e6, "MB", FLAT, BACKUP_MB)
     note("repository", s.varve.size() / 1e6, "MB", LINEAR)
     shutil.rmtree(source)
     drop_caches()
     note("mount to first ls, cold", s.mount()[0] * 1000, "ms", FLAT)
-    note("mount, own memory", s.memory()[0], "MB", FLAT)
+    note("mount, own memory", s.memory()[0], "MB", FLAT, MOUNT_MB)
     s.varve.unmount()
 
 
