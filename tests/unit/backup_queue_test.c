@@ -155,6 +155,42 @@ static void find_contents(struct tree_entry *e, uint8_t *record, uint8_t who)
 	e->data_bytes = 100;
 }
 
+/* A buffer that was given back serves the next job that wants one of its length; only a few are kept. */
+static void test_data_again(void **state)
+{
+	enum { LEN = 64 * 1024, COUNT = 10 };
+	struct queue *q = queue_new(MAX);
+	struct job *j[COUNT];
+	uint8_t *first;
+
+	(void)state;
+	assert_non_null(q);
+	for (unsigned i = 0; i < COUNT; i++) {
+		j[i] = job_new();
+		assert_non_null(j[i]);
+		assert_int_equal(queue_data(q, j[i], LEN), 0);
+		memset(j[i]->data, (int)i, LEN);
+	}
+	first = j[0]->data;
+	queue_data_done(q, j[0]);
+	assert_null(j[0]->data);
+	assert_int_equal(j[0]->data_len, 0);
+	queue_data_done(q, j[0]);
+	assert_int_equal(queue_data(q, j[0], 2 * LEN), 0);
+	assert_int_equal(j[0]->data_len, 2 * LEN);
+	memset(j[0]->data, 1, 2 * LEN);
+	queue_data_done(q, j[1]);
+	assert_int_equal(queue_data(q, j[1], LEN), 0);
+	queue_data_done(q, j[0]);
+	assert_int_equal(queue_data(q, j[0], LEN), 0);
+	assert_ptr_equal(j[0]->data, first);
+	for (unsigned i = 0; i < COUNT; i++) {
+		queue_data_done(q, j[i]);
+		job_free(j[i]);
+	}
+	queue_free(q);
+}
+
 static void test_links_once(void **state)
 {
 	struct links *l = links_new(1 << 20);
@@ -306,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_failure_ends_all),
 		cmocka_unit_test(test_job_memory),
+		cmocka_unit_test(test_data_again),
 		cmocka_unit_test(test_links_once),
 		cmocka_unit_test(test_links_bound),
 		cmocka_unit_test(test_links_threads),
