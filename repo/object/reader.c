@@ -209,11 +209,11 @@ static int read_range(struct object_reader *r, enum pack_kind kind, const struct
 }
 
 /*
- * All of an object that has several segments.  They are opened into ${out}, past the cache: who reads a whole chunk
- * does not come back to it, and the copy would be made from memory that the processor's caches have forgotten.
+ * All of an object that has segments of its own; not verified.  They are opened into ${out}, past the cache: who reads
+ * a whole chunk does not come back to it, and the copy would be made from memory that the processor's caches have
+ * forgotten.
  */
-static int read_own(struct object_reader *r, enum pack_kind kind, const struct id *id, const struct place *place,
-    uint8_t *out)
+static int open_own(struct object_reader *r, enum pack_kind kind, const struct place *place, uint8_t *out)
 {
 	struct load load = { .reader = r, .kind = kind };
 	uint32_t skip, take, off;
@@ -224,7 +224,7 @@ static int read_own(struct object_reader *r, enum pack_kind kind, const struct i
 		key = prepare(&load, place, n, &skip, &take, &off);
 		rc = segment_cache_read(r->cache, &key, load_segment, &load, out + off);
 	}
-	return rc == 0 ? verify(r, kind, id, place, out) : rc;
+	return rc;
 }
 
 int object_read(struct object_reader *r, enum pack_kind kind, const struct id *id, size_t max, struct buf *out)
@@ -237,12 +237,68 @@ int object_read(struct object_reader *r, enum pack_kind kind, const struct id *i
 	if (place.len > max)
 		return complain(r, kind, id, &place, -EBADMSG, "it is longer than its kind may be");
 	rc = buf_reserve(out, place.len);
-	if (rc == 0 && place.nown > 1)
-		rc = read_own(r, kind, id, &place, out->data + out->len);
-	else if (rc == 0)
+	if (rc == 0 && place.nown > 1) {
+		rc = open_own(r, kind, &place, out->data + out->len);
+		if (rc == 0)
+			rc = verify(r, kind, id, &place, out->data + out->len);
+	} else if (rc == 0) {
 		rc = read_range(r, kind, id, &place, 0, place.len, out->data + out->len);
+	}
 	if (rc == 0)
 		out->len += place.len;
+	return rc;
+}
+
+/* A chunk of several that are read, and what is to be verified of it. */
+struct reading {
+	struct place place;
+	struct id found;
+	bool unverified;
+};
+
+/* Read one to ${to}; it is verified now only if it shares its segment, which the cache remembers. */
+static int read_one_of_many(struct object_reader *r, const struct object_wanted *w, struct reading *g, uint8_t *to)
+{
+	int rc = object_place(r, PACK_DATA, w->id, &g->place);
+
+	if (rc < 0)
+		return rc;
+	if (g->place.len != w->len)
+		return complain(r, PACK_DATA, w->id, &g->place, -EBADMSG, "it is not as long as the file's tree says");
+	if (g->place.nown == 0)
+		return read_range(r, PACK_DATA, w->id, &g->place, 0, w->len, to);
+	g->unverified = r->o.object_id != NULL;
+	return open_own(r, PACK_DATA, &g->place, to);
+}
+
+int object_read_many(struct object_reader *r, const struct object_wanted *wanted, unsigned n, struct buf *out)
+{
+	struct reading g[OBJECT_READ_MAX];
+	struct hash_job jobs[OBJECT_READ_MAX];
+	size_t len = 0, at = 0, njobs = 0;
+	int rc;
+
+	if (n > OBJECT_READ_MAX)
+		return -EINVAL;
+	for (unsigned i = 0; i < n; i++) {
+		g[i].unverified = false;
+		len += wanted[i].len;
+	}
+	rc = buf_reserve(out, len);
+	for (unsigned i = 0; i < n && rc == 0; at += wanted[i++].len) {
+		rc = read_one_of_many(r, &wanted[i], &g[i], out->data + out->len + at);
+		if (g[i].unverified)
+			jobs[njobs++] = (struct hash_job){ out->data + out->len + at, wanted[i].len, &g[i].found };
+	}
+	if (rc == 0 && njobs > 0)
+		crypt_object_ids(r->o.object_id, jobs, njobs);
+	for (unsigned i = 0; i < n && rc == 0; i++) {
+		if (g[i].unverified && !id_equal(&g[i].found, wanted[i].id))
+			rc = complain(r, PACK_DATA, wanted[i].id, &g[i].place, -EBADMSG,
+			    "its bytes are not those of its id");
+	}
+	if (rc == 0)
+		out->len += len;
 	return rc;
 }
 

@@ -79,6 +79,20 @@ int object_read(struct object_reader *r, enum pack_kind kind, const struct id *i
  */
 int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out);
 
+/* A whole chunk that is wanted, and how long it is to be. */
+struct object_wanted {
+	const struct id *id;
+	uint32_t len;
+};
+
+/**
+ * object_read_many(r, wanted, n, out):
+ * Append ${n} chunks, at most OBJECT_READ_MAX, one after the other to ${out} (unchanged on failure); they are verified
+ * side by side.  Errors as object_read(), of the first chunk that has one; -EBADMSG, too, for one of another length.
+ */
+#define OBJECT_READ_MAX 16
+int object_read_many(struct object_reader *r, const struct object_wanted *wanted, unsigned n, struct buf *out);
+
 /**
  * object_prefetch(r, ids, n):
  * Bring the segments of ${n} chunks, at most OBJECT_PREFETCH_MAX, into the cache, for somebody who is about to read them,

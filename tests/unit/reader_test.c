@@ -239,6 +239,50 @@ static void test_wrong_id(void **state)
 	}
 }
 
+/* Several at once: all, in order; or nothing, when one of them is not that of its id, or of another length. */
+static void test_many(void **state)
+{
+	static const uint32_t size[] = { 3 * SEGMENT, 10, LEN, SEGMENT, 5 * SEGMENT + 1, SEGMENT - 1 };
+	enum { N = sizeof(size) / sizeof(size[0]) };
+	struct object_wanted wanted[OBJECT_READ_MAX + 1] = { { .id = NULL } };
+	struct buf want = BUF_INIT, got = BUF_INIT;
+	struct id id[N], lie[N];
+	struct fixture *f = *state;
+	struct object_reader *r;
+	struct place place;
+
+	for (unsigned i = 0; i < N; i++) {
+		uint8_t *data = store(f, i + 1, size[i], 1, &id[i]);
+
+		assert_int_equal(buf_append(&want, data, size[i]), 0);
+		free(data);
+		assert_int_equal(index_lookup(f->index, &id[i], &place), 0);
+		lie[i] = (struct id){ { (uint8_t)(i + 1) } };
+		put_lie(f, &lie[i], &place);
+		wanted[i] = (struct object_wanted){ .id = &id[i], .len = size[i] };
+	}
+	r = fixture_reader(f);
+	assert_int_equal(object_read_many(r, wanted, 0, &got), 0);
+	assert_int_equal(object_read_many(r, wanted, N, &got), 0);
+	assert_int_equal(got.len, want.len);
+	assert_memory_equal(got.data, want.data, want.len);
+	for (unsigned i = 0; i < N; i++) {
+		wanted[i].id = &lie[i];
+		fixture_log_clear(f);
+		assert_int_equal(object_read_many(r, wanted, N, &got), -EBADMSG);
+		assert_true(fixture_logged(f, "not those of its id"));
+		wanted[i].id = &id[i];
+		wanted[i].len--;
+		assert_int_equal(object_read_many(r, wanted, N, &got), -EBADMSG);
+		wanted[i].len++;
+		assert_int_equal(got.len, want.len);
+	}
+	assert_int_equal(object_read_many(r, wanted, OBJECT_READ_MAX + 1, &got), -EINVAL);
+	object_reader_free(r);
+	buf_free(&want);
+	buf_free(&got);
+}
+
 /* Places that do not fit what is there. */
 static void test_wrong_place(void **state)
 {
@@ -525,6 +569,7 @@ int main(void)
 		TEST(test_damage),
 		TEST(test_store_errors),
 		TEST(test_wrong_id),
+		TEST(test_many),
 		TEST(test_wrong_place),
 		TEST(test_kinds),
 		TEST(test_auditor),

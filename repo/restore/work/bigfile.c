@@ -18,8 +18,8 @@
 #include "repo/restore/work/copy.h"
 #include "repo/restore/output/outfile.h"
 
-#define PIECE_SPANS 16
-#define PIECE_BYTES (2u * 1024 * 1024)
+#define PIECE_SPANS OBJECT_READ_MAX
+#define PIECE_BYTES (4u * 1024 * 1024) /* about eight chunks, to be verified side by side */
 
 enum state { WAITING, BEGINNING, OPEN, ENDING, OVER };
 
@@ -151,8 +151,7 @@ static bool write_piece(struct worker *w, struct bigfile *b)
 	pthread_mutex_unlock(&b->lock);
 	if (p.n == 0)
 		return false;
-	for (unsigned k = 0; k < p.n && rc == 0; k++)
-		rc = contents_write_span(w, b->out.fd, &p.span[k], &t);
+	rc = contents_write_spans(w, b->out.fd, p.span, p.n, &t);
 	pthread_mutex_lock(&b->lock);
 	b->writers--;
 	if (rc < 0)

@@ -113,22 +113,55 @@ static bool span_there(struct worker *w, int fd, const struct span *s)
 	return id_equal(&id, &s->id);
 }
 
-int contents_write_span(struct worker *w, int fd, const struct span *s, struct trouble *t)
+static int write_span(struct worker *w, int fd, const struct span *s, const uint8_t *data, struct trouble *t)
 {
 	const struct restore_options *opts = w->rs->opts;
+	int rc = opts->sparse ? write_sparse(fd, data, s->len, s->off) : write_at(fd, data, s->len, s->off);
+
+	if (rc < 0)
+		return fail_target(t, rc, "cannot write");
+	restore_bytes(w->rs, s->len);
+	return 0;
+}
+
+/* Where the end of a chunk is a hole now, the file ends before. */
+static int verify_span(struct worker *w, int fd, const struct span *s, struct trouble *t)
+{
+	const struct restore_options *opts = w->rs->opts;
+
+	if (opts->verify && !opts->sparse && !span_there(w, fd, s))
+		return fail_target(t, 0, "reads back otherwise than it was written");
+	return 0;
+}
+
+static int write_chunk(struct worker *w, int fd, const struct span *s, struct trouble *t)
+{
 	int rc = read_chunk(w, s);
 
 	if (rc < 0)
 		return fail_repo(t, rc);
-	rc = opts->sparse ? write_sparse(fd, w->chunk.data, s->len, s->off) :
-			    write_at(fd, w->chunk.data, s->len, s->off);
+	rc = write_span(w, fd, s, w->chunk.data, t);
+	return rc == 0 ? verify_span(w, fd, s, t) : rc;
+}
+
+int contents_write_spans(struct worker *w, int fd, const struct span *s, unsigned n, struct trouble *t)
+{
+	struct object_wanted wanted[OBJECT_READ_MAX] = { { .id = NULL } };
+	size_t at = 0;
+	int rc;
+
+	for (unsigned i = 0; i < n && i < OBJECT_READ_MAX; i++)
+		wanted[i] = (struct object_wanted){ .id = &s[i].id, .len = s[i].len };
+	buf_clear(&w->chunk);
+	rc = object_read_many(w->rs->repo->reader, wanted, n, &w->chunk);
 	if (rc < 0)
-		return fail_target(t, rc, "cannot write");
-	/* Where its end is a hole now, the file ends before. */
-	if (opts->verify && !opts->sparse && !span_there(w, fd, s))
-		return fail_target(t, 0, "reads back otherwise than it was written");
-	restore_bytes(w->rs, s->len);
-	return 0;
+		return fail_repo(t, rc);
+	for (unsigned i = 0; i < n && rc == 0; at += s[i++].len)
+		rc = write_span(w, fd, &s[i], w->chunk.data + at, t);
+	/* Reading back without the key uses the same memory. */
+	for (unsigned i = 0; i < n && rc == 0; i++)
+		rc = verify_span(w, fd, &s[i], t);
+	return rc;
 }
 
 int contents_write(struct worker *w, const struct tree_entry *e, int fd, struct trouble *t)
@@ -140,7 +173,7 @@ int contents_write(struct worker *w, const struct tree_entry *e, int fd, struct 
 	while ((more = tree_span(w->rs->repo->tree, e, end, &s)) == 1) {
 		if (restore_stopped(w->rs))
 			return fail_target(t, -EINTR, NULL);
-		if (contents_write_span(w, fd, &s, t) < 0)
+		if (write_chunk(w, fd, &s, t) < 0)
 			return -1;
 		end = s.off + s.len;
 	}

@@ -9,12 +9,12 @@
 #include "repo/restore/work/work.h"
 
 /*
- * Write the chunk ${s} to its place in the file ${fd}; with verify it is then read back.  Return 0, or -1 with
- * ${*t} set.
+ * Write ${n} chunks, at most OBJECT_READ_MAX, to their places in the file ${fd}: first all are read, and verified side
+ * by side; with verify they are read back at the end.  Return 0, or -1 with ${*t} set.
  */
-int contents_write_span(struct worker *w, int fd, const struct span *s, struct trouble *t);
+int contents_write_spans(struct worker *w, int fd, const struct span *s, unsigned n, struct trouble *t);
 
-/* Write all of ${e}'s contents to the empty file ${fd} and give it its size.  Return as contents_write_span(). */
+/* Write all of ${e}'s contents to the empty file ${fd} and give it its size.  Return as contents_write_spans(). */
 int contents_write(struct worker *w, const struct tree_entry *e, int fd, struct trouble *t);
 
 /* Are the contents of ${fd} those of ${e}, holes included (which must read as zeros)? */
