@@ -20,8 +20,8 @@
  * fills more than a few percent of the input is met by some of them, and as they are long enough for zstd to see both a
  * skewed distribution of bytes and short repeats, text of any kind is found out from one or two pieces.
  *
- * What is neighbour to something that compressed well most likely does so too, and is not probed: the probe would cost a
- * tenth of the attempt, and an attempt in vain costs little more than one that succeeds.
+ * What is neighbour to something that compressed well most likely does so too, and is not probed: the probe would cost
+ * a tenth of the attempt, and an attempt in vain costs little more than one that succeeds.
  */
 #define PROBE_LEVEL 1
 #define PROBE_MIN (32 * 1024) /* bytes of input from which it is worth while */
