@@ -54,6 +54,19 @@ expect_status 1 "$VARVE" restore latest -T "$VARVE_REPOSITORY/new" --dry-run
 (cd "$VARVE_REPOSITORY" && expect_status 1 "$VARVE" restore latest -T new)
 expect_status 1 "$VARVE" restore latest -T "$VARVE_CACHE_DIR/new"
 expect_match ': lies in the directory of local indexes' "$WORK/err"
+# A bind mount of what is below: ".." in it does not lead into the repository.
+bound="$WORK/bo und"
+mkdir "$bound"
+if [ "$(id -u)" -eq 0 ] && mount --bind "$VARVE_REPOSITORY/packs" "$bound" 2>/dev/null; then
+	expect_status 1 "$VARVE" restore latest -T "$bound/new"
+	expect_match ': lies in the repository' "$WORK/err"
+	expect_status 1 "$VARVE" restore latest -T "$bound"
+	umount "$bound"
+	mount --bind "$WORK" "$bound"
+	expect_status 1 "$VARVE" restore latest -T "$bound/${VARVE_REPOSITORY#"$WORK"/}/new"
+	expect_status 0 "$VARVE" restore latest -T "$bound/beside"
+	umount "$bound"
+fi
 expect_equal "files of ours" "$(find "$VARVE_REPOSITORY" "$VARVE_CACHE_DIR" | sort)" "$before"
 expect_status 0 "$VARVE" restore latest -T "${VARVE_REPOSITORY}sitory"
 ok "not among our own files"
