@@ -4,9 +4,11 @@
 #ifndef VARVE_FS_DAEMON_H
 #define VARVE_FS_DAEMON_H
 
+#include <stdatomic.h>
+
 /* What ties a daemon to the process that waits for it. */
 struct daemon {
-	int ready_fd; /* -1: nobody waits */
+	atomic_int ready_fd; /* -1: nobody waits; messages of any thread go where this says */
 };
 
 /**

@@ -37,6 +37,7 @@ struct mount {
 	struct ops ops;
 	struct fuse_session *session;
 	struct refresher *refresher;
+	bool has_handlers; /* of signals */
 };
 
 /* To stderr while there is one; a daemon's messages go to the system log. */
@@ -219,7 +220,8 @@ static void tune_process(void)
 static void close_all(struct mount *m)
 {
 	if (m->session != NULL) {
-		fuse_remove_signal_handlers(m->session);
+		if (m->has_handlers)
+			fuse_remove_signal_handlers(m->session);
 		fuse_session_unmount(m->session);
 		fuse_session_destroy(m->session);
 	}
@@ -274,8 +276,10 @@ static int run(struct mount *m)
 	/* As mount(8) says of a device that cannot be written to. */
 	if (rc == 0 && m->options.rw)
 		log_warn(&m->log, "%s: snapshots cannot be written to, mounted read-only", m->options.mountpoint);
-	if (rc == 0 && fuse_set_signal_handlers(m->session) != 0)
-		rc = -EIO;
+	if (rc == 0) {
+		m->has_handlers = fuse_set_signal_handlers(m->session) == 0;
+		rc = m->has_handlers ? 0 : -EIO;
+	}
 	if (rc == 0)
 		rc = serve(m);
 	close_all(m);

@@ -130,3 +130,11 @@ for _ in $(seq 50); do
 	sleep 0.1
 done
 ! mountpoint -q "$WORK/empty" || die "still mounted after SIGTERM"
+
+# Whoever waits for the end of the output gets it: a daemon holds on to no descriptor of its caller.
+mkdir -p "$WORK/held"
+scenario_mounts+=("$WORK/held")
+timeout 60 bash -c 'exec 2>&1; "$1" mount "$2" | cat; find "$2/latest/" -type f -exec cat {} + >/dev/null' - "$VARVE" "$WORK/held" ||
+	die "varve mount into a pipe does not end"
+umount_varve "$WORK/held"
+ok "output ends"

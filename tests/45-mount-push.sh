@@ -51,6 +51,35 @@ pushed=$(getfattr --absolute-names --only-values -n user.varve.requests "$mnt" |
 [ "$pushed" -gt 0 ] || die "nothing was pushed"
 ok "nothing wrong with $pushed files pushed"
 
+# Of files that nobody read nothing is said, of others one line.
+mkdir "$WORK/one"
+for i in $(seq 100 199); do head -c 6000 /dev/urandom >"$WORK/one/$i"; done
+new_repo "$WORK/damaged"
+expect_status 0 "$VARVE" backup "$WORK/one"
+pack=$(find "$WORK/damaged/packs" -type f -size +400k | head -n 1)
+printf 'garbled' | dd of="$pack" bs=1 seek=300000 conv=notrunc status=none
+mkdir "$WORK/mnt2"
+scenario_mounts+=("$WORK/mnt2")
+"$VARVEFS" "$WORK/damaged" "$WORK/mnt2" -f 2>"$WORK/log" &
+for _ in $(seq 100); do ! mountpoint -q "$WORK/mnt2" || break; sleep 0.1; done
+dir=$WORK/mnt2/latest/one
+[ -d "$dir" ] || dir=$WORK/mnt2/latest$WORK/one
+ls -l "$dir" >/dev/null
+for i in $(seq 100 120); do cmp "$dir/$i" "$WORK/one/$i"; sleep 0.01; done
+expect_no_match '/1[0-9][0-9]: read' "$WORK/log"
+bad=0
+for i in $(seq 100 199); do
+	if cat "$dir/$i" >"$WORK/got" 2>/dev/null; then cmp "$WORK/got" "$WORK/one/$i"; else bad=$((bad + 1)); fi
+done
+[ $bad -gt 0 ] && [ $bad -lt 60 ] || die "$bad of 100 files cannot be read"
+expect_equal "lines about files" "$(grep -c '/1[0-9][0-9]: read' "$WORK/log")" $bad
+[ "$(wc -l <"$WORK/log")" -le $((bad + 5)) ] || die "$(wc -l <"$WORK/log") lines for $bad files"
+umount_varve "$WORK/mnt2"
+wait
+new_repo "$WORK/again"
+expect_status 0 "$VARVE" backup .
+ok "what is damaged is told once, and only of what was read"
+
 # A daemon that is killed leaves nobody hanging: readers get an error, and the mount can be ended.
 pid=$(pgrep -f "varvefs.*$mnt" | head -n 1)
 for _ in 1 2 3 4; do tar -cf - -C "$mnt/latest" . 2>/dev/null | cat >/dev/null & done

@@ -201,11 +201,8 @@ static void load_batch(struct pusher *p, struct batch *b)
 	}
 	vfs_prefetch(p->o.vfs, range, n);
 	for (unsigned i = 0; i < b->n; i++) {
-		ssize_t got = -1;
-
-		if (!ahead_passed(p->ahead, b->file[i].node))
-			got = vfs_read(p->o.vfs, b->file[i].node, 0, b->file[i].len, b->data + b->file[i].at);
-		if (got != (ssize_t)b->file[i].len)
+		if (ahead_passed(p->ahead, b->file[i].node) ||
+		    !vfs_read_unasked(p->o.vfs, b->file[i].node, b->file[i].len, b->data + b->file[i].at))
 			b->file[i].len = 0;
 	}
 }
@@ -317,9 +314,9 @@ static void *run_sender(void *arg)
 {
 	struct pusher *p = arg;
 	unsigned patience = RETRIES;
+	bool unshared = false;
 	struct batch *b;
 
-	unshare_descriptors(fuse_session_fd(p->o.session));
 	pthread_mutex_lock(&p->lock);
 	while (!p->stop) {
 		b = p->ready;
@@ -327,6 +324,10 @@ static void *run_sender(void *arg)
 			pthread_cond_wait(&p->full, &p->lock);
 			continue;
 		}
+		/* Not before: a daemon has let go of its terminal by then, or of the pipe that somebody waits at. */
+		if (!unshared)
+			unshare_descriptors(fuse_session_fd(p->o.session));
+		unshared = true;
 		p->ready = b->next;
 		if (p->ready == NULL)
 			p->ready_end = &p->ready;

@@ -33,7 +33,8 @@ int tnode_error(struct vfs *v, uint64_t node, int rc, const char *what)
 	default:
 		break;
 	}
-	log_error(v->log, "%s: %s: %s", vfs_path(v, node, path, sizeof(path)), what, ERR(rc));
+	if (!told_before(&v->told, node))
+		log_error(v->log, "%s: %s: %s", vfs_path(v, node, path, sizeof(path)), what, ERR(rc));
 	if (rc == -ETIMEDOUT)
 		return rc;
 	return is_forgotten(v, node_slot(node)) ? -ESTALE : -EIO;
@@ -315,6 +316,18 @@ ssize_t vfs_read(struct vfs *v, uint64_t node, uint64_t off, size_t len, uint8_t
 		n = tnode_error(v, node, (int)n, "read");
 	tnode_put(v, &t);
 	return n;
+}
+
+bool vfs_read_unasked(struct vfs *v, uint64_t node, uint32_t len, uint8_t *out)
+{
+	struct tnode t;
+	bool whole;
+
+	if (hold_file(v, node, &t) != 0)
+		return false;
+	whole = tree_read(v->repo->tree, &t.hit.entry, 0, len, out) == (ssize_t)len;
+	tnode_put(v, &t);
+	return whole;
 }
 
 void vfs_prefetch(struct vfs *v, const struct vfs_range *ranges, unsigned n)

@@ -10,6 +10,8 @@
 #include "fs/vfs/vfs_impl.h"
 #include "repo/util/text/when.h"
 
+#define TOLD_SECONDS 60 /* in which an error of one file is logged once */
+
 static bool is_virtual(uint64_t node)
 {
 	return node_slot(node) == 0;
@@ -103,6 +105,7 @@ int vfs_new(struct repo *repo, const struct fs_options *opts, const struct log *
 	v->uid = opts->has_uid ? opts->uid : geteuid();
 	v->gid = opts->has_gid ? opts->gid : getegid();
 	v->started_ns = when_now_ns();
+	told_init(&v->told, TOLD_SECONDS);
 	pthread_mutex_init(&v->lock, NULL);
 	pthread_mutex_init(&v->refresh_lock, NULL);
 	v->groups = view_groups_new();

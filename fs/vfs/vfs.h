@@ -77,6 +77,9 @@ int vfs_readlink(struct vfs *v, uint64_t node, char *out, size_t size);
  */
 ssize_t vfs_read(struct vfs *v, uint64_t node, uint64_t off, size_t len, uint8_t *out);
 
+/* The first ${len} bytes of a file that nobody has asked for: no error is logged.  Have all been read? */
+bool vfs_read_unasked(struct vfs *v, uint64_t node, uint32_t len, uint8_t *out);
+
 /* Bytes of a file. */
 struct vfs_range {
 	uint64_t node, off;

@@ -9,6 +9,7 @@
 
 #include "fs/vfs/snap.h"
 #include "fs/vfs/vfs.h"
+#include "repo/util/told.h"
 
 struct vfs {
 	struct repo *repo;
@@ -23,6 +24,7 @@ struct vfs {
 	pthread_mutex_t refresh_lock; /* one refresh at a time */
 	pthread_mutex_t lock;    /* over ${view} */
 	struct view *view;
+	struct told told;        /* of which nodes an error has been logged */
 };
 
 /* A node inside a snapshot, held. */

@@ -293,12 +293,14 @@ static bool same_list(const struct view *old, const struct catalog *c, const siz
 
 int view_load(const struct view_options *opts, struct view *old, struct view **out)
 {
+	struct catalog_options co = repo_catalog_options(opts->repo);
 	struct catalog *c = NULL;
 	struct view *v = NULL;
 	size_t *chosen = NULL, n = 0;
 	int rc;
 
-	rc = repo_catalog(opts->repo, &c);
+	co.again = old != NULL;
+	rc = catalog_load(&co, &c);
 	if (rc != 0)
 		return rc;
 	chosen = calloc(catalog_count(c) + 1, sizeof(*chosen));

@@ -10,6 +10,9 @@
 #include "repo/object/compress.h"
 #include "repo/object/packing/pack_keys.h"
 #include "repo/object/segment/segment_open.h"
+#include "repo/util/told.h"
+
+#define TOLD_SECONDS 60 /* in which one segment is complained of once */
 
 struct scratch {
 	struct decompressor *decompressor;
@@ -25,6 +28,7 @@ struct segment_opener {
 	uint32_t box_max;
 	struct pack_keys *keys;
 	atomic_flag told_access;
+	struct told told; /* of which segments something has been said */
 	pthread_mutex_t lock; /* of the idle ones */
 	struct scratch *idle;
 };
@@ -42,6 +46,7 @@ struct segment_opener *segment_opener_new(const struct object_reader_options *op
 	o->log = opts->log;
 	o->box_max = 1 + opts->segment_size + CRYPT_TAG_LEN;
 	atomic_flag_clear(&o->told_access);
+	told_init(&o->told, TOLD_SECONDS);
 	pthread_mutex_init(&o->lock, NULL);
 	o->keys = pack_keys_new(opts->index, opts->data, opts->metadata);
 	if (o->keys == NULL) {
@@ -120,6 +125,9 @@ static int complain(struct segment_opener *o, const struct segment_place *sp, in
 {
 	char name[PACK_NAME_SIZE];
 
+	/* A segment is wanted for each of its files, and again by each who tries again. */
+	if (told_before(&o->told, (uint64_t)sp->pack << 32 | sp->offset))
+		return rc;
 	segment_pack_name(o, sp->pack, name);
 	log_error(o->log, "%s: open %u bytes at %u: %s", name, sp->box, sp->offset, cause);
 	return rc;
