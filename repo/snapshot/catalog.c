@@ -21,7 +21,7 @@ static int take_name(void *arg, const char *name, uint64_t size)
 
 	(void)size;
 	if (snapshot_object_parse(name, &id) < 0) {
-		log_warn(c->opts.log, "%s: not the name of a snapshot, ignored", name);
+		(c->opts.again ? log_debug : log_warn)(c->opts.log, "%s: not the name of a snapshot, ignored", name);
 		return 0;
 	}
 	if (c->n == c->cap) {

@@ -28,6 +28,7 @@ struct catalog_options {
 	const struct secrets *secrets;
 	const struct seal_domain *metadata;
 	const struct log *log;
+	bool again;                         /* listed before: strange names have been warned of */
 };
 
 /* List the store.  Return 0, -ENOMEM, what the store returns. */

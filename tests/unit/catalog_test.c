@@ -130,6 +130,13 @@ static void test_load(void **state)
 	other.b[0] ^= 1;
 	assert_int_equal(catalog_find(c, &other), -1);
 	catalog_free(c);
+	/* Who lists again and again, as a mount does, is not told again and again. */
+	fixture_log_clear(&e->f);
+	e->opts.again = true;
+	c = load(e);
+	assert_false(fixture_logged(&e->f, "snapshots/readme"));
+	assert_int_equal(catalog_count(c), NSNAPS);
+	catalog_free(c);
 	catalog_free(NULL);
 }
 
