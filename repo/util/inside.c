@@ -201,5 +201,6 @@ bool path_inside(const char *path, const char *dir)
 {
 	struct stat top;
 
-	return stat(dir, &top) == 0 && (is_above(&top, path) || is_placed_in(path, dir));
+	/* What is no directory has nothing in it, and its place would be that of the directory around it. */
+	return stat(dir, &top) == 0 && (is_above(&top, path) || (S_ISDIR(top.st_mode) && is_placed_in(path, dir)));
 }

@@ -78,6 +78,7 @@ static void test_no_directory(void **state)
 	assert_true(path_inside("repo/file", "repo"));
 	assert_true(path_inside("repo/file/x", "repo"));
 	assert_false(path_inside("repo/file", "repo/in"));
+	assert_false(path_inside("repo", "repo/file"));
 }
 
 static void test_working_directory_inside(void **state)
