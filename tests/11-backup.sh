@@ -165,6 +165,7 @@ expect_status 3 "$VARVE" backup missing a
 expect_match 'missing' "$WORK/err"
 expect_equal "the rest" "$(ls_all)" "a a/b a/b/two.log a/one "
 expect_status 1 "$VARVE" backup missing
+expect_match '^varve: no snapshot was made: nothing .* could be backed up$' "$WORK/err"
 expect_status 2 "$VARVE" backup
 expect_status 2 "$VARVE" backup --no-such-option .
 expect_equal "snapshots" "$("$VARVE" snapshots | wc -l)" $((n + 1))
@@ -178,5 +179,7 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	expect_match 'c/three: .*Permission denied' "$WORK/err"
 	expect_equal "without the unreadable" "$(ls_all)" "a a/b a/b/two.log a/one c "
 	expect_match 'partial: 1 unreadable' <("$VARVE" snapshots --latest 1)
+	expect_status 1 as_user "$VARVE" backup c/three
+	expect_match 'no snapshot was made' "$WORK/err"
 fi
 ok "unreadable items"

@@ -113,6 +113,9 @@ int backup_paths(struct repo *r, const struct backup_options *opts, const char *
 		err = build_roots(&b, paths, n);
 	if (err == 0)
 		err = run_backup(&b.run, out);
+	/* What could not be read was reported, but not what comes of it. */
+	if (err == -ENOENT)
+		log_error(r->log, "no snapshot was made: nothing of what was named could be backed up");
 	out->errors = atomic_load(&b.run.s.errors);
 	roots_free(b.top);
 	run_end_session(&b.run);
