@@ -171,7 +171,7 @@ static int choose_bundle(const struct repo *r, const struct repo_new_keyslot *k,
 		return 0;
 	}
 	if (!(r->secrets->mask & SECRET_OWNER)) {
-		log_error(r->log, "only the owner's key can add a keyslot for a role, this one is %s's",
+		log_error(r->log, "only the owner's key can add a keyslot for a role, this one has the role \"%s\"",
 		    role_name(r->secrets->role));
 		return -EPERM;
 	}

@@ -184,6 +184,7 @@ for role in auditor writer; do
 done
 expect_status 0 "$VARVE" dump "latest:$WORK/src/file" --key-file "$WORK/owner.key"
 expect_status 1 "$VARVE" backup "$WORK/src" --key-file "$WORK/auditor.key"
+expect_match '^varve: the key of the role "auditor" cannot make backups$' "$WORK/err"
 expect_status 0 "$VARVE" backup "$WORK/src" --key-file "$WORK/writer.key"
 expect_status 0 "$VARVE" key passwd --new-key-file "$WORK/key2" --key-file "$WORK/owner.key"
 expect_status 12 "$VARVE" snapshots --key-file "$WORK/owner.key"

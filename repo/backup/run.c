@@ -146,7 +146,7 @@ int run_begin_session(struct run *run, struct repo *r, const struct backup_optio
 	s->progress = opts->progress ? opts->progress : &s->own_progress;
 	run->pub.time_ns = opts->time_ns ? opts->time_ns : when_now_ns();
 	if (!(r->secrets->mask & SECRET_SIGNING) || !r->object_id || !r->tree_id) {
-		log_error(r->log, "a %s cannot make backups", role_name(r->secrets->role));
+		log_error(r->log, "the key of the role \"%s\" cannot make backups", role_name(r->secrets->role));
 		return -EACCES;
 	}
 	if (!opts->host)

@@ -100,7 +100,7 @@ static void test_role(void **state)
 	rig_note("s", "1");
 	g->repo.secrets = reader;
 	assert_int_equal(rig_backup(g, "s", NULL), -EACCES);
-	assert_true(fixture_logged(&g->f, "a reader cannot make backups"));
+	assert_true(fixture_logged(&g->f, "\"reader\" cannot make backups"));
 	secrets_free(reader);
 }
 
