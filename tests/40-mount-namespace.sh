@@ -72,9 +72,12 @@ find "$mnt/snapshots/" -printf '%i %p\n' | sort >"$WORK/inodes"
 find "$mnt/snapshots/" -printf '%i %p\n' | sort >"$WORK/inodes2"
 cmp "$WORK/inodes" "$WORK/inodes2"
 umount_varve "$mnt"
+expect_status 0 "$VARVE" cache --clear
 mount_varve "$mnt" -o refresh=1
 find "$mnt/snapshots/" -printf '%i %p\n' | sort >"$WORK/inodes2"
 cmp "$WORK/inodes" "$WORK/inodes2"
+umount_varve "$mnt"
+mount_varve "$mnt" -o refresh=1
 # readdir tells the same numbers as stat.
 ls -i "$one/dir" | awk '{print $1}' | sort >"$WORK/a"
 (cd "$one/dir" && stat -c %i -- *) | sort >"$WORK/b"

@@ -46,6 +46,8 @@ expect_match '^varvefs: .*/empty: snapshots cannot be written to, mounted read-o
 umount_varve "$WORK/empty"
 expect_status 0 "$VARVE" mount -o rw,ro "$WORK/empty"
 expect_equal "nothing to say of ro" "$(cat "$WORK/err")" ""
+expect_status 1 "$VARVE" cache --clear
+expect_match "^varve: $VARVE_CACHE_DIR/[^/]+: cannot be removed: a mount or another command is using it\$" "$WORK/err"
 umount_varve "$WORK/empty"
 expect_status 1 "$VARVE" mount --snapshot 9999-01-01 "$WORK/empty"
 expect_match 'out of range' "$WORK/err"

@@ -2,6 +2,7 @@
  * varve cache
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "repo/util/text/when.h"
@@ -59,14 +60,18 @@ static int show(struct cli *c, struct repo *r)
 /* The repository has to be unlocked first, as only that shows whose cache it is. */
 static int clear(struct cli *c, struct repo *r)
 {
+	char *path = strdup(index_path(r->index));
 	uint8_t id[sizeof(r->config.repo_id)];
 	int rc;
 
 	memcpy(id, r->config.repo_id, sizeof(id));
 	repo_close(r);
-	rc = index_remove(c->cache_dir, id);
-	if (rc != 0)
-		cli_error(c, "%s: %s", c->cache_dir, strerror(-rc));
+	rc = path != NULL ? index_remove(c->cache_dir, id) : -ENOMEM;
+	if (rc == -EBUSY)
+		cli_error(c, "%s: cannot be removed: a mount or another command is using it", path);
+	else if (rc != 0)
+		cli_error(c, "%s: cannot be removed: %s", path != NULL ? path : c->cache_dir, strerror(-rc));
+	free(path);
 	return cli_status(c, rc);
 }
 
