@@ -12,6 +12,7 @@
 #include "fs/options.h"
 
 #define REFRESH_DEFAULT 10 /* seconds */
+#define CACHE_MEM_MIN (4u * 1024 * 1024)
 
 const char fs_usage[] =
     "usage: varvefs URL DIR [-f] [-d] [-o OPTION,...]\n"
@@ -29,7 +30,7 @@ const char fs_usage[] =
     "     allow_other        other users too, with the permissions of the files\n"
     "     uid=N, gid=N       owner of everything\n"
     "     refresh=SECONDS    look for new snapshots this often (10)\n"
-    "     cache_mem=SIZE     memory for opened data (64M)\n"
+    "     cache_mem=SIZE     memory for opened data (64M), at least 4M\n"
     "     cache_disk=SIZE    disk for what was fetched from a remote store\n"
     "     deadline=SECONDS   for requests to a remote store\n"
     "     offline            do not ask a remote store\n"
@@ -41,7 +42,7 @@ const char fs_usage[] =
 
 /* --- Option tables ------------------------------------------------------------------------------------------------ */
 
-enum kind { TEXT, FLAG, NO_FLAG, SIZE, SECONDS, OWNER_UID, OWNER_GID, KERNEL, IGNORED };
+enum kind { TEXT, FLAG, NO_FLAG, SIZE, MEMORY, SECONDS, OWNER_UID, OWNER_GID, KERNEL, IGNORED };
 
 static const struct option_def {
 	const char *name;
@@ -62,7 +63,7 @@ static const struct option_def {
 	{ "nopush", FLAG, offsetof(struct fs_options, nopush) },
 	{ "rw", FLAG, offsetof(struct fs_options, rw) },
 	{ "ro", NO_FLAG, offsetof(struct fs_options, rw) },
-	{ "cache_mem", SIZE, offsetof(struct fs_options, cache_mem) },
+	{ "cache_mem", MEMORY, offsetof(struct fs_options, cache_mem) },
 	{ "cache_disk", SIZE, offsetof(struct fs_options, cache_disk) },
 	{ "refresh", SECONDS, offsetof(struct fs_options, refresh_s) },
 	{ "deadline", SECONDS, offsetof(struct fs_options, deadline_s) },
@@ -142,6 +143,14 @@ static int set_text(char **field, const char *value)
 	return *field == NULL ? -ENOMEM : 0;
 }
 
+/* Less would be rounded up in silence. */
+static int set_memory(uint64_t *field, const char *value)
+{
+	int rc = size_parse(value, field);
+
+	return rc == 0 && *field < CACHE_MEM_MIN ? -ERANGE : rc;
+}
+
 static int set_seconds(unsigned *field, const char *value)
 {
 	uint32_t n;
@@ -175,6 +184,8 @@ static int set_value(struct fs_options *o, const struct option_def *d, const cha
 		return 0;
 	case SIZE:
 		return size_parse(value, (uint64_t *)(void *)field);
+	case MEMORY:
+		return set_memory((uint64_t *)(void *)field, value);
 	case SECONDS:
 		return set_seconds((unsigned *)(void *)field, value);
 	case OWNER_UID:
@@ -192,7 +203,7 @@ static int set_value(struct fs_options *o, const struct option_def *d, const cha
 
 static bool takes_value(enum kind k)
 {
-	return k == TEXT || k == SIZE || k == SECONDS || k == OWNER_UID || k == OWNER_GID;
+	return k == TEXT || k == SIZE || k == MEMORY || k == SECONDS || k == OWNER_UID || k == OWNER_GID;
 }
 
 /* --- Parsing ------------------------------------------------------------------------------------------------------ */
@@ -216,6 +227,8 @@ static int parse_option(struct fs_options *o, const char *option, char *error, u
 	if (takes_value(d->kind) != (eq != NULL))
 		return fail(error, size, eq != NULL ? "takes no value" : "needs a value", option);
 	rc = set_value(o, d, option, value);
+	if (rc == -ERANGE)
+		return fail(error, size, "at least 4M is needed", option);
 	return rc == -EINVAL ? fail(error, size, "not a valid value", option) : rc;
 }
 

@@ -29,6 +29,8 @@ expect_status 2 "$VARVE" mount
 expect_status 2 "$VARVE" mount -o nonsense "$WORK/empty"
 expect_match 'nonsense: unknown mount option' "$WORK/err"
 expect_status 2 "$VARVE" mount -o cache_mem=much "$WORK/empty"
+expect_status 2 "$VARVE" mount -o cache_mem=4095k "$WORK/empty"
+expect_match 'cache_mem=4095k: at least 4M is needed' "$WORK/err"
 expect_status 2 "$VARVE" mount -o utc=1 "$WORK/empty"
 expect_status 10 "$VARVE" mount -r "$WORK/nowhere" "$WORK/empty"
 expect_status 10 "$VARVE" mount -r "$WORK/full" "$WORK/empty"
