@@ -190,8 +190,11 @@ expect_status 0 "$VARVE" key passwd --new-key-file "$WORK/key2" --key-file "$WOR
 expect_status 12 "$VARVE" snapshots --key-file "$WORK/owner.key"
 expect_status 0 recipient key passwd --new-key-file "$WORK/bob.key"
 expect_status 0 recipient key list
-expect_match "^\*[0-9a-f]{8}  reader   key-file " "$WORK/out"
+expect_match "^\*[0-9a-f]{8}  reader   key-file .* bob$" "$WORK/out"
 expect_equal "slots of the recipient" "$(grep -c "^.$slot" "$WORK/out")" 0
+expect_status 0 recipient key passwd --new-key-file "$WORK/bob.key" --name robert
+expect_status 0 recipient key list
+expect_match "^\*[0-9a-f]{8}  reader   key-file .* robert$" "$WORK/out"
 expect_status 0 recipient dump "latest:$WORK/src/file"
 ok "keyslots for recipients of every role"
 

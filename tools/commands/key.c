@@ -177,13 +177,34 @@ static void print_added(const struct key_args *a, const struct id *id)
 	}
 }
 
+/* The name of the keyslot that opened; NULL if it cannot be read, or is empty. */
+static const char *current_name(const struct repo *r, char *out, size_t size)
+{
+	struct repo_keyslot *slots;
+	size_t n;
+
+	*out = '\0';
+	if (repo_keyslots(r, &slots, &n) != 0)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (slots[i].current && slots[i].readable)
+			snprintf(out, size, "%s", slots[i].label.name);
+	}
+	free(slots);
+	return *out != '\0' ? out : NULL;
+}
+
 static int add(struct key_args *a, struct repo *r, bool same, struct id *id)
 {
 	struct repo_new_keyslot k = { .role = a->role, .same_bundle = same };
-	char who[256];
+	char kept[sizeof(((struct keyslot_label *)0)->name)], who[256];
 	int rc;
 
-	k.name = a->name != NULL ? a->name : identity_user_at_host(who, sizeof(who));
+	k.name = a->name;
+	if (k.name == NULL && same)
+		k.name = current_name(r, kept, sizeof(kept));
+	if (k.name == NULL)
+		k.name = identity_user_at_host(who, sizeof(who));
 	rc = new_secret(a, &k);
 	if (rc == 0)
 		rc = repo_add_keyslot(r, &k, id);
