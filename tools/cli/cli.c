@@ -67,13 +67,19 @@ void cli_warn_unused(const struct cli *c, const char *kind, const struct match_l
 		    quote_name(pattern, (unsigned)strlen(pattern), quoted, sizeof(quoted)));
 }
 
+/* Exit status when a signal has ended the work. */
+static int signal_status(const struct cli *c)
+{
+	return c->cancel != 0 ? 128 + c->cancel : EXIT_FAILED;
+}
+
 int cli_status(const struct cli *c, int rc)
 {
 	switch (rc) {
 	case 0:
 		return EXIT_OK;
 	case -EINTR:
-		return cli_signal_status(c);
+		return signal_status(c);
 	case -EKEYREJECTED:
 		return EXIT_WRONG_KEY;
 	default:
@@ -179,15 +185,14 @@ static int bad_option(const struct cli *c, const struct getopt_tables *t, int wh
 	return cli_usage(c, "unknown or ambiguous option %s", argv[optind - 1]);
 }
 
-static int parse(struct cli *c, int argc, char **argv, const char *mode, cli_take_fn *take, void *arg, int *nargs,
-    char ***args)
+int cli_parse(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg, int *nargs, char ***args)
 {
 	const struct command *cmd = this_command(c);
 	struct getopt_tables t = { .n = 0 };
 	const struct cli_option *o;
 	int ch, rc = 0;
 
-	strcpy(t.shorts, mode);
+	strcpy(t.shorts, ":");
 	add_options(&t, cmd->options);
 	add_options(&t, common_options);
 	optind = 0;
@@ -209,16 +214,6 @@ static int parse(struct cli *c, int argc, char **argv, const char *mode, cli_tak
 	*args = argv + optind;
 	c->log.max = c->verbose ? LOG_LEVEL_DEBUG : c->quiet ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
 	return rc;
-}
-
-int cli_parse(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg, int *nargs, char ***args)
-{
-	return parse(c, argc, argv, ":", take, arg, nargs, args);
-}
-
-int cli_parse_strict(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg, int *nargs, char ***args)
-{
-	return parse(c, argc, argv, "+:", take, arg, nargs, args);
 }
 
 /* --- Repository --------------------------------------------------------------------------------------------------- */
@@ -349,9 +344,4 @@ void cli_catch_signals(struct cli *c)
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-}
-
-int cli_signal_status(const struct cli *c)
-{
-	return c->cancel != 0 ? 128 + c->cancel : EXIT_FAILED;
 }

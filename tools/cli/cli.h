@@ -70,9 +70,6 @@ extern const struct command commands[];
  */
 int cli_parse(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg, int *nargs, char ***args);
 
-/* As cli_parse(), but options end at the first word that is none: for commands that run others. */
-int cli_parse_strict(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg, int *nargs, char ***args);
-
 /* A usage error: "varve COMMAND: ..." and where to find help.  Returns EXIT_USAGE. */
 int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -114,8 +111,5 @@ void cli_print_quoted(const char *text);
 
 /* SIGINT and SIGTERM set ${c->cancel}, a second one ends at once; SIGUSR1 wants progress. */
 void cli_catch_signals(struct cli *c);
-
-/* Exit status when a signal has ended the work. */
-int cli_signal_status(const struct cli *c);
 
 #endif

@@ -138,20 +138,10 @@ void json_append_text(json_value *array, const char *value)
 	buf_free(&text);
 }
 
-void json_append_value(json_value *array, json_value *v)
-{
-	json_array_append_new(array, v);
-}
-
 bool json_print(json_value *v)
 {
 	bool ok = json_dumpf(v, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) == 0 && putchar('\n') != EOF;
 
 	json_decref(v);
 	return ok;
-}
-
-void json_free(json_value *v)
-{
-	json_decref(v);
 }

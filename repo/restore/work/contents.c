@@ -207,8 +207,7 @@ static bool zeros_there(struct worker *w, int fd, uint64_t from, uint64_t to)
 	return true;
 }
 
-/* Walk over ${e}: check its chunks if they are ${wanted}, and the holes between them. */
-static bool check(struct worker *w, const struct tree_entry *e, int fd, bool wanted)
+bool contents_check(struct worker *w, const struct tree_entry *e, int fd)
 {
 	uint64_t end = 0;
 	struct span s;
@@ -219,19 +218,9 @@ static bool check(struct worker *w, const struct tree_entry *e, int fd, bool wan
 			return false;
 		if (s.off > end && !zeros_there(w, fd, end, s.off))
 			return false;
-		if (wanted && !span_there(w, fd, &s))
+		if (!span_there(w, fd, &s))
 			return false;
 		end = s.off + s.len;
 	}
 	return more == 0 && zeros_there(w, fd, end, e->size);
-}
-
-bool contents_check(struct worker *w, const struct tree_entry *e, int fd)
-{
-	return check(w, e, fd, true);
-}
-
-bool contents_check_holes(struct worker *w, const struct tree_entry *e, int fd)
-{
-	return check(w, e, fd, false);
 }

@@ -20,7 +20,4 @@ int contents_write(struct worker *w, const struct tree_entry *e, int fd, struct 
 /* Are the contents of ${fd} those of ${e}, holes included (which must read as zeros)? */
 bool contents_check(struct worker *w, const struct tree_entry *e, int fd);
 
-/* Does ${fd} hold zeros wherever ${e} has holes? */
-bool contents_check_holes(struct worker *w, const struct tree_entry *e, int fd);
-
 #endif
