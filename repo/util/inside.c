@@ -135,7 +135,7 @@ static const char *below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0') ? path + len : NULL;
 }
 
-/* Take a line of mountinfo: is it that of ${mount}, and ${real} on it?  Fields: id, parent, device, root, mountpoint. */
+/* Take a line of mountinfo (id, parent, device, root, mountpoint): is it that of ${mount}, and ${real} on it? */
 static bool take_line(char *line, int mount, const char *real, struct place *out)
 {
 	char *root, *point, *save;
