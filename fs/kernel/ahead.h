@@ -39,8 +39,8 @@ void ahead_free(struct ahead *a);
 
 /**
  * ahead_read(a, node, off, len, plan), ahead_list(a, node, plan):
- * Somebody asks for bytes of a file, or for a directory from its beginning: write to ${plan} what follows from it, which
- * may be nothing.  Reads directories; what cannot be read is left to whoever asks for it.
+ * Somebody asks for bytes of a file, or for a directory from its beginning: write to ${plan} what follows from it,
+ * which may be nothing.  Reads directories; what cannot be read is left to whoever asks for it.
  */
 void ahead_read(struct ahead *a, uint64_t node, uint64_t off, uint32_t len, struct ahead_plan *plan);
 void ahead_list(struct ahead *a, uint64_t node, struct ahead_plan *plan);

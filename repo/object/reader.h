@@ -95,8 +95,9 @@ int object_read_many(struct object_reader *r, const struct object_wanted *wanted
 
 /**
  * object_prefetch(r, ids, n):
- * Bring the segments of ${n} chunks, at most OBJECT_PREFETCH_MAX, into the cache, for somebody who is about to read them,
- * and verify those that lie in one segment, side by side.  What cannot be read or verified is left to whoever reads it.
+ * Bring the segments of ${n} chunks, at most OBJECT_PREFETCH_MAX, into the cache, for somebody who is about to read
+ * them, and verify those that lie in one segment, side by side.  What cannot be read or verified is left to whoever
+ * reads it.
  */
 #define OBJECT_PREFETCH_MAX 16
 void object_prefetch(struct object_reader *r, const struct id *ids, unsigned n);
