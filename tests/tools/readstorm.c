@@ -3,7 +3,8 @@
  * under them.
  *
  * Each thread takes one of the habits in turn: all files forwards, backwards, in random order, random parts by pread,
- * random pages of a mapping, the first bytes only, and dropping files from the page cache.  Every byte read is compared.
+ * random pages of a mapping, the first bytes only, and dropping files from the page cache.  Every byte read is
+ * compared.
  *
  * Exit status: 0 all the same, 1 a difference (told), 2 failed or wrong usage.
  */

@@ -131,7 +131,9 @@ static bool back_up_span_pages(struct check_rig *k, unsigned seed, struct id *id
 	return several;
 }
 
-/* A span list of several pages, and one of them damaged.  Where pages end depends on ids: one list in ten has but one. */
+/*
+ * A span list of several pages, and one of them damaged.  Where pages end depends on ids: one list in ten has but one.
+ */
 static void test_span_list(void **state)
 {
 	struct check_rig *k = *state;
