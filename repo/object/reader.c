@@ -352,8 +352,11 @@ void object_prefetch(struct object_reader *r, const struct id *ids, unsigned n)
 		p[i].id = &ids[i];
 		prefetch_open(r, &p[i]);
 		if (p[i].segment != NULL)
-			jobs[njobs++] = (struct hash_job){ .data = p[i].segment->data + p[i].skip, .len = p[i].place.len,
-				.out = &p[i].found };
+			jobs[njobs++] = (struct hash_job){
+				.data = p[i].segment->data + p[i].skip,
+				.len = p[i].place.len,
+				.out = &p[i].found,
+			};
 	}
 	if (njobs > 0)
 		crypt_object_ids(r->o.object_id, jobs, njobs);
