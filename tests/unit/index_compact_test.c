@@ -97,6 +97,29 @@ static void test_compact(void **state)
 	buf_free(&b);
 }
 
+/* What is kept of thousands of snapshots is no waste, to be written anew by each that writes a little. */
+static void test_kept_is_no_waste(void **state)
+{
+	struct indexes *w = *state;
+	char path[160], name[32], manifest[1500];
+	struct stat before, after;
+
+	memset(manifest, 'm', sizeof(manifest));
+	for (unsigned i = 0; i < 8000; i++) {
+		snprintf(name, sizeof(name), "snapshots/%u", i);
+		index_keep(w->x, name, manifest, sizeof(manifest));
+	}
+	indexes_close(w);
+	indexes_open(w);
+	assert_int_equal(stat(indexes_file(w, "data.mdb", path), &before), 0);
+	assert_true(before.st_size > 10 << 20);
+	index_keep(w->x, "snapshots/another", manifest, sizeof(manifest));
+	indexes_close(w);
+	assert_int_equal(stat(indexes_file(w, "data.mdb", path), &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	indexes_open(w);
+}
+
 static void make_file(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT, 0600);
@@ -254,6 +277,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, indexes_setup, indexes_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_compact),
+		TEST(test_kept_is_no_waste),
 		TEST(test_left_behind),
 		TEST(test_full),
 		TEST(test_processes),

@@ -10,10 +10,11 @@
 #define BATCH 65536                 /* records of one transaction */
 #define FILE_MIN (8u * 1024 * 1024) /* smaller ones are not worth it */
 #define BYTES_PER_OBJECT 72         /* as long as no compacting has told better */
+#define BYTES_PER_KEPT 4096         /* manifests mostly, of a few hundred bytes to a page of its own */
 
 bool env_is_wasteful(struct lmdb *db)
 {
-	uint64_t objects = 0, bytes = 0, need;
+	uint64_t objects = 0, kept = 0, bytes = 0, need;
 	struct env_state s = { 0 };
 	struct lmdb_txn *txn;
 	int rc;
@@ -23,8 +24,10 @@ bool env_is_wasteful(struct lmdb *db)
 	rc = env_get_state(txn, &s);
 	if (rc == 0)
 		rc = lmdb_count(txn, ENV_OBJECTS + s.generation % 2, &objects);
+	if (rc == 0)
+		rc = lmdb_count(txn, ENV_KEPT, &kept);
 	lmdb_end(txn);
-	need = objects * (s.bytes_per_object ? s.bytes_per_object : BYTES_PER_OBJECT);
+	need = objects * (s.bytes_per_object ? s.bytes_per_object : BYTES_PER_OBJECT) + kept * BYTES_PER_KEPT;
 	return rc == 0 && bytes > need + need / 3 + FILE_MIN / 4;
 }
 
