@@ -138,6 +138,7 @@ done
 # Whoever waits for the end of the output gets it: a daemon holds on to no descriptor of its caller.
 mkdir -p "$WORK/held"
 scenario_mounts+=("$WORK/held")
+# shellcheck disable=SC2016 # the inner shell expands them
 timeout 60 bash -c 'exec 2>&1; "$1" mount "$2" | cat; find "$2/latest/" -type f -exec cat {} + >/dev/null' - "$VARVE" "$WORK/held" ||
 	die "varve mount into a pipe does not end"
 umount_varve "$WORK/held"
