@@ -58,9 +58,15 @@ options_of_page() {
 			line = substr(line, RSTART + RLENGTH)
 			sub(/ , /, " ", found)
 			gsub(/Fl /, "-", found)
+			long_name = found
+			sub(/^-[A-Za-z0] /, "", long_name)
+			# A command may speak of a common option.
+			if (command == "-")
+				common[long_name] = 1
+			else if (long_name in common)
+				continue
 			print command, found
-			sub(/^-[A-Za-z0] /, "", found)
-			print command, found
+			print command, long_name
 		}
 	}' docs/varve.1
 }
