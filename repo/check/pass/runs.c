@@ -120,7 +120,8 @@ static void judge_all(struct check *c, const struct id *ids, bool *bad, size_t n
 		if (rc == 0 || rc == -ENOENT) /* gone: others have merged it since */
 			continue;
 		bad[i] = true;
-		finding_add(c, CHECK_RUN, run_name(&ids[i], name), "%s", last_message(c, name, rc, what));
+		run_name(&ids[i], name);
+		finding_add(c, CHECK_RUN, name, "%s", last_message(c, name, rc, what));
 	}
 }
 
