@@ -246,7 +246,7 @@ static int fill(struct view *v, const struct catalog *c, const size_t *chosen, s
 
 		v->snaps[i].id = s->id;
 		v->snaps[i].time_ns = s->time_ns;
-		if (o >= 0)
+		if (old != NULL && o >= 0)
 			rc = inherit(v, i, old, (size_t)o);
 	}
 	if (old != NULL)
