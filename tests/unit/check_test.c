@@ -215,7 +215,7 @@ static void test_truncated_data_pack(void **state)
 	assert_true(check_rig_lines(k, "affected ") <= 12);
 }
 
-/* A bit in the contents of one large file: one segment of it is damaged, and no other file is. */
+/* A bit in the contents of one large file: a segment of it is damaged, with one chunk or two, and no other file is. */
 static void test_flipped_data_pack(void **state)
 {
 	struct check_rig *k = *state;
@@ -227,7 +227,7 @@ static void test_flipped_data_pack(void **state)
 	flip(k, name, (int64_t)l.of[0].size / 2);
 	assert_int_equal(check_rig_run(k, false), 0);
 	assert_int_equal(check_rig_run(k, true), 1);
-	assert_true(check_rig_told(k, "finding pack packs/", "do not hash to its name; 1 of its "));
+	assert_true(check_rig_told(k, "finding pack packs/", "do not hash to its name; "));
 	assert_true(check_rig_told(k, "affected ", " src/large: contents"));
 	assert_int_equal(check_rig_lines(k, "affected "), 1);
 	assert_int_equal(check_rig_lines(k, "snapshot 1"), 2);
