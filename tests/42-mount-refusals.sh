@@ -68,7 +68,8 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	chmod 755 "$WORK/fusermount3" "$WORK"
 	expect_status 1 as_user env PATH="$WORK:$PATH" "$VARVE" unmount "$WORK/empty"
 	expect_match 'not unmounted: fusermount3 was ended by signal 15' "$WORK/err"
-	if command -v prlimit >/dev/null; then
+	# The search for leaks at the end would want a thread.
+	if [ -z "${SANITIZE:-}" ] && command -v prlimit >/dev/null; then
 		expect_status 1 as_user prlimit --nproc=0 "$VARVE" unmount "$WORK/empty"
 		expect_match '^varve: fusermount3: cannot be started: Resource temporarily unavailable' "$WORK/err"
 	fi
