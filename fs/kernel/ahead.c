@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,7 @@ struct ahead {
 	struct vfs *vfs;
 	uint32_t file_window;
 	bool whole;
+	atomic_bool follows; /* somebody who reads in order */
 	pthread_mutex_t lock;
 	uint64_t clock;
 	struct walker walkers[WALKERS];
@@ -170,6 +172,11 @@ static struct walker *newcomer(struct ahead *a, uint32_t slot, uint64_t number)
 	return oldest;
 }
 
+bool ahead_follows(const struct ahead *a)
+{
+	return a->follows;
+}
+
 bool ahead_passed(struct ahead *a, uint64_t node)
 {
 	uint64_t number = node_number(node);
@@ -271,6 +278,7 @@ static void read_file(struct ahead *a, uint64_t node, struct ahead_plan *plan)
 	w->unconfirmed = 0;
 	if (w->reads++ < IN_ORDER || vfs_parent(a->vfs, node, &parent) != 0)
 		return;
+	a->follows = true;
 	d = dir_of(a, parent, w);
 	if (d != NULL && node == d->probe) {
 		w->window = w->window * 2 < WINDOW_MAX ? w->window * 2 : WINDOW_MAX;

@@ -45,6 +45,9 @@ void ahead_free(struct ahead *a);
 void ahead_read(struct ahead *a, uint64_t node, uint64_t off, uint32_t len, struct ahead_plan *plan);
 void ahead_list(struct ahead *a, uint64_t node, struct ahead_plan *plan);
 
+/* Has anybody read files in order, so that listings may matter?  Until then ahead_list() does nothing. */
+bool ahead_follows(const struct ahead *a);
+
 /* Has a reader gone past this file, so that it is too late for it? */
 bool ahead_passed(struct ahead *a, uint64_t node);
 

@@ -105,7 +105,8 @@ void pusher_read_ends(struct pusher *p, uint64_t node)
 
 void pusher_listed(struct pusher *p, uint64_t node)
 {
-	if (p == NULL)
+	/* Who lists only shall not wake anybody for each directory. */
+	if (p == NULL || !ahead_follows(p->ahead))
 		return;
 	pthread_mutex_lock(&p->lock);
 	add_event(p, &(struct event){ .node = node, .listed = true });
