@@ -57,8 +57,7 @@ SEEDERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(SEED_SRC))
 
 # --- Foreign libraries -----------------------------------------------------------------------------------------------
 
-# curl is linked from the day that its one file exists.
-REPO_PKGS := libzstd libsodium lmdb $(if $(wildcard repo/store/http/curl.c),libcurl)
+REPO_PKGS := libzstd libsodium lmdb libcurl expat
 TOOLS_PKGS := jansson inih
 FS_PKGS := fuse3
 TEST_PKGS := cmocka

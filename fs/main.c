@@ -75,7 +75,7 @@ static int open_repo(struct mount *m)
 {
 	const struct fs_options *o = &m->options;
 	struct repo_options ro = {
-		.url = o->url,
+		.store = { .url = o->url },
 		.credentials = access_credentials,
 		.arg = &m->access,
 		.segment_cache_bytes = (size_t)o->cache_mem,

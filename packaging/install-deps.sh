@@ -30,6 +30,7 @@ build must pc:libzstd       libzstd-dev          libzstd-devel     zstd        z
 build must pc:libsodium     libsodium-dev        libsodium-devel   libsodium   libsodium-dev
 build must pc:lmdb          liblmdb-dev          lmdb-devel        lmdb        lmdb-dev
 build must pc:libcurl       libcurl4-openssl-dev libcurl-devel     curl        curl-dev
+build must pc:expat         libexpat1-dev        expat-devel       expat       expat-dev
 build must pc:inih          libinih-dev          inih-devel        libinih     inih-dev
 build must pc:jansson       libjansson-dev       jansson-devel     jansson     jansson-dev
 build nice pc:libsystemd    libsystemd-dev       systemd-devel     systemd-libs -

@@ -131,12 +131,13 @@ out:
 	return rc;
 }
 
-static int open_store(struct repo *r, const struct repo_options *opts)
+static int open_store(struct repo *r, const struct repo_options *opts, bool create)
 {
-	int rc;
+	struct store_options so = opts->store;
 
-	rc = store_open(opts->url, false, r->log, &r->store);
-	return rc == 0 ? read_config(r) : rc;
+	so.create = create;
+	so.log = r->log;
+	return store_open(&so, &r->store);
 }
 
 int repo_open(const struct repo_options *opts, struct repo **out)
@@ -151,7 +152,9 @@ int repo_open(const struct repo_options *opts, struct repo **out)
 	r = repo_new(opts);
 	if (r == NULL)
 		return -ENOMEM;
-	rc = open_store(r, opts);
+	rc = open_store(r, opts, false);
+	if (rc == 0)
+		rc = read_config(r);
 	if (rc == 0)
 		rc = opts->credentials(opts->arg, &cred);
 	if (rc == 0)
@@ -203,11 +206,14 @@ static int check_empty_dir(const char *path)
 
 static int check_empty(const struct repo_options *opts)
 {
+	struct store_options so = opts->store;
 	struct store *s = NULL;
 	bool config = false;
 	int rc;
 
-	rc = store_open(opts->url, false, NULL, &s);
+	so.create = false;
+	so.log = NULL;
+	rc = store_open(&so, &s);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == 0 && store_local_path(s) != NULL) {
@@ -219,11 +225,11 @@ static int check_empty(const struct repo_options *opts)
 	}
 	store_close(s);
 	if (rc == -EEXIST)
-		log_error(opts->log, "%s: there is a repository already", opts->url);
+		log_error(opts->log, "%s: there is a repository already", opts->store.url);
 	else if (rc == -ENOTEMPTY)
-		log_error(opts->log, "%s: not empty", opts->url);
+		log_error(opts->log, "%s: not empty", opts->store.url);
 	else if (rc != 0)
-		log_error(opts->log, "%s: %s", opts->url, ERR(rc));
+		log_error(opts->log, "%s: %s", opts->store.url, ERR(rc));
 	return rc;
 }
 
@@ -323,7 +329,7 @@ int repo_init(const struct repo_options *opts, const struct repo_init_params *pa
 	if (rc == 0)
 		rc = make_secrets(r, params->owner_name);
 	if (rc == 0)
-		rc = store_open(opts->url, true, r->log, &r->store);
+		rc = open_store(r, opts, true);
 	if (rc == 0) {
 		derive_keys(r);
 		rc = put_first_objects(r, params, &cred);

@@ -40,7 +40,8 @@ struct repo {
 typedef int repo_credentials_fn(void *arg, struct credentials *out);
 
 struct repo_options {
-	const char *url;
+	struct store_options store; /* what its fields point to is borrowed until repo_close(); ${create} and ${log} are
+				       not heeded */
 	const char *cache_dir;     /* parent of the local index; NULL: none is kept on disk */
 	repo_credentials_fn *credentials;
 	void *arg;

@@ -104,14 +104,14 @@ static int decode_percent(char *text)
 	return 0;
 }
 
-/* ${rest} is what follows "file://". */
-static int open_file_url(const char *rest, bool create, const struct log *log, struct store **out)
+static int open_file(const struct store_options *opts, struct store **out)
 {
+	const char *rest = opts->url + strlen("file://");
 	char *path = NULL;
 	int rc;
 
 	if (*rest != '/') {
-		log_error(log, "file://%s: a file URL has an absolute path and no host: file:///path", rest);
+		log_error(opts->log, "file://%s: a file URL has an absolute path and no host: file:///path", rest);
 		rc = -EINVAL;
 		goto out;
 	}
@@ -122,30 +122,46 @@ static int open_file_url(const char *rest, bool create, const struct log *log, s
 	}
 	rc = decode_percent(path);
 	if (rc < 0)
-		log_error(log, "file://%s: a %% in a URL is followed by two hexadecimal digits other than 00", rest);
+		log_error(opts->log, "file://%s: a %% in a URL is followed by two hexadecimal digits other than 00",
+		    rest);
 	else
-		rc = store_dir_open(path, create, log, out);
+		rc = store_dir_open(path, opts->create, opts->log, out);
 out:
 	free(path);
 	return rc;
 }
 
-int store_open(const char *url, bool create, const struct log *log, struct store **out)
-{
-	size_t scheme = scheme_length(url);
+/* Which store a scheme stands for. */
+static const struct {
+	const char *scheme;
+	store_opener *open;
+} openers[] = {
+	{ "file", open_file },
+};
 
-	if (*url == '\0') {
-		log_error(log, "the repository's URL is empty");
+/* The bare store of ${opts->url}. */
+static int open_bare(const struct store_options *opts, struct store **out)
+{
+	size_t len = scheme_length(opts->url);
+
+	if (*opts->url == '\0') {
+		log_error(opts->log, "the repository's URL is empty");
 		return -EINVAL;
 	}
-	if (scheme == 0)
-		return store_dir_open(url, create, log, out);
-	if (scheme == 4 && strncasecmp(url, "file", 4) == 0)
-		return open_file_url(url + strlen("file://"), create, log, out);
-
+	if (len == 0)
+		return store_dir_open(opts->url, opts->create, opts->log, out);
+	for (size_t i = 0; i < sizeof(openers) / sizeof(openers[0]); i++) {
+		if (strlen(openers[i].scheme) == len && strncasecmp(opts->url, openers[i].scheme, len) == 0)
+			return openers[i].open(opts, out);
+	}
 	/* Nothing but the scheme is shown: there may be a password in the rest. */
-	log_error(log, "%.*s://: this program has no store for such URLs", (int)(scheme < 32 ? scheme : 32), url);
+	log_error(opts->log, "%.*s://: this program has no store for such URLs", (int)(len < 32 ? len : 32), opts->url);
 	return -EPROTONOSUPPORT;
+}
+
+int store_open(const struct store_options *opts, struct store **out)
+{
+	return open_bare(opts, out);
 }
 
 void store_close(struct store *s)
@@ -202,6 +218,13 @@ int store_get_all(struct store *s, const char *name, size_t max, struct buf *out
 	else
 		out->len = before;
 	return rc;
+}
+
+int store_distrust(struct store *s, const char *name, uint64_t off, uint64_t len)
+{
+	if (!store_name_valid(name))
+		return refuse(s, "distrust", name);
+	return s->ops->distrust != NULL ? s->ops->distrust(s, name, off, len) : -ENOENT;
 }
 
 int store_stat(struct store *s, const char *name, uint64_t *size)

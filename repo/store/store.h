@@ -6,12 +6,13 @@
  * store.  All functions may be called from several threads on one store; one store_put belongs to one thread at a time.
  *
  * Errors: -ENOENT only if the store is certain that there is no such object; -EEXIST (STORE_EXCL); -ENOSPC; -EACCES;
- * -EROFS; -ETIMEDOUT after the request's deadline; -EIO for everything else that went wrong.  Each failure but -ENOENT
- * and -EEXIST has been logged here, with operation, name and cause, before the call returns.
+ * -EROFS; -ETIMEDOUT after the request's deadline; -ECANCELED; -EIO for everything else that went wrong.  Each failure
+ * but -ENOENT and -EEXIST has been logged here, with operation, name and cause, before the call returns.
  */
 #ifndef VARVE_STORE_STORE_H
 #define VARVE_STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,15 +37,36 @@ struct store_info {
 	uint64_t free_bytes;
 };
 
+/* How long a request may go without progress, in milliseconds, unless the options say otherwise. */
+#define STORE_DEADLINE_DEFAULT_MS 30000u
+
+#define STORE_REPLICAS_MAX 8
+
+/* What store_open() is told.  Zero is the default of everything but ${url}.  All borrowed as long as the store. */
+struct store_options {
+	const char *url;
+	const char *const *replicas;   /* URLs of further stores of the same repository, in order of preference */
+	unsigned nreplicas;            /* at most STORE_REPLICAS_MAX */
+	bool create;                   /* make the place if it is missing */
+	const char *spool_dir;         /* where sealed bytes wait for their upload; NULL: $TMPDIR, /var/tmp */
+	const char *ca_file;           /* PEM file of the authorities to trust; NULL: the system's */
+	unsigned deadline_ms;          /* remote stores: a request fails after that long without progress */
+	uint64_t upload_rate, download_rate; /* bytes a second of all requests together; 0: without limit */
+	const atomic_int *cancel;      /* not 0: requests end soon with -ECANCELED; may be NULL */
+	const struct log *log;
+};
+
 /**
- * store_open(url, create, log, out):
- * Open the store at ${url}: a path or "file:///path".  With ${create}, make the directory (one level) and its parts if
- * they are missing; without, nothing is written.  ${*out} is owned by the caller (store_close).  Return 0; -ENOENT if
- * there is nothing there; -ENOTDIR; -EPROTONOSUPPORT for a scheme that this build has no store for; -EINVAL for a
- * malformed URL; others as above.  All failures are logged.  What has no "scheme://" at its front is a path, even with
- * a ":" in it; in a URL, %XX stands for a byte.
+ * store_open(opts, out):
+ * Open the store at ${opts->url}: a path or "file:///path", or one of the remote stores (docs/stores.md).  With
+ * ${opts->create}, make the directory (one level) and its parts if they are missing; without, nothing is written.  A
+ * remote store comes with its retries, and with replicas in one (replica/store_replica.h); it is not asked for anything
+ * yet.  ${*out} is owned by the caller (store_close).  Return 0; -ENOENT if there is nothing there; -ENOTDIR;
+ * -EPROTONOSUPPORT for a scheme that this build has no store for; -EINVAL for a malformed URL; others as above.  All
+ * failures are logged.  What has no "scheme://" at its front is a path, even with a ":" in it; in a URL, %XX stands for
+ * a byte.
  */
-int store_open(const char *url, bool create, const struct log *log, struct store **out);
+int store_open(const struct store_options *opts, struct store **out);
 
 /* Close it and what it stands on.  Does nothing for NULL. */
 void store_close(struct store *s);
@@ -75,6 +97,13 @@ int store_get(struct store *s, const char *name, uint64_t off, size_t len, void 
  * bytes (logged); -ENOMEM; others as above.
  */
 int store_get_all(struct store *s, const char *name, size_t max, struct buf *out);
+
+/**
+ * store_distrust(s, name, off, len):
+ * Say that these bytes of an object, as they were returned, are damaged: a cache forgets them, a replica is passed over
+ * for this object.  Return 0 if asking again may give other bytes (then do, once); -ENOENT if not.  Logs nothing.
+ */
+int store_distrust(struct store *s, const char *name, uint64_t off, uint64_t len);
 
 /* Size of an object in bytes.  Return 0, -ENOENT, others as above. */
 int store_stat(struct store *s, const char *name, uint64_t *size);

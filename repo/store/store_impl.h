@@ -4,6 +4,7 @@
 #ifndef VARVE_STORE_STORE_IMPL_H
 #define VARVE_STORE_STORE_IMPL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "repo/store/store.h"
@@ -17,6 +18,7 @@
 struct store_ops {
 	int (*get)(struct store *s, const char *name, uint64_t off, size_t len, void *out);
 	int (*get_all)(struct store *s, const char *name, size_t max, struct buf *out);
+	int (*distrust)(struct store *s, const char *name, uint64_t off, uint64_t len); /* NULL: -ENOENT */
 	int (*stat)(struct store *s, const char *name, uint64_t *size);
 	int (*list)(struct store *s, const char *prefix, store_list_fn *fn, void *arg);
 	int (*list_names)(struct store *s, const char *prefix, store_list_fn *fn, void *arg); /* NULL: as list */
@@ -29,6 +31,13 @@ struct store_ops {
 	void (*close)(struct store *s);
 };
 
+/* The last failure of a store that may go away, for whoever decides about trying again. */
+struct store_trouble {
+	pthread_mutex_t lock;
+	char cause[240];       /* "" if there was none */
+	int64_t not_before_ms; /* the server asked to be left alone until then, on CLOCK_MONOTONIC; 0: it did not */
+};
+
 /* First member of every implementation's own struct. */
 struct store {
 	const struct store_ops *ops;
@@ -36,6 +45,7 @@ struct store {
 	char *url;        /* owned */
 	char *local_path; /* owned; NULL if not local */
 	_Atomic uint64_t counter[7]; /* in the order of struct store_counters */
+	struct store_trouble trouble; /* remote stores: between store_init() and store_destroy() */
 };
 
 /* First member of every implementation's own struct of an object being written. */
@@ -43,6 +53,35 @@ struct store_put {
 	struct store *store;
 	uint64_t len; /* bytes appended so far; kept by the wrapper */
 };
+
+/**
+ * store_init(s, ops, opts, url, local_path), store_destroy(s):
+ * Set up the common part of a store that is all zero; copy ${url} (without secrets) and ${local_path} (may be NULL).
+ * Return 0 or -ENOMEM.  store_destroy() frees what it made, not ${s}.
+ */
+int store_init(struct store *s, const struct store_ops *ops, const struct log *log, const char *url,
+    const char *local_path);
+void store_destroy(struct store *s);
+
+/**
+ * store_transient(s, wait_ms, fmt, ...):
+ * Note that a request failed for a cause that may go away ("get packs/12/...: the server answered 503"), and that the
+ * server asked to wait ${wait_ms} (0: it did not).  Logged as debug text: it is for the retries around the store to
+ * tell it, once they give up.  Return -EAGAIN, which no user of store.h sees.
+ */
+int store_transient(struct store *s, unsigned wait_ms, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* The last one: copies its cause; returns until when to wait (struct store_trouble). */
+int64_t store_last_trouble(struct store *s, char *cause, size_t size);
+
+/* Now, in milliseconds of CLOCK_MONOTONIC. */
+int64_t store_now_ms(void);
+
+/*
+ * The openers behind store_open(), a scheme each: a bare store, which answers -EAGAIN (store_transient()) to what may
+ * go away, and does not try again by itself.
+ */
+typedef int store_opener(const struct store_options *opts, struct store **out);
 
 #define STORE_NAME_DEPTH 3 /* components that a name may have */
 

@@ -37,7 +37,7 @@ function foreign(header, pattern, owners) {
 }
 
 BEGIN {
-	n = split("util store crypt pack index object tree snapshot", names, " ")
+	n = split("util crypt store pack index object tree snapshot", names, " ")
 	for (i = 1; i <= n; i++)
 		level["repo/" names[i]] = i * 10 - 10
 	level["repo"] = 80
@@ -75,7 +75,8 @@ FNR == 1 {
 	foreign("^(zstd|zdict)", "repo/object/compress.c", "^repo/object/compress\\.c$")
 	foreign("^sodium", "repo/crypt/crypt.c and keyslot.c", "^repo/crypt/(crypt|keyslot)\\.c$")
 	foreign("^lmdb\\.h", "repo/index/lmdb/lmdb.c", "^repo/index/lmdb/lmdb\\.c$")
-	foreign("^curl/", "repo/store/http/curl.c", "^repo/store/http/curl\\.c$")
+	foreign("^curl/", "repo/store/http/curl*.c", "^repo/store/http/curl(_[a-z]+)?\\.c$")
+	foreign("^expat", "repo/store/http/xml.c", "^repo/store/http/xml\\.c$")
 	foreign("^fuse", "fs/", "^fs/")
 	foreign("^jansson", "tools/print/json.c", "^tools/print/json\\.c$")
 	foreign("^ini\\.h", "tools/", "^tools/")

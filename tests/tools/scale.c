@@ -58,9 +58,9 @@ static struct repo *open_repo(void)
 	char *cache_dir = access_cache_dir(&access);
 	struct repo *repo;
 
-	ro.url = access_url(&access);
+	ro.store.url = access_url(&access);
 	ro.cache_dir = cache_dir;
-	if (!ro.url || repo_open(&ro, &repo) < 0)
+	if (!ro.store.url || repo_open(&ro, &repo) < 0)
 		die("no repository");
 	access_destroy(&access);
 	free(cache_dir);

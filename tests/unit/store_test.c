@@ -23,6 +23,11 @@ struct each {
 	struct store *store;
 };
 
+static int open_store(const char *url, bool create, const struct log *log, struct store **out)
+{
+	return store_open(&(struct store_options){ .url = url, .create = create, .log = log }, out);
+}
+
 static int setup_dir(void **state)
 {
 	struct each *e = calloc(1, sizeof(*e));
@@ -30,7 +35,7 @@ static int setup_dir(void **state)
 
 	assert_int_equal(scratch_setup((void **)&e->scratch), 0);
 	scratch_path(e->scratch, "store", path);
-	assert_int_equal(store_open(path, true, &e->scratch->log, &e->store), 0);
+	assert_int_equal(open_store(path, true, &e->scratch->log, &e->store), 0);
 	*state = e;
 	return 0;
 }
@@ -84,7 +89,7 @@ static void test_urls_refused(void **state)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		scratch_log_clear(s);
-		if (store_open(cases[i].url, false, &s->log, &store) != cases[i].err)
+		if (open_store(cases[i].url, false, &s->log, &store) != cases[i].err)
 			fail_msg("\"%s\"", cases[i].url);
 		assert_null(store);
 		assert_int_equal(s->nmessages, 1);
@@ -92,10 +97,10 @@ static void test_urls_refused(void **state)
 			fail_msg("\"%s\": %s", cases[i].url, s->messages);
 		assert_false(scratch_logged(s, "geheim"));
 	}
-	assert_int_equal(store_open("s3://x", true, &s->log, &store), -EPROTONOSUPPORT);
-	assert_int_equal(store_open("/does/not/exist", true, &s->log, &store), -ENOENT);
-	assert_int_equal(store_open("/dev/null", true, &s->log, &store), -ENOTDIR);
-	assert_int_equal(store_open("/dev/null", true, NULL, &store), -ENOTDIR);
+	assert_int_equal(open_store("s3://x", true, &s->log, &store), -EPROTONOSUPPORT);
+	assert_int_equal(open_store("/does/not/exist", true, &s->log, &store), -ENOENT);
+	assert_int_equal(open_store("/dev/null", true, &s->log, &store), -ENOTDIR);
+	assert_int_equal(open_store("/dev/null", true, NULL, &store), -ENOTDIR);
 	assert_null(store);
 }
 
@@ -121,11 +126,11 @@ static void test_urls(void **state)
 	assert_int_equal(mkdir(scratch_path(s, "space d", path), 0700), 0);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		snprintf(url, sizeof(url), "%s%s", cases[i].prefix, scratch_path(s, cases[i].name, path));
-		assert_int_equal(store_open(url, true, &s->log, &store), 0);
+		assert_int_equal(open_store(url, true, &s->log, &store), 0);
 		assert_string_equal(store_local_path(store), scratch_path(s, cases[i].real, real));
 		assert_string_equal(store_url(store), real);
 		store_close(store);
-		assert_int_equal(store_open(url, false, &s->log, &store), 0);
+		assert_int_equal(open_store(url, false, &s->log, &store), 0);
 		store_close(store);
 	}
 	store_close(NULL);

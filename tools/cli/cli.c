@@ -227,7 +227,7 @@ int cli_repo_options(struct cli *c, struct repo_options *out)
 	if (c->cache_dir == NULL)
 		c->cache_dir = access_cache_dir(&c->access);
 	*out = (struct repo_options){
-		.url = url,
+		.store = { .url = url, .cancel = &c->cancel },
 		.cache_dir = c->cache_dir,
 		.credentials = access_credentials,
 		.arg = &c->access,

@@ -224,12 +224,12 @@ static void fill_progress(void *arg, struct progress_state *s)
 /* --- Running ------------------------------------------------------------------------------------------------------ */
 
 /* It does not open (which has been told): what can be said without a key? */
-static int check_unopened(struct check_args *a, const char *url, int rc)
+static int check_unopened(struct check_args *a, const struct store_options *so, int rc)
 {
 	struct check_result result = { .findings = 0 };
 	struct store *store = NULL;
 
-	if (store_open(url, false, NULL, &store) == 0 && check_locked(store, &a->o, &result) == 0) {
+	if (store_open(so, &store) == 0 && check_locked(store, &a->o, &result) == 0) {
 		if (rc == -EBADMSG && result.findings == 0) {
 			/* Well-formed, but not what belongs together. */
 			print_finding(a, &(struct check_finding){ .kind = CHECK_CONFIG, .object = "config",
@@ -256,7 +256,7 @@ static int open_to_check(struct check_args *a, struct repo **out)
 	rc = repo_open(&ro, out);
 	access_destroy(&a->cli->access);
 	if (rc == -EBADMSG || rc == -EKEYREJECTED || rc == -ENOENT)
-		return check_unopened(a, ro.url, rc);
+		return check_unopened(a, &ro.store, rc);
 	return rc == -ENOTDIR ? EXIT_NO_REPOSITORY : cli_status(a->cli, rc);
 }
 

@@ -337,7 +337,7 @@ static void mem_close(struct store *s)
 	free(m->objects);
 	faults_destroy(&m->faults);
 	pthread_mutex_destroy(&m->lock);
-	free(s->url);
+	store_destroy(s);
 	free(m);
 }
 
@@ -358,16 +358,11 @@ static const struct store_ops mem_ops = {
 int store_mem_open(const struct log *log, struct store **out)
 {
 	struct store_mem *m = calloc(1, sizeof(*m));
-	char *url = strdup("mem:");
 
-	if (m == NULL || url == NULL) {
+	if (m == NULL || store_init(&m->base, &mem_ops, log, "mem:", NULL) != 0) {
 		free(m);
-		free(url);
 		return -ENOMEM;
 	}
-	m->base.ops = &mem_ops;
-	m->base.log = log;
-	m->base.url = url;
 	pthread_mutex_init(&m->lock, NULL);
 	faults_init(&m->faults);
 	*out = &m->base;

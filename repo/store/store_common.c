@@ -1,0 +1,70 @@
+/*
+ * What implementations share: the common part of a store, and the note of its last trouble.  See store_impl.h.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "repo/store/store_impl.h"
+
+int store_init(struct store *s, const struct store_ops *ops, const struct log *log, const char *url,
+    const char *local_path)
+{
+	s->url = strdup(url);
+	s->local_path = local_path != NULL ? strdup(local_path) : NULL;
+	if (s->url == NULL || (local_path != NULL && s->local_path == NULL)) {
+		free(s->url);
+		free(s->local_path);
+		s->url = s->local_path = NULL;
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&s->trouble.lock, NULL);
+	s->ops = ops;
+	s->log = log;
+	return 0;
+}
+
+void store_destroy(struct store *s)
+{
+	pthread_mutex_destroy(&s->trouble.lock);
+	free(s->url);
+	free(s->local_path);
+}
+
+int64_t store_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int store_transient(struct store *s, unsigned wait_ms, const char *fmt, ...)
+{
+	char cause[sizeof(s->trouble.cause)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(cause, sizeof(cause), fmt, ap);
+	va_end(ap);
+	log_debug(s->log, "%s: %s", s->url, cause);
+	pthread_mutex_lock(&s->trouble.lock);
+	memcpy(s->trouble.cause, cause, sizeof(cause));
+	s->trouble.not_before_ms = wait_ms > 0 ? store_now_ms() + wait_ms : 0;
+	pthread_mutex_unlock(&s->trouble.lock);
+	return -EAGAIN;
+}
+
+int64_t store_last_trouble(struct store *s, char *cause, size_t size)
+{
+	int64_t not_before;
+
+	pthread_mutex_lock(&s->trouble.lock);
+	snprintf(cause, size, "%s", s->trouble.cause);
+	not_before = s->trouble.not_before_ms;
+	pthread_mutex_unlock(&s->trouble.lock);
+	return not_before;
+}
