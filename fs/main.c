@@ -75,7 +75,6 @@ static int open_repo(struct mount *m)
 {
 	const struct fs_options *o = &m->options;
 	struct repo_options ro = {
-		.store = { .url = o->url },
 		.credentials = access_credentials,
 		.arg = &m->access,
 		.segment_cache_bytes = (size_t)o->cache_mem,
@@ -87,8 +86,15 @@ static int open_repo(struct mount *m)
 		.password_file = o->password_file,
 		.key_file = o->key_file,
 		.cache_dir = o->cache_dir,
+		.repo_url = o->url,
+		.ca_file = o->ca_file,
+		.limit_download = o->limit_download,
+		.deadline = o->deadline,
 		.log = &m->log,
 	};
+	rc = access_store_options(&m->access, STORE_DEADLINE_DEFAULT_MS, &ro.store);
+	if (rc != 0)
+		return rc;
 	m->cache_dir = access_cache_dir(&m->access);
 	ro.cache_dir = m->cache_dir;
 	rc = repo_open(&ro, &m->repo);

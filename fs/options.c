@@ -32,7 +32,9 @@ const char fs_usage[] =
     "     refresh=SECONDS    look for new snapshots this often (10)\n"
     "     cache_mem=SIZE     memory for opened data (64M), at least 4M\n"
     "     cache_disk=SIZE    disk for what was fetched from a remote store\n"
-    "     deadline=SECONDS   for requests to a remote store\n"
+    "     deadline=SECONDS   how long to try to reach a remote store (30)\n"
+    "     limit_download=SIZE  bytes a second to fetch from it\n"
+    "     ca_file=F          authorities to trust instead of the system's\n"
     "     offline            do not ask a remote store\n"
     "     audit=FILE         log each file that is opened\n"
     "     nopush             do not push file contents into the page cache\n"
@@ -52,6 +54,9 @@ static const struct option_def {
 	{ "password_file", TEXT, offsetof(struct fs_options, password_file) },
 	{ "key_file", TEXT, offsetof(struct fs_options, key_file) },
 	{ "cache_dir", TEXT, offsetof(struct fs_options, cache_dir) },
+	{ "ca_file", TEXT, offsetof(struct fs_options, ca_file) },
+	{ "limit_download", TEXT, offsetof(struct fs_options, limit_download) },
+	{ "deadline", TEXT, offsetof(struct fs_options, deadline) },
 	{ "snapshot", TEXT, offsetof(struct fs_options, snapshot) },
 	{ "host", TEXT, offsetof(struct fs_options, host) },
 	{ "tag", TEXT, offsetof(struct fs_options, tag) },
@@ -66,7 +71,6 @@ static const struct option_def {
 	{ "cache_mem", MEMORY, offsetof(struct fs_options, cache_mem) },
 	{ "cache_disk", SIZE, offsetof(struct fs_options, cache_disk) },
 	{ "refresh", SECONDS, offsetof(struct fs_options, refresh_s) },
-	{ "deadline", SECONDS, offsetof(struct fs_options, deadline_s) },
 	{ "uid", OWNER_UID, 0 },
 	{ "gid", OWNER_GID, 0 },
 	/* What mount(2) and fusermount3 take. */

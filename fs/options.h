@@ -13,6 +13,7 @@
 struct fs_options {
 	char *url, *mountpoint;     /* owned */
 	char *password_file, *key_file, *cache_dir; /* owned; NULL: not given */
+	char *ca_file, *limit_download, *deadline;  /* owned; NULL: not given */
 	char *host, *tag, *path;    /* owned; NULL: all snapshots */
 	char *snapshot;             /* owned; "SNAP[:PATH]" to be the root of the mount; NULL: the whole repository */
 	char *audit;                /* owned; file to log opens to; NULL: none */
@@ -25,7 +26,6 @@ struct fs_options {
 	uint64_t cache_mem;         /* bytes of opened segments; 0: default */
 	uint64_t cache_disk;        /* bytes of sealed data kept of remote stores; 0: default */
 	unsigned refresh_s;         /* seconds between looks for new snapshots */
-	unsigned deadline_s;        /* seconds that a request may take; 0: default */
 	bool offline, nopush;
 	bool rw;                    /* asked for, in vain */
 	bool help, version;

@@ -6,12 +6,14 @@
  *   secret:  --password-file, --key-file (both: two factors), $VARVE_PASSWORD_FILE, $VARVE_KEY_FILE,
  *            $VARVE_PASSWORD_COMMAND,
  *            $VARVE_PASSWORD, a prompt on the terminal (/dev/tty, never stdin)
+ *   remote:  --ca-file, --limit-upload, --limit-download, --deadline, each else from $VARVE_CA_FILE and so on
  *   cache:   --cache-dir, $VARVE_CACHE_DIR, /var/cache/varve for root, $XDG_CACHE_HOME/varve, ~/.cache/varve
  */
 #ifndef VARVE_ACCESS_H
 #define VARVE_ACCESS_H
 
 #include "repo/crypt/keyslot.h"
+#include "repo/store/store.h"
 #include "repo/util/buf.h"
 #include "repo/util/log.h"
 
@@ -20,6 +22,9 @@ struct access {
 	const char *password_file;
 	const char *key_file;
 	const char *cache_dir;
+	const char *ca_file;
+	const char *limit_upload, *limit_download; /* sizes, a second */
+	const char *deadline;                      /* seconds */
 	bool no_prompt;
 	const struct log *log;
 	struct buf passphrase, key; /* filled by access_credentials(); wiped by access_destroy() */
@@ -28,6 +33,14 @@ struct access {
 
 /* The URL to use, or NULL if none was given.  Borrowed. */
 const char *access_url(const struct access *a);
+
+/**
+ * access_store_options(a, patience_ms, out):
+ * How to open the store: ${out} is filled with the URL (NULL if none was given), and what concerns remote stores; all
+ * borrowed as long as ${a} and the environment.  ${patience_ms} is the deadline if nobody says another.  Return 0;
+ * -EINVAL for a rate or a time that is none (logged with its name).
+ */
+int access_store_options(const struct access *a, unsigned patience_ms, struct store_options *out);
 
 /* The cache directory (malloc, the caller's); NULL without memory or without any home. */
 char *access_cache_dir(const struct access *a);

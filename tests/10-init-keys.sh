@@ -73,6 +73,18 @@ expect_status 10 "$VARVE" snapshots -r "$WORK/src/file" --password-file "$WORK/p
 (unset VARVE_REPOSITORY && expect_status 2 "$VARVE" snapshots)
 ok "no repository"
 
+# What concerns remote stores is understood everywhere, from options, environment and configuration file.
+expect_status 0 "$VARVE" snapshots --password-file "$WORK/pass" --deadline 5 --limit-upload 1M --limit-download=2M
+expect_status 2 "$VARVE" snapshots --deadline 0
+expect_match 'deadline: "0" is not a number of seconds' "$WORK/err"
+VARVE_LIMIT_UPLOAD=fast expect_status 2 "$VARVE" snapshots
+expect_match 'VARVE_LIMIT_UPLOAD: "fast" is not a size' "$WORK/err"
+printf '[repository]\nurl = %s\npassword-file = %s\nlimit-download = -1\n' "$VARVE_REPOSITORY" "$WORK/pass" >"$WORK/far.conf"
+VARVE_CONFIG=$WORK/far.conf expect_status 2 "$VARVE" snapshots
+expect_match 'limit-download: "-1" is not a size' "$WORK/err"
+VARVE_CONFIG=$WORK/far.conf VARVE_LIMIT_DOWNLOAD=1G expect_status 0 "$VARVE" snapshots
+ok "settings of remote stores"
+
 # Keyslots: a key file, two factors, a new passphrase, removal.
 with() {
 	"$VARVE" "$@" --password-file "$WORK/pass"

@@ -79,6 +79,7 @@ int cli_status(const struct cli *c, int rc)
 	case 0:
 		return EXIT_OK;
 	case -EINTR:
+	case -ECANCELED:
 		return signal_status(c);
 	case -EKEYREJECTED:
 		return EXIT_WRONG_KEY;
@@ -91,11 +92,18 @@ int cli_status(const struct cli *c, int rc)
 
 enum { OPT_BASE = 256, OPTIONS_MAX = 64 };
 
+/* Nobody waits at a prompt for a backup at night: a network that is gone for a minute is not its end. */
+#define COMMAND_PATIENCE_MS 300000
+
 const struct cli_option common_options[] = {
 	{ "repo", 'r', "URL", "the repository (else $VARVE_REPOSITORY, else the configuration file's)" },
 	{ "password-file", 'p', "FILE", "read the passphrase from FILE" },
 	{ "key-file", 0, "FILE", "unlock with FILE (together with a passphrase: both are needed)" },
 	{ "cache-dir", 0, "DIR", "place of the local index (else $VARVE_CACHE_DIR)" },
+	{ "ca-file", 0, "FILE", "remote stores: trust the authorities in FILE instead of the system's" },
+	{ "limit-upload", 0, "SIZE", "remote stores: send at most SIZE bytes a second" },
+	{ "limit-download", 0, "SIZE", "remote stores: fetch at most SIZE bytes a second" },
+	{ "deadline", 0, "SECONDS", "remote stores: how long to try without progress (300)" },
 	{ "json", 0, NULL, "print JSON" },
 	{ "quiet", 'q', NULL, "no progress, no warnings" },
 	{ "verbose", 'v', NULL, "say more" },
@@ -152,6 +160,14 @@ static void take_common(struct cli *c, const char *name, const char *value)
 		c->access.key_file = value;
 	else if (strcmp(name, "cache-dir") == 0)
 		c->access.cache_dir = value;
+	else if (strcmp(name, "ca-file") == 0)
+		c->access.ca_file = value;
+	else if (strcmp(name, "limit-upload") == 0)
+		c->access.limit_upload = value;
+	else if (strcmp(name, "limit-download") == 0)
+		c->access.limit_download = value;
+	else if (strcmp(name, "deadline") == 0)
+		c->access.deadline = value;
 	else if (strcmp(name, "json") == 0)
 		c->json = true;
 	else if (strcmp(name, "quiet") == 0)
@@ -220,14 +236,16 @@ int cli_parse(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg
 
 int cli_repo_options(struct cli *c, struct repo_options *out)
 {
-	const char *url = access_url(&c->access);
+	struct store_options store = { .cancel = &c->cancel };
 
-	if (url == NULL)
+	if (access_store_options(&c->access, COMMAND_PATIENCE_MS, &store) != 0)
+		return EXIT_USAGE;
+	if (store.url == NULL)
 		return cli_usage(c, "no repository given: --repo URL or $VARVE_REPOSITORY");
 	if (c->cache_dir == NULL)
 		c->cache_dir = access_cache_dir(&c->access);
 	*out = (struct repo_options){
-		.store = { .url = url, .cancel = &c->cancel },
+		.store = store,
 		.cache_dir = c->cache_dir,
 		.credentials = access_credentials,
 		.arg = &c->access,

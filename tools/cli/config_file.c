@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <ini.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,18 +17,34 @@ struct loading {
 	char problem[256];
 };
 
+/* Settings, and where they are kept. */
+static const struct setting {
+	const char *name;
+	size_t offset;
+} settings[] = {
+	{ "url", offsetof(struct config_file, url) },
+	{ "password-file", offsetof(struct config_file, password_file) },
+	{ "key-file", offsetof(struct config_file, key_file) },
+	{ "cache-dir", offsetof(struct config_file, cache_dir) },
+	{ "ca-file", offsetof(struct config_file, ca_file) },
+	{ "limit-upload", offsetof(struct config_file, limit_upload) },
+	{ "limit-download", offsetof(struct config_file, limit_download) },
+	{ "deadline", offsetof(struct config_file, deadline) },
+};
+
+static char **field_at(struct config_file *f, const struct setting *s)
+{
+	return (char **)(void *)((char *)f + s->offset);
+}
+
 static char **find_field(struct config_file *f, const char *section, const char *name)
 {
 	if (strcmp(section, "repository") != 0)
 		return NULL;
-	if (strcmp(name, "url") == 0)
-		return &f->url;
-	if (strcmp(name, "password-file") == 0)
-		return &f->password_file;
-	if (strcmp(name, "key-file") == 0)
-		return &f->key_file;
-	if (strcmp(name, "cache-dir") == 0)
-		return &f->cache_dir;
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		if (strcmp(name, settings[i].name) == 0)
+			return field_at(f, &settings[i]);
+	}
 	return NULL;
 }
 
@@ -81,6 +98,14 @@ static void apply(struct cli *c, const struct config_file *f)
 		c->access.repo_url = f->url;
 	if (!env_is_set("VARVE_CACHE_DIR"))
 		c->access.cache_dir = f->cache_dir;
+	if (!env_is_set("VARVE_CA_FILE"))
+		c->access.ca_file = f->ca_file;
+	if (!env_is_set("VARVE_LIMIT_UPLOAD"))
+		c->access.limit_upload = f->limit_upload;
+	if (!env_is_set("VARVE_LIMIT_DOWNLOAD"))
+		c->access.limit_download = f->limit_download;
+	if (!env_is_set("VARVE_DEADLINE"))
+		c->access.deadline = f->deadline;
 	if (!secret) {
 		c->access.password_file = f->password_file;
 		c->access.key_file = f->key_file;
@@ -109,8 +134,6 @@ int config_file_load(struct cli *c, struct config_file *out)
 
 void config_file_destroy(struct config_file *f)
 {
-	free(f->url);
-	free(f->password_file);
-	free(f->key_file);
-	free(f->cache_dir);
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		free(*field_at(f, &settings[i]));
 }

@@ -7,6 +7,10 @@
  *   password-file = /etc/varve/password
  *   key-file = /etc/varve/key
  *   cache-dir = /var/cache/varve
+ *   ca-file = /etc/varve/ca.pem
+ *   limit-upload = 2M
+ *   limit-download = 10M
+ *   deadline = 300
  */
 #ifndef VARVE_TOOLS_CONFIG_FILE_H
 #define VARVE_TOOLS_CONFIG_FILE_H
@@ -16,6 +20,7 @@
 /* Owned strings; NULL: not given. */
 struct config_file {
 	char *url, *password_file, *key_file, *cache_dir;
+	char *ca_file, *limit_upload, *limit_download, *deadline;
 };
 
 /**

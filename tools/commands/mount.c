@@ -66,6 +66,12 @@ static int pass_on(struct cli *c, struct mount_args *a)
 		rc = add_option(a, "key_file=", c->access.key_file);
 	if (rc == 0 && c->access.cache_dir != NULL)
 		rc = add_option(a, "cache_dir=", c->access.cache_dir);
+	if (rc == 0 && c->access.ca_file != NULL)
+		rc = add_option(a, "ca_file=", c->access.ca_file);
+	if (rc == 0 && c->access.limit_download != NULL)
+		rc = add_option(a, "limit_download=", c->access.limit_download);
+	if (rc == 0 && c->access.deadline != NULL)
+		rc = add_option(a, "deadline=", c->access.deadline);
 	if (rc == 0 && c->utc)
 		rc = add_option(a, "utc", NULL);
 	return rc == 0 ? (buf_u8(&a->options, 0) == 0 ? 0 : EXIT_FAILED) : rc;
