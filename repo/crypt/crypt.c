@@ -27,6 +27,7 @@ _Static_assert(crypto_box_SECRETKEYBYTES == sizeof(struct box_secret), "X25519 s
 _Static_assert(crypto_box_PUBLICKEYBYTES == sizeof(struct box_public), "X25519 public");
 _Static_assert(crypto_sign_SEEDBYTES == sizeof(struct sign_secret), "Ed25519 seed");
 _Static_assert(crypto_sign_PUBLICKEYBYTES == sizeof(struct sign_public), "Ed25519 public");
+_Static_assert(crypto_auth_hmacsha256_BYTES == CRYPT_HMAC_LEN, "HMAC-SHA-256");
 _Static_assert(crypto_sign_BYTES == sizeof(struct signature), "Ed25519 signature");
 
 #define NONCE_MAX crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -114,6 +115,30 @@ void crypt_secret_free(void *p)
 void crypt_object_id(const struct hash_key *key, const void *data, size_t len, struct id *out)
 {
 	crypto_generichash(out->b, sizeof(out->b), data, len, key->b, sizeof(key->b));
+}
+
+void crypt_hmac_sha256(const void *key, size_t keylen, const void *data, size_t len, uint8_t out[CRYPT_HMAC_LEN])
+{
+	crypto_auth_hmacsha256_state state;
+
+	crypto_auth_hmacsha256_init(&state, key, keylen);
+	crypto_auth_hmacsha256_update(&state, data, len);
+	crypto_auth_hmacsha256_final(&state, out);
+	crypt_wipe(&state, sizeof(state));
+}
+
+void crypt_base64(const void *data, size_t len, char *out)
+{
+	sodium_bin2base64(out, CRYPT_BASE64_SIZE(len), data, len, sodium_base64_VARIANT_ORIGINAL);
+}
+
+int crypt_base64_decode(const char *text, void *out, size_t size, size_t *len)
+{
+	const char *end;
+
+	if (sodium_base642bin(out, size, text, strlen(text), NULL, len, &end, sodium_base64_VARIANT_ORIGINAL) != 0)
+		return -EINVAL;
+	return *end == '\0' ? 0 : -EINVAL;
 }
 
 /* At most LANES_MESSAGES_MAX of them.  ${keyed}: the state after the key. */

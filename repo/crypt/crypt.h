@@ -67,6 +67,23 @@ void crypt_secret_free(void *p);
 /* Keyed BLAKE2b-256 (RFC 7693) of ${len} bytes: an object's id. */
 void crypt_object_id(const struct hash_key *key, const void *data, size_t len, struct id *out);
 
+/**
+ * crypt_hmac_sha256(key, keylen, data, len, out):
+ * HMAC-SHA-256 (RFC 2104, FIPS 180-4): what some services want their requests signed with.
+ */
+#define CRYPT_HMAC_LEN 32
+void crypt_hmac_sha256(const void *key, size_t keylen, const void *data, size_t len, uint8_t out[CRYPT_HMAC_LEN]);
+
+/**
+ * crypt_base64(data, len, out), crypt_base64_decode(text, out, size, len):
+ * Base64 with "+", "/" and padding (RFC 4648, 4), in a time that does not depend on the bytes.  ${out} of the first has
+ * room for CRYPT_BASE64_SIZE(len), with the NUL.  The second returns 0 with the number of bytes in ${*len}, or -EINVAL
+ * if ${text} is not exactly that, or is more than ${size} bytes.
+ */
+#define CRYPT_BASE64_SIZE(len) (((len) + 2) / 3 * 4 + 1)
+void crypt_base64(const void *data, size_t len, char *out);
+int crypt_base64_decode(const char *text, void *out, size_t size, size_t *len);
+
 /* One of several objects to be named. */
 struct hash_job {
 	const void *data; /* borrowed */

@@ -67,6 +67,45 @@ static void test_blake2b(void **state)
 	assert_hex(id.b, ID_LEN, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
 }
 
+/* Test cases 1, 2 and 6 of RFC 4231: also a key that is longer than a block. */
+static void test_hmac(void **state)
+{
+	uint8_t key[131], out[CRYPT_HMAC_LEN];
+	const char *text = "Test Using Larger Than Block-Size Key - Hash Key First";
+
+	(void)state;
+	memset(key, 0x0b, 20);
+	crypt_hmac_sha256(key, 20, "Hi There", 8, out);
+	assert_hex(out, sizeof(out), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+	crypt_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, out);
+	assert_hex(out, sizeof(out), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	memset(key, 0xaa, sizeof(key));
+	crypt_hmac_sha256(key, sizeof(key), text, strlen(text), out);
+	assert_hex(out, sizeof(out), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+/* RFC 4648, 10. */
+static void test_base64(void **state)
+{
+	static const char *const encoded[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
+	char text[CRYPT_BASE64_SIZE(6)];
+	uint8_t bytes[6];
+	size_t len = 99;
+
+	(void)state;
+	for (size_t i = 0; i < 7; i++) {
+		crypt_base64("foobar", i, text);
+		assert_string_equal(text, encoded[i]);
+		assert_int_equal(crypt_base64_decode(encoded[i], bytes, sizeof(bytes), &len), 0);
+		assert_int_equal(len, i);
+		assert_memory_equal(bytes, "foobar", i);
+	}
+	assert_int_equal(crypt_base64_decode("Zm9vYmFy", bytes, 5, &len), -EINVAL);
+	assert_int_equal(crypt_base64_decode("Zm9vYg", bytes, sizeof(bytes), &len), -EINVAL);
+	assert_int_equal(crypt_base64_decode("Zm9v!", bytes, sizeof(bytes), &len), -EINVAL);
+	assert_int_equal(crypt_base64_decode("Zm9-", bytes, sizeof(bytes), &len), -EINVAL);
+}
+
 static void test_keyed(void **state)
 {
 	struct hash_key key, other;
@@ -444,6 +483,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_blake2b),
+		cmocka_unit_test(test_hmac),
+		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_keyed),
 		cmocka_unit_test(test_hasher),
 		cmocka_unit_test(test_seal_vectors),
