@@ -320,8 +320,11 @@ int store_put(struct store *s, const char *name, const void *data, size_t len, u
 	rc = store_put_begin(s, &p);
 	if (rc == 0)
 		rc = store_put_append(p, data, len);
-	if (rc == 0)
-		return store_put_commit(p, name, flags);
+	if (rc == 0) {
+		rc = store_put_commit(p, name, flags);
+		if (rc != -EAGAIN)
+			return rc;
+	}
 	store_put_abort(p);
 	return rc;
 }

@@ -7,7 +7,7 @@
  *
  * Errors: -ENOENT only if the store is certain that there is no such object; -EEXIST (STORE_EXCL); -ENOSPC; -EACCES;
  * -EROFS; -ETIMEDOUT after the request's deadline; -ECANCELED; -EIO for everything else that went wrong.  Each failure
- * but -ENOENT and -EEXIST has been logged here, with operation, name and cause, before the call returns.
+ * but -ENOENT, -EEXIST and -ECANCELED has been logged here, with operation, name and cause, before the call returns.
  */
 #ifndef VARVE_STORE_STORE_H
 #define VARVE_STORE_STORE_H
@@ -147,7 +147,8 @@ enum store_put_flags {
  * store_put_commit(p, name, flags):
  * Publish the object under ${name}, whole or not at all, and return only when it is durable: it survives a power cut.
  * Without STORE_EXCL an existing object of that name is the same object (names are hashes or random) and stays or is
- * replaced.  ${p} is freed in any case.  Return 0; -EEXIST; others as above.
+ * replaced.  ${p} is freed in any case (but for the -EAGAIN of a bare store: store_impl.h).  Return 0; -EEXIST; others
+ * as above.
  */
 int store_put_commit(struct store_put *p, const char *name, unsigned flags);
 

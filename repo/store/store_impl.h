@@ -14,6 +14,20 @@
  * do not overflow, and do the counting; ${get} must return -EBADMSG for a short object.  ${get_all} is an operation of
  * its own because a store can do it in one request; it may leave a part in ${out} on failure, which the wrapper takes
  * away.  ${close} frees the implementation's state and struct store itself, with ${url} and ${local_path}.
+ *
+ * A store that may go away answers -EAGAIN (store_transient()) to any of these, and is then asked again:
+ *
+ *   get, get_all, stat, del, info   from the start
+ *   list, list_names                from the start; ${fn} may have been called for some names by then, and does not see
+ *                                   them twice (retry/ sees to it).  What ${fn} returns is no failure of the store.
+ *   put_begin, put_append           never answer -EAGAIN: they spool, and speak to no server
+ *   put_commit                      ${p} is NOT freed and still has the whole object.  put_commit() with the same name
+ *                                   and flags may follow, any number of times, or put_abort().  The store may keep in
+ *                                   ${p} how far it came (parts that are uploaded) and go on from there.  Any other
+ *                                   answer frees ${p}, as store.h has it.
+ *
+ * An unclear failure of put_commit or del (no answer came: it may have been done) is -EAGAIN too: names are immutable,
+ * and after STORE_EXCL retry/ finds out whose object it is that exists.
  */
 struct store_ops {
 	int (*get)(struct store *s, const char *name, uint64_t off, size_t len, void *out);

@@ -41,6 +41,42 @@ static int stop(void *arg, const char *name, uint64_t size)
 	return -EPERM;
 }
 
+/* A put that has failed for a while can be committed again, whether or not it was done. */
+static void test_put_again(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = open_store(s);
+	struct buf b = BUF_INIT;
+	struct store_put *p;
+
+	for (int unclear = 0; unclear < 2; unclear++) {
+		set_rule(store, (struct store_fault_rule){
+				    .fault = unclear ? STORE_FAULT_UNCLEAR : STORE_FAULT_ERROR,
+				    .ops = STORE_OP_PUT | STORE_OP_DELETE,
+				    .prefix = "",
+				    .count = unclear ? 3 : 2,
+				    .err = -EAGAIN,
+			    });
+		assert_int_equal(store_put_begin(store, &p), 0);
+		assert_int_equal(store_put_append(p, "again", 5), 0);
+		assert_int_equal(store_put_commit(p, "packs/b", STORE_EXCL), -EAGAIN);
+		b.len = 0;
+		assert_int_equal(store_get_all(store, "packs/b", 5, &b), unclear ? 0 : -ENOENT);
+		assert_int_equal(store_put_commit(p, "packs/b", STORE_EXCL), unclear ? -EEXIST : -EAGAIN);
+		if (!unclear)
+			assert_int_equal(store_put_commit(p, "packs/b", STORE_EXCL), 0);
+		b.len = 0;
+		assert_int_equal(store_get_all(store, "packs/b", 5, &b), 0);
+		assert_memory_equal(b.data, "again", 5);
+		assert_int_equal(store_delete(store, "packs/b"), unclear ? -EAGAIN : 0);
+	}
+	set_rule(store, (struct store_fault_rule){
+			    .fault = STORE_FAULT_ERROR, .ops = STORE_OP_PUT, .prefix = "", .err = -EAGAIN });
+	assert_int_equal(store_put(store, "packs/c", "x", 1, 0), -EAGAIN);
+	buf_free(&b);
+	store_close(store);
+}
+
 static void test_error(void **state)
 {
 	struct scratch *s = *state;
@@ -388,6 +424,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_error, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_put_again, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_ops, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_skip_and_count, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_truncate, scratch_setup, scratch_teardown),

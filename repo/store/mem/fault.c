@@ -64,6 +64,9 @@ int faults_apply(struct faults *f, enum store_op op, const char *name, struct fa
 			continue;
 		if (r->fault == STORE_FAULT_ERROR) {
 			rc = r->err;
+			e->wait_ms = (unsigned)r->amount;
+		} else if (r->fault == STORE_FAULT_UNCLEAR) {
+			e->after = r->err;
 		} else if (r->fault == STORE_FAULT_DELAY) {
 			delay_ms += r->amount;
 		} else if (r->fault == STORE_FAULT_TRUNCATE) {

@@ -24,6 +24,8 @@ struct fault_effect {
 	uint64_t length; /* the object seems to end here; UINT64_MAX: where it does */
 	bool flip;
 	uint64_t flip_bit;
+	unsigned wait_ms; /* with -EAGAIN: what the store says it wants */
+	int after; /* the error that the call returns once it is done; 0: none */
 };
 
 void faults_init(struct faults *f);

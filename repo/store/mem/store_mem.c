@@ -91,14 +91,22 @@ static int insert(struct store_mem *m, const char *name, struct buf *bytes)
 	return 0;
 }
 
+/* Tell of the error ${rc} that the rules want. */
+static int injected(struct store_mem *m, const char *name, int rc, unsigned wait_ms)
+{
+	if (rc == -EAGAIN)
+		return store_transient(&m->base, wait_ms, "%s: fault injected", name);
+	if (rc < 0 && rc != -ENOENT && rc != -EEXIST)
+		log_error(m->base.log, "%s/%s: fault injected: %s", m->base.url, name, ERR(rc));
+	return rc;
+}
+
 /* What the rules do to ${op} on ${name}.  Return 0, or the error that is to be returned. */
 static int misbehave(struct store_mem *m, enum store_op op, const char *name, struct fault_effect *e)
 {
 	int rc = faults_apply(&m->faults, op, name, e);
 
-	if (rc < 0 && rc != -ENOENT && rc != -EEXIST)
-		log_error(m->base.log, "%s/%s: fault injected: %s", m->base.url, name, ERR(rc));
-	return rc;
+	return injected(m, name, rc, e->wait_ms);
 }
 
 /* Copy ${len} bytes at ${off} of ${o} as ${e} lets them be seen.  Return false if the object seems to end before. */
@@ -249,7 +257,7 @@ static int mem_delete(struct store *s, const char *name)
 		memmove(o, o + 1, (size_t)(m->objects + m->nobjects - o) * sizeof(*o));
 	}
 	pthread_mutex_unlock(&m->lock);
-	return 0;
+	return injected(m, name, e.after, 0);
 }
 
 static int mem_info(struct store *s, struct store_info *out)
@@ -288,6 +296,23 @@ static int mem_put_append(struct store_put *base, const void *data, size_t len)
 	return rc;
 }
 
+/* Make ${name} hold the bytes of ${p}, which keeps them too if there may be another commit.  Under the lock. */
+static int insert_put(struct store_mem *m, const char *name, struct mem_put *p, bool keep)
+{
+	struct buf copy = BUF_INIT;
+	int rc;
+
+	if (!keep)
+		return insert(m, name, &p->bytes);
+	rc = buf_append(&copy, p->bytes.data, p->bytes.len);
+	if (rc == 0)
+		rc = insert(m, name, &copy);
+	if (rc == 0)
+		m->held += p->bytes.len;
+	buf_free(&copy);
+	return rc;
+}
+
 static int mem_put_commit(struct store_put *base, const char *name, unsigned flags)
 {
 	struct mem_put *p = (struct mem_put *)base;
@@ -303,12 +328,15 @@ static int mem_put_commit(struct store_put *base, const char *name, unsigned fla
 		if (o != NULL && (flags & STORE_EXCL) != 0)
 			rc = -EEXIST;
 		else if (o == NULL || o->bytes.len != p->bytes.len)
-			rc = insert(m, name, &p->bytes);
+			rc = insert_put(m, name, p, e.after == -EAGAIN);
 		pthread_mutex_unlock(&m->lock);
 		if (rc == -ENOMEM)
 			log_error(m->base.log, "%s/%s: put: out of memory", m->base.url, name);
 	}
-	store_put_abort(base);
+	if (rc == 0)
+		rc = injected(m, name, e.after, 0);
+	if (rc != -EAGAIN)
+		store_put_abort(base);
 	return rc;
 }
 

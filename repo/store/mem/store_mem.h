@@ -8,7 +8,8 @@
 
 enum store_fault {
 	STORE_FAULT_NONE,
-	STORE_FAULT_ERROR,    /* the call returns ${err} */
+	STORE_FAULT_ERROR,    /* the call returns ${err}; -EAGAIN: transient, wants ${amount} ms of rest */
+	STORE_FAULT_UNCLEAR,  /* a put or delete is done, and returns ${err} all the same */
 	STORE_FAULT_DELAY,    /* the call sleeps ${amount} milliseconds first */
 	STORE_FAULT_TRUNCATE, /* a get sees the object cut to ${amount} bytes */
 	STORE_FAULT_FLIP,     /* a get sees bit ${amount} of the object inverted */
