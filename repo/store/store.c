@@ -261,6 +261,35 @@ int store_delete(struct store *s, const char *name)
 	return s->ops->del(s, name);
 }
 
+int store_thaw(struct store *s, const char *name, unsigned days)
+{
+	if (!store_name_valid(name))
+		return refuse(s, "thaw", name);
+	return s->ops->thaw != NULL ? s->ops->thaw(s, name, days) : -ENOTSUP;
+}
+
+int store_thaw_state(struct store *s, const char *name, enum store_class *out)
+{
+	if (!store_name_valid(name))
+		return refuse(s, "thaw", name);
+	if (s->ops->thaw_state != NULL)
+		return s->ops->thaw_state(s, name, out);
+	*out = STORE_READABLE;
+	return 0;
+}
+
+int store_retain(struct store *s, const char *name, int64_t until)
+{
+	if (!store_name_valid(name))
+		return refuse(s, "retain", name);
+	return s->ops->retain != NULL ? s->ops->retain(s, name, until) : -ENOTSUP;
+}
+
+unsigned store_retain_days(const struct store *s)
+{
+	return s->ops->retain_days != NULL ? s->ops->retain_days(s) : 0;
+}
+
 int store_info(struct store *s, struct store_info *out)
 {
 	return s->ops->info(s, out);

@@ -126,6 +126,38 @@ int store_list_names(struct store *s, const char *prefix, store_list_fn *fn, voi
 /* Remove an object.  Return 0 (also if it was gone already); others as above. */
 int store_delete(struct store *s, const char *name);
 
+/*
+ * Where an object is kept.  Some classes of object stores are archives: what is in them is stated and listed as ever, but
+ * a get fails (-EIO, with a message that says so) until the object has been thawed, which takes minutes to days.
+ */
+enum store_class {
+	STORE_READABLE, /* readable: not in an archive, or thawed */
+	STORE_ARCHIVED, /* store_thaw() must be called, and then waited for */
+	STORE_THAWING,  /* on its way */
+};
+
+/**
+ * store_thaw(s, name, days):
+ * Ask that an archived object be made readable, for ${days} days where the store limits it.  Does not wait.  Return 0
+ * (also if it is readable or thawing already); -ENOTSUP if this store has no archives (not logged: all objects are
+ * readable); -ENOENT; others as above.
+ */
+int store_thaw(struct store *s, const char *name, unsigned days);
+
+/* Is it readable?  Return 0, -ENOENT, others as above; a store without archives says STORE_READABLE. */
+int store_thaw_state(struct store *s, const char *name, enum store_class *out);
+
+/**
+ * store_retain(s, name, until):
+ * Have the store refuse to delete or replace the object before ${until} (seconds since 1970), whoever asks; a
+ * retention that ends later stays.  Return 0; -ENOTSUP if the store was opened without locks (not logged); -ENOENT;
+ * others as above.
+ */
+int store_retain(struct store *s, const char *name, int64_t until);
+
+/* How many days from now objects of this store are to be retained: what it was opened with; 0: not at all. */
+unsigned store_retain_days(const struct store *s);
+
 /* Figures for statfs.  Return 0, or a negative errno if the store has none. */
 int store_info(struct store *s, struct store_info *out);
 

@@ -17,7 +17,8 @@
  *
  * A store that may go away answers -EAGAIN (store_transient()) to any of these, and is then asked again:
  *
- *   get, get_all, stat, del, info   from the start
+ *   get, get_all, stat, del, info, thaw, thaw_state, retain
+ *                                   from the start
  *   list, list_names                from the start; ${fn} may have been called for some names by then, and does not see
  *                                   them twice (retry/ sees to it).  What ${fn} returns is no failure of the store.
  *   put_begin, put_append           never answer -EAGAIN: they spool, and speak to no server
@@ -38,6 +39,10 @@ struct store_ops {
 	int (*list_names)(struct store *s, const char *prefix, store_list_fn *fn, void *arg); /* NULL: as list */
 	int (*del)(struct store *s, const char *name);
 	int (*info)(struct store *s, struct store_info *out);
+	int (*thaw)(struct store *s, const char *name, unsigned days); /* NULL: -ENOTSUP */
+	int (*thaw_state)(struct store *s, const char *name, enum store_class *out); /* NULL: STORE_READABLE */
+	int (*retain)(struct store *s, const char *name, int64_t until); /* NULL: -ENOTSUP */
+	unsigned (*retain_days)(const struct store *s); /* NULL: 0 */
 	int (*put_begin)(struct store *s, struct store_put **out);
 	int (*put_append)(struct store_put *p, const void *data, size_t len);
 	int (*put_commit)(struct store_put *p, const char *name, unsigned flags);

@@ -165,6 +165,25 @@ static void test_bad_names(void **state)
 	}
 }
 
+/* Neither of the two has archives or locks. */
+static void test_no_archives(void **state)
+{
+	struct each *e = *state;
+	enum store_class class = STORE_ARCHIVED;
+
+	assert_int_equal(store_put(e->store, "packs/ab/abcd", "x", 1, 0), 0);
+	assert_int_equal(store_thaw(e->store, "packs/ab/abcd", 7), -ENOTSUP);
+	assert_int_equal(store_thaw_state(e->store, "packs/ab/abcd", &class), 0);
+	assert_int_equal(class, STORE_READABLE);
+	assert_int_equal(store_retain_days(e->store), 0);
+	assert_int_equal(store_retain(e->store, "packs/ab/abcd", INT64_MAX), -ENOTSUP);
+	assert_int_equal(e->scratch->nmessages, 0);
+	assert_int_equal(store_thaw(e->store, "a/../b", 7), -EINVAL);
+	assert_int_equal(store_thaw_state(e->store, "a/../b", &class), -EINVAL);
+	assert_int_equal(store_retain(e->store, "a/../b", 0), -EINVAL);
+	assert_int_equal(e->scratch->nmessages, 3);
+}
+
 static void test_name_lengths(void **state)
 {
 	struct each *e = *state;
@@ -494,6 +513,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_urls, scratch_setup, scratch_teardown),
 		cmocka_unit_test(test_no_half),
 		EACH(test_bad_names),
+		EACH(test_no_archives),
 		EACH(test_name_lengths),
 		EACH(test_bad_prefixes),
 		EACH(test_life),
