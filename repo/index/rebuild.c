@@ -75,11 +75,12 @@ static int take_object(void *arg, const struct id *id, const struct place *place
 static int take_run(struct rebuild *b, const struct id *id)
 {
 	const struct index_options *o = b->opts;
+	const struct run_reading how = { o->store, o->metadata, o->log, o->segment_size };
 	size_t before = b->named.n;
 	struct run *r;
 	int rc;
 
-	rc = run_open(o->store, id, o->metadata, o->segment_size, o->log, &r);
+	rc = run_open(&how, id, 0, &r);
 	if (rc == 0) {
 		rc = run_each_pack(r, take_pack, &b->named);
 		if (rc == 0)

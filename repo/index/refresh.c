@@ -11,6 +11,7 @@
 #include "repo/index/index_impl.h"
 
 #define BAD_RUN_RETRY 600     /* seconds until a run that could not be loaded is tried again */
+#define OPEN_MEMORY (16u * 1024 * 1024) /* of open runs, beyond which they do not hold what was read of them */
 
 /* One way from "what is there" to "what should be loaded". */
 struct refresh {
@@ -24,6 +25,7 @@ struct refresh {
 	size_t nruns, nbad;      /* of them; of those that could not be opened or loaded */
 	bool transient;          /* a run could not be read now, but perhaps later */
 	uint32_t generation;
+	size_t memory;           /* of the open runs */
 };
 
 static int add_id(struct ids *l, const uint8_t *id)
@@ -184,6 +186,8 @@ static int open_run(struct refresh *f, const struct id *id)
 {
 	struct index *x = f->x;
 	const struct bad_run *bad = find_bad(x, id);
+	const struct run_reading how = { x->opts.store, x->opts.metadata, bad ? NULL : x->opts.log,
+		x->opts.segment_size };
 	struct load_run *r = &f->run[f->nruns];
 	const struct id *replaced;
 	size_t n;
@@ -193,7 +197,7 @@ static int open_run(struct refresh *f, const struct id *id)
 		f->nbad++;
 		return 0;
 	}
-	rc = run_open(x->opts.store, id, x->opts.metadata, x->opts.segment_size, bad ? NULL : x->opts.log, &r->run);
+	rc = run_open(&how, id, 0, &r->run);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc < 0) {
@@ -202,6 +206,9 @@ static int open_run(struct refresh *f, const struct id *id)
 	}
 	r->id = *id;
 	f->nruns++;
+	if (f->memory + run_memory(r->run) > OPEN_MEMORY)
+		run_trim(r->run);
+	f->memory += run_memory(r->run);
 	/* Of a run that is loaded, the environment has told this already. */
 	if (has_id(&f->whole, id))
 		return 0;

@@ -429,10 +429,10 @@ class Run:
         if b.take(1) != b"1":
             raise Newer("run")
         b.zero(8)
-        self.key = MAC(secrets.metadata_mix, unwrap(secrets.metadata, b.take(80)))
         need(data[-4:] == b"VIX1", "run's end")
+        self.key = MAC(secrets.metadata_mix, unwrap(secrets.metadata, data[-96:-16]))
         at, length = le(data[-16:-8]), le(data[-8:-4])
-        need(at + length + 16 == len(data) and length <= 256 * MIB + 16, "where the footer is")
+        need(at + length + 96 == len(data) and length <= 256 * MIB + 16, "where the footer is")
         self.footer(Bytes(self.box("F", at, length)), at)
 
     def box(self, letter, at, length):
@@ -445,7 +445,7 @@ class Run:
         pack_blocks = [(b.le(8), b.le(4), b.le(4)) for _ in range(npack)]
         self.replaced = [b.take(32) for _ in range(nreplaced)]
         b.end()
-        need(all(96 <= at and at + n <= end for at, n, _ in [x[1:] for x in object_blocks] + pack_blocks), "blocks")
+        need(all(16 <= at and at + n <= end for at, n, _ in [x[1:] for x in object_blocks] + pack_blocks), "blocks")
         self.packs = [p for block in pack_blocks for p in self.pack_block(*block)]
         need(len(self.packs) == packs and all(n == 512 for _, _, n in pack_blocks[:-1]), "number of packs")
         self.objects, last = {}, b""

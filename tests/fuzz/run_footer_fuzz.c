@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check(const struct run_block *b, uint32_t n, uint64_t run_len)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (b[i].offset < RUN_HEADER_LEN || b[i].box <= CRYPT_TAG_LEN || b[i].offset + b[i].box > run_len ||
+		if (b[i].offset < RUN_FIXED_LEN || b[i].box <= CRYPT_TAG_LEN || b[i].offset + b[i].box > run_len ||
 		    b[i].box > RUN_BLOCK_MAX + CRYPT_TAG_LEN || b[i].nrecords == 0)
 			abort();
 	}

@@ -316,7 +316,7 @@ static void test_failing_store(void **state)
 	indexes_delete_run(w, &a);
 	indexes_put_run(w, 9000, 100, 50, 3);
 	get.count = 0;
-	get.skip = 5;
+	get.skip = 1;
 	store_mem_set_faults(w->store, &get, 1);
 	assert_true(index_refresh(w->x) > 0);
 	assert_true(indexes_right(w->x, 3000, 3000, 0, 10));

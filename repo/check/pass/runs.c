@@ -92,8 +92,9 @@ static int ignore_object(void *arg, const struct id *id, const struct place *pla
 
 int run_verify_records(struct repo *r, const struct id *id, const struct log *log)
 {
+	const struct run_reading how = { r->store, r->metadata, log, r->config.segment_size };
 	struct run *run;
-	int rc = run_open(r->store, id, r->metadata, r->config.segment_size, log, &run);
+	int rc = run_open(&how, id, 0, &run);
 
 	if (rc < 0)
 		return rc;

@@ -2,8 +2,7 @@
  * Index runs: immutable sorted tables "object id -> place", in the store as "index/<id>" (BLAKE2b-256 of all bytes).
  *
  *   0  magic "VARVEIX1", zero (8)                         16
- *  16  wrapped key (metadata domain)                      80
- *  96  boxes, one after the other, in any order: AEAD (position: byte offset; associated data: bytes 0..16, a letter
+ *  16  boxes, one after the other, in any order: AEAD (position: byte offset; associated data: bytes 0..16, a letter
  *      for the kind of box, byte offset le64)
  *        'C' object block: records in ascending order of id: id (32), pack number le32, place record (place.h);
  *            all ids of a block are above those of the object block before it
@@ -14,9 +13,10 @@
  *            per object block: first 16 bytes of its first id, byte offset le64, box length le32, records le32
  *            per pack block:   byte offset le64, box length le32, records le32
  *            per replaced run: its id (32); a run that merges others says so, and theirs are then ignored
- *  -16 byte offset of the footer le64, its length le32, magic "VIX1"
+ *  -96 wrapped key (metadata domain) (80), byte offset of the footer le64, its length le32, magic "VIX1"
  *
- * So a reader that wants one object needs the end of the run and two blocks, whatever the run's size.
+ * So a reader that wants one object needs the end of the run and two blocks, whatever the run's size.  The key stands
+ * at the end so that the end is one request; nobody needs to read the beginning.
  */
 #ifndef VARVE_INDEX_RUN_H
 #define VARVE_INDEX_RUN_H
@@ -58,14 +58,39 @@ void run_abort(struct run_writer *w);
 /* A run opened for reading: its footer in memory.  Thread-safe. */
 struct run;
 
+/* How a run is read. */
+struct run_reading {
+	struct store *store;                /* all borrowed until run_close() */
+	const struct seal_domain *metadata;
+	const struct log *log;
+	uint32_t segment_size;
+};
+
 /**
- * run_open(store, id, metadata, segment_size, log, out):
- * Read header and footer.  ${metadata} is borrowed until run_close().  Return 0; -ENOENT; -EBADMSG (logged by name);
- * -EPROTONOSUPPORT; -EACCES; -ENOMEM; what the store returns.
+ * run_open(how, id, size, out):
+ * Read the end of the run: one request, if ${size} is its bytes as the store has listed them (0: not known, which costs
+ * another) and the footer is not much longer than usual.  Runs of up to RUN_SMALL bytes are read whole by that, and
+ * cost no further request.  ${how} is copied.  Return 0; -ENOENT; -EBADMSG (logged by name); -EPROTONOSUPPORT; -EACCES;
+ * -ENOMEM; what the store returns.
  */
-int run_open(struct store *store, const struct id *id, const struct seal_domain *metadata, uint32_t segment_size,
-    const struct log *log, struct run **out);
+#define RUN_SMALL (64u * 1024)
+int run_open(const struct run_reading *how, const struct id *id, uint64_t size, struct run **out);
 void run_close(struct run *r);
+
+/**
+ * run_end(r, out), run_open_kept(how, id, end, len, out):
+ * The end of an open run as it is in the store, from the footer's box on, behind the run's size (le64), appended to
+ * ${out}: to be kept somewhere; and a run opened from that without a request.  0 or -ENOMEM; as run_open().
+ */
+int run_end(const struct run *r, struct buf *out);
+int run_open_kept(const struct run_reading *how, const struct id *id, const void *end, size_t len, struct run **out);
+
+/* Bytes of the run; of what an open one takes in memory. */
+uint64_t run_size(const struct run *r);
+size_t run_memory(const struct run *r);
+
+/* Let go of the blocks that lookups keep, and of the end. */
+void run_trim(struct run *r);
 
 uint64_t run_nobjects(const struct run *r);
 uint32_t run_npacks(const struct run *r);

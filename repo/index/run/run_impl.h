@@ -4,13 +4,14 @@
 #ifndef VARVE_INDEX_RUN_IMPL_H
 #define VARVE_INDEX_RUN_IMPL_H
 
+#include <pthread.h>
+
 #include "repo/index/run/run.h"
 
 #define RUN_MAGIC "VARVEIX1"
 #define RUN_MAGIC_LEN 8
 #define RUN_FIXED_LEN 16 /* magic, zero: what every box is bound to */
-#define RUN_HEADER_LEN (RUN_FIXED_LEN + CRYPT_WRAPPED_LEN)
-#define RUN_TRAILER_LEN 16
+#define RUN_TRAILER_LEN (CRYPT_WRAPPED_LEN + 16)
 #define RUN_END_MAGIC "VIX1"
 
 #define RUN_PREFIX_LEN 16
@@ -38,6 +39,24 @@ struct run_footer {
 	struct run_block *object_block;
 	struct run_block *pack_block;
 	struct id *replaced;
+};
+
+/* A block that is kept opened. */
+struct run_kept_block {
+	uint32_t n; /* its number, or RUN_NO_BLOCK */
+	struct buf plain;
+};
+#define RUN_NO_BLOCK UINT32_MAX
+
+struct run {
+	struct run_reading how;
+	uint64_t size;
+	char name[RUN_NAME_SIZE];
+	struct aead_key key;
+	struct run_footer *footer;
+	pthread_mutex_t lock; /* of the rest */
+	struct buf tail;      /* the last bytes, sealed; may be empty */
+	struct run_kept_block objects, packs;
 };
 
 /* Associated data of the box of kind ${kind} at byte ${offset}. */

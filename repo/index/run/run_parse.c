@@ -11,7 +11,7 @@
 static int check_block(const struct run_block *b, uint64_t run_len)
 {
 	if (b->box <= CRYPT_TAG_LEN || b->box > RUN_BLOCK_MAX + CRYPT_TAG_LEN || b->nrecords == 0 ||
-	    b->offset < RUN_HEADER_LEN || b->offset > run_len || b->box > run_len - b->offset)
+	    b->offset < RUN_FIXED_LEN || b->offset > run_len || b->box > run_len - b->offset)
 		return -EBADMSG;
 	return 0;
 }

@@ -1,10 +1,10 @@
 /*
- * Reading index runs: opening, looking up one object, going through all.
+ * Reading index runs: looking up one object, going through all.
  *
  * A lookup keeps the block that it opened last of each kind, opened: neighbours in a directory are not neighbours by
  * id, but a small run has one block only, and packs are few.
  *
- * Locking: ${lock} guards the two kept blocks; it is not held while the store is read.
+ * Locking: ${lock} guards the two kept blocks and the tail; it is not held while the store is read.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -15,30 +15,7 @@
 #include "repo/index/run/run_impl.h"
 #include "repo/util/le.h"
 
-#define TAIL_LEN (64u * 1024)              /* read at first: holds the footer of a run of some million objects */
-#define WINDOW_LEN (4u * 1024 * 1024)      /* of run_each_object() */
-#define RUN_MIN (RUN_HEADER_LEN + RUN_FOOTER_HEAD_LEN + CRYPT_TAG_LEN + RUN_TRAILER_LEN)
-#define NO_BLOCK UINT32_MAX
-
-/* A block that is kept opened. */
-struct kept_block {
-	uint32_t n; /* its number, or NO_BLOCK */
-	struct buf plain;
-};
-
-struct run {
-	struct store *store;
-	const struct log *log;
-	enum cipher cipher;
-	uint32_t segment_size;
-	uint64_t len;
-	char name[RUN_NAME_SIZE];
-	uint8_t header[RUN_HEADER_LEN];
-	struct aead_key key;
-	struct run_footer *footer;
-	pthread_mutex_t lock;
-	struct kept_block objects, packs;
-};
+#define WINDOW_LEN (4u * 1024 * 1024) /* of run_each_object() */
 
 void run_box_ad(enum run_box kind, uint64_t offset, uint8_t out[RUN_BOX_AD_LEN])
 {
@@ -50,13 +27,20 @@ void run_box_ad(enum run_box kind, uint64_t offset, uint8_t out[RUN_BOX_AD_LEN])
 
 int run_damaged(const struct run *r, const char *what)
 {
-	log_error(r->log, "%s: %s: %s", r->name, what, ERR(-EBADMSG));
+	log_error(r->how.log, "%s: %s: %s", r->name, what, ERR(-EBADMSG));
 	return -EBADMSG;
 }
 
 int run_get(struct run *r, uint64_t off, size_t len, void *out)
 {
-	return store_get(r->store, r->name, off, len, out);
+	bool have;
+
+	pthread_mutex_lock(&r->lock);
+	have = r->tail.len == r->size && len <= r->size && off <= r->size - len;
+	if (have)
+		memcpy(out, r->tail.data + off, len);
+	pthread_mutex_unlock(&r->lock);
+	return have ? 0 : store_get(r->how.store, r->name, off, len, out);
 }
 
 int run_open_box(struct run *r, enum run_box kind, const struct run_block *b, const uint8_t *box, uint8_t *out)
@@ -65,7 +49,7 @@ int run_open_box(struct run *r, enum run_box kind, const struct run_block *b, co
 	int rc;
 
 	run_box_ad(kind, b->offset, ad);
-	rc = crypt_open(r->cipher, &r->key, b->offset, ad, sizeof(ad), box, b->box, out);
+	rc = crypt_open(r->how.metadata->cipher, &r->key, b->offset, ad, sizeof(ad), box, b->box, out);
 	return rc == -EBADMSG ? run_damaged(r, kind == RUN_OBJECTS ? "an object block" : "a pack block") : rc;
 }
 
@@ -76,120 +60,7 @@ const struct run_footer *run_footer_of(const struct run *r)
 
 uint32_t run_segment_size(const struct run *r)
 {
-	return r->segment_size;
-}
-
-/* Another digit at the end of the magic is another format; anything else is no run. */
-static int check_header(const struct run *r)
-{
-	static const uint8_t zero[RUN_FIXED_LEN - RUN_MAGIC_LEN];
-
-	if (memcmp(r->header, RUN_MAGIC, RUN_MAGIC_LEN - 1) != 0 ||
-	    memcmp(r->header + RUN_MAGIC_LEN, zero, sizeof(zero)) != 0)
-		return -EBADMSG;
-	if (r->header[7] > '1' && r->header[7] <= '9')
-		return -EPROTONOSUPPORT;
-	return r->header[7] == '1' ? 0 : -EBADMSG;
-}
-
-static int open_footer(struct run *r, uint64_t at, uint8_t *box, size_t len)
-{
-	uint8_t ad[RUN_BOX_AD_LEN];
-	int rc;
-
-	run_box_ad(RUN_FOOTER, at, ad);
-	rc = crypt_open(r->cipher, &r->key, at, ad, sizeof(ad), box, len, box);
-	return rc < 0 ? rc : run_parse_footer(box, len - CRYPT_TAG_LEN, at, &r->footer);
-}
-
-/* ${tail} is the end of the run, and holds at least the trailer.  What is missing of the footer is fetched. */
-static int read_footer(struct run *r, struct buf *tail)
-{
-	const uint8_t *end = tail->data + tail->len - RUN_TRAILER_LEN;
-	uint64_t at = le64dec(end);
-	uint32_t len = le32dec(end + 8);
-	int rc;
-
-	if (memcmp(end + 12, RUN_END_MAGIC, 4) != 0 || at < RUN_HEADER_LEN || at > r->len ||
-	    len > RUN_FOOTER_MAX + CRYPT_TAG_LEN || at + len + RUN_TRAILER_LEN != r->len)
-		return -EBADMSG;
-	if (len + RUN_TRAILER_LEN <= tail->len)
-		return open_footer(r, at, tail->data + (tail->len - RUN_TRAILER_LEN - len), len);
-	buf_clear(tail);
-	rc = buf_reserve(tail, len);
-	if (rc == 0)
-		rc = run_get(r, at, len, tail->data);
-	return rc < 0 ? rc : open_footer(r, at, tail->data, len);
-}
-
-static int read_ends(struct run *r, const struct seal_domain *metadata)
-{
-	struct buf tail = BUF_INIT;
-	size_t len;
-	int rc;
-
-	rc = store_stat(r->store, r->name, &r->len);
-	if (rc == 0 && r->len < RUN_MIN)
-		rc = -EBADMSG;
-	if (rc < 0)
-		return rc;
-	len = r->len < TAIL_LEN ? (size_t)r->len : TAIL_LEN;
-	if ((rc = buf_reserve(&tail, len)) < 0 || (rc = run_get(r, r->len - len, len, tail.data)) < 0)
-		goto out;
-	tail.len = len;
-	if (len == r->len)
-		memcpy(r->header, tail.data, sizeof(r->header));
-	else
-		rc = run_get(r, 0, sizeof(r->header), r->header);
-	if (rc == 0)
-		rc = check_header(r);
-	if (rc == 0)
-		rc = seal_open_key(metadata, r->header + RUN_FIXED_LEN, &r->key);
-	if (rc == 0)
-		rc = read_footer(r, &tail);
-out:
-	buf_free(&tail);
-	return rc;
-}
-
-int run_open(struct store *store, const struct id *id, const struct seal_domain *metadata, uint32_t segment_size,
-    const struct log *log, struct run **out)
-{
-	struct run *r;
-	int rc;
-
-	if (!metadata->can_open)
-		return -EACCES;
-	r = calloc(1, sizeof(*r));
-	if (!r)
-		return -ENOMEM;
-	r->store = store;
-	r->log = log;
-	r->cipher = metadata->cipher;
-	r->segment_size = segment_size;
-	r->objects.n = r->packs.n = NO_BLOCK;
-	pthread_mutex_init(&r->lock, NULL);
-	run_name(id, r->name);
-	rc = read_ends(r, metadata);
-	if (rc == -EBADMSG || rc == -EPROTONOSUPPORT)
-		log_error(log, "%s: footer: %s", r->name, ERR(rc));
-	if (rc == 0)
-		*out = r;
-	else
-		run_close(r);
-	return rc;
-}
-
-void run_close(struct run *r)
-{
-	if (!r)
-		return;
-	crypt_wipe(&r->key, sizeof(r->key));
-	run_footer_free(r->footer);
-	buf_free(&r->objects.plain);
-	buf_free(&r->packs.plain);
-	pthread_mutex_destroy(&r->lock);
-	free(r);
+	return r->how.segment_size;
 }
 
 uint64_t run_nobjects(const struct run *r)
@@ -229,8 +100,8 @@ typedef int search_fn(struct run *r, const struct buf *plain, const void *key, v
 /* Search block ${n}, in the kept one if it is that, else in one that is read and then kept. */
 static int search_block(struct run *r, enum run_box kind, uint32_t n, search_fn *fn, const void *key, void *out)
 {
-	struct kept_block *kept = kind == RUN_OBJECTS ? &r->objects : &r->packs;
-	struct kept_block mine = { n, BUF_INIT }, old;
+	struct run_kept_block *kept = kind == RUN_OBJECTS ? &r->objects : &r->packs;
+	struct run_kept_block mine = { n, BUF_INIT }, old;
 	bool hit;
 	int rc = 0;
 
@@ -264,7 +135,7 @@ static int search_objects(struct run *r, const struct buf *plain, const void *ke
 	struct id id;
 	int rc, order;
 
-	while ((rc = run_next_object(&rd, r->segment_size, &id, &place)) > 0) {
+	while ((rc = run_next_object(&rd, r->how.segment_size, &id, &place)) > 0) {
 		order = id_compare(&id, key);
 		if (order > 0)
 			return 0;

@@ -17,6 +17,7 @@ struct run_writer {
 	struct store_put *put;
 	const struct seal_domain *metadata;
 	struct aead_key key;
+	uint8_t wrapped[CRYPT_WRAPPED_LEN];
 	uint64_t len;
 	uint64_t nobjects;
 	uint32_t npacks;
@@ -68,7 +69,7 @@ static int write_box(struct run_writer *w, enum run_box kind, struct buf *b)
 int run_begin(struct store *store, const struct seal_domain *metadata, struct run_writer **out)
 {
 	size_t align = _Alignof(struct run_writer);
-	uint8_t header[RUN_HEADER_LEN] = RUN_MAGIC;
+	uint8_t fixed[RUN_FIXED_LEN] = RUN_MAGIC;
 	struct run_writer *w;
 	int rc;
 
@@ -82,8 +83,8 @@ int run_begin(struct store *store, const struct seal_domain *metadata, struct ru
 	rc = store_put_begin(store, &w->put);
 	if (rc == 0) {
 		hasher_init(&w->hash);
-		seal_new_key(metadata, &w->key, header + RUN_FIXED_LEN);
-		rc = write_bytes(w, header, sizeof(header));
+		seal_new_key(metadata, &w->key, w->wrapped);
+		rc = write_bytes(w, fixed, sizeof(fixed));
 	}
 	if (rc == 0)
 		*out = w;
@@ -188,9 +189,10 @@ static int write_footer(struct run_writer *w)
 	buf_append(&b, w->object_blocks.data, w->object_blocks.len);
 	buf_append(&b, w->pack_blocks.data, w->pack_blocks.len);
 	buf_append(&b, w->replaced.data, w->replaced.len);
-	le64enc(trailer, w->len);
-	le32enc(trailer + 8, (uint32_t)b.len + CRYPT_TAG_LEN);
-	memcpy(trailer + 12, RUN_END_MAGIC, 4);
+	memcpy(trailer, w->wrapped, CRYPT_WRAPPED_LEN);
+	le64enc(trailer + CRYPT_WRAPPED_LEN, w->len);
+	le32enc(trailer + CRYPT_WRAPPED_LEN + 8, (uint32_t)b.len + CRYPT_TAG_LEN);
+	memcpy(trailer + CRYPT_WRAPPED_LEN + 12, RUN_END_MAGIC, 4);
 	rc = write_box(w, RUN_FOOTER, &b);
 	if (rc == 0)
 		rc = write_bytes(w, trailer, sizeof(trailer));
