@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "repo/store/dir/store_dir.h"
+#include "repo/store/retry/store_retry.h"
 #include "repo/store/store_impl.h"
 
 /* Indices of struct store's ${counter}. */
@@ -161,7 +162,19 @@ static int open_bare(const struct store_options *opts, struct store **out)
 
 int store_open(const struct store_options *opts, struct store **out)
 {
-	return open_bare(opts, out);
+	struct store *bare = NULL;
+	int rc = open_bare(opts, &bare);
+
+	if (rc < 0)
+		return rc;
+	if (bare->local_path != NULL) {
+		*out = bare;
+		return 0;
+	}
+	rc = store_retry_open(opts, bare, out);
+	if (rc < 0)
+		store_close(bare);
+	return rc;
 }
 
 void store_close(struct store *s)

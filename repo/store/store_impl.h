@@ -71,6 +71,7 @@ struct store {
 struct store_put {
 	struct store *store;
 	uint64_t len; /* bytes appended so far; kept by the wrapper */
+	uint64_t sent; /* of them, safe at the server after -EAGAIN; kept by stores that commit in parts */
 };
 
 /**
