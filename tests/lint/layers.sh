@@ -75,7 +75,7 @@ FNR == 1 {
 	foreign("^(zstd|zdict)", "repo/object/compress.c", "^repo/object/compress\\.c$")
 	foreign("^sodium", "repo/crypt/crypt.c and keyslot.c", "^repo/crypt/(crypt|keyslot)\\.c$")
 	foreign("^lmdb\\.h", "repo/index/lmdb/lmdb.c", "^repo/index/lmdb/lmdb\\.c$")
-	foreign("^curl/", "repo/store/http/curl*.c", "^repo/store/http/curl(_[a-z]+)?\\.c$")
+	foreign("^curl/", "repo/store/http/curl*.[ch]", "^repo/store/http/curl(_[a-z]+)?\\.[ch]$")
 	foreign("^expat", "repo/store/http/xml.c", "^repo/store/http/xml\\.c$")
 	foreign("^fuse", "fs/", "^fs/")
 	foreign("^jansson", "tools/print/json.c", "^tools/print/json\\.c$")

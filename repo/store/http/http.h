@@ -17,8 +17,9 @@ struct http;
 
 /**
  * http_open(opts, out):
- * Start.  Heeded of ${opts}: ${ca_file}, the rates (all requests of this handle share them), ${deadline_ms}, ${cancel},
- * ${log}; borrowed until http_close().  A request that has not moved a byte for a third of the deadline is given up
+ * Get ready; the thread is started by the first request, so that until then the process may fork.  Heeded of ${opts}:
+ * ${ca_file}, the rates (all requests of this handle share them), ${deadline_ms}, ${cancel}, ${log}; borrowed until
+ * http_close().  A request that has not moved a byte for a third of the deadline is given up
  * (-ETIMEDOUT), so that there is time to try it again elsewhere.  Return 0; -ENOENT, -EACCES if ${ca_file} cannot be
  * read (logged); -ENOMEM.
  */
@@ -55,7 +56,7 @@ struct http_body {
 /* All borrowed for the call. */
 struct http_request {
 	const char *method;          /* "GET", "HEAD", "PUT", "PROPFIND"...; sftp: "GET", "PUT", "LIST", "QUOTE" */
-	const char *url;
+	const char *url;             /* without user and password; sftp: ends at a "/" for LIST and QUOTE */
 	const char *const *headers;  /* "Name: value", then NULL; or NULL */
 	const char *const *commands; /* sftp: quotes, then NULL; before the transfer, or after it for PUT; or NULL */
 	const struct http_auth *auth;
@@ -79,16 +80,23 @@ struct http_reply {
 /**
  * http_perform(h, q, r):
  * Do it, wait for the end.  ${r} (all zero before) is to be freed with http_reply_free() in any case.  The body of a
- * reply with a status below 300 goes to ${q->into} or ${q->append}, any other to ${r->error}.  Redirections are
- * followed for GET and HEAD within the same host only.  Return 0 if a whole reply came, whatever its status; and, with
- * ${r->cause}:
+ * reply with a status below 300 goes to ${q->into} or ${q->append} (unchanged on failure), any other to ${r->error}.
+ * Redirections are followed for GET and HEAD within the same host only, and never from https to http; other replies
+ * with a status of 300 to 399 are returned as they are.
+ *
+ * A range is checked: exactly what was asked for has come, or what the object has of it if it ends before
+ * (${r->received} is smaller, or the status is 416).  From a server that knows of no ranges and sends everything
+ * (status 200), what was asked for is taken and the rest is not waited for.
+ *
+ * Return 0 if a whole reply came, whatever its status; and, with ${r->cause}:
  *   -EHOSTUNREACH   no connection: name not found, refused, no route, proxy
  *   -ETIMEDOUT      nothing moved for too long
  *   -EPIPE          the connection broke, or the body is shorter than announced
  *   -EMSGSIZE       the body is longer than ${q->max}
- *   -EPROTO         the peer is not who it should be (certificate, host key), or does not speak the protocol
+ *   -EPROTO         the peer is not who it should be (certificate, host key), does not speak the protocol, or sent
+ *                   another range than was asked for
  *   -EACCES         sftp: login denied
- *   -EINVAL         malformed URL
+ *   -EINVAL         malformed URL, an empty range, sftp without known_hosts or user
  *   -ECANCELED, -ENOMEM, -EIO (reading the body's file)
  */
 int http_perform(struct http *h, const struct http_request *q, struct http_reply *r);
