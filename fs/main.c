@@ -24,6 +24,8 @@
 
 enum { EXIT_USAGE = 2, EXIT_DAMAGED = 5, EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12 };
 
+#define THREADS 16u     /* that answer requests */
+#define THREADS_FAR 64u /* if the store is a remote one */
 #define FILE_WINDOW (4u * 1024 * 1024) /* bytes to be ahead of whoever reads a file from front to end */
 
 /* Everything that the process has open. */
@@ -184,8 +186,9 @@ static int serve(struct mount *m)
 	if (cfg == NULL)
 		return -ENOMEM;
 	fuse_loop_cfg_set_clone_fd(cfg, 1);
-	fuse_loop_cfg_set_max_threads(cfg, 16);
-	fuse_loop_cfg_set_idle_threads(cfg, 16);
+	/* Who waits for a network must not keep others from what is at hand. */
+	fuse_loop_cfg_set_max_threads(cfg, m->ops.waiting.on ? THREADS_FAR : THREADS);
+	fuse_loop_cfg_set_idle_threads(cfg, THREADS);
 	rc = start_pusher(m);
 	if (rc == 0)
 		rc = refresher_start(&m->ops, m->session, &m->refresher);
@@ -231,6 +234,7 @@ static void close_all(struct mount *m)
 		fuse_session_unmount(m->session);
 		fuse_session_destroy(m->session);
 	}
+	waiting_destroy(&m->ops.waiting);
 	vfs_free(m->ops.vfs);
 	if (m->ops.audit_fd >= 0)
 		close(m->ops.audit_fd);
@@ -268,6 +272,7 @@ static int run(struct mount *m)
 	char *mountpoint = NULL;
 	int rc;
 
+	waiting_init(&m->ops.waiting);
 	rc = prepare(m, &mountpoint);
 	if (mountpoint != NULL) {
 		free(m->options.mountpoint);
@@ -277,6 +282,7 @@ static int run(struct mount *m)
 		m->ops.repo = m->repo;
 		m->ops.opts = &m->options;
 		m->ops.log = &m->log;
+		m->ops.waiting.on = store_local_path(m->repo->store) == NULL;
 		rc = open_session(m);
 	}
 	/* As mount(8) says of a device that cannot be written to. */

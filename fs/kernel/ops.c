@@ -59,10 +59,13 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct ops *o = ops_begin(req, OP_LOOKUP);
 	struct fuse_entry_param e;
+	struct waiting_slot *s = waiting_begin(&o->waiting, req);
 	struct vfs_attr a;
 	int rc;
 
 	rc = vfs_lookup(o->vfs, node_of(o, parent), name, &a);
+	if (!waiting_end(&o->waiting, s))
+		return;
 	if (rc == 0) {
 		fill_entry(o, &a, &e);
 		fuse_reply_entry(req, &e);
@@ -94,11 +97,14 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct ops *o = ops_begin(req, OP_GETATTR);
+	struct waiting_slot *s = waiting_begin(&o->waiting, req);
 	struct vfs_attr a;
 	int rc;
 
 	(void)fi;
 	rc = vfs_getattr(o->vfs, node_of(o, ino), &a);
+	if (!waiting_end(&o->waiting, s))
+		return;
 	if (rc == 0)
 		fuse_reply_attr(req, &a.st, timeout_of(o, a.cache));
 	else
@@ -108,10 +114,13 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	struct ops *o = ops_begin(req, OP_READLINK);
+	struct waiting_slot *s = waiting_begin(&o->waiting, req);
 	char target[ENTRY_TARGET_MAX + 1];
 	int rc;
 
 	rc = vfs_readlink(o->vfs, node_of(o, ino), target, sizeof(target));
+	if (!waiting_end(&o->waiting, s))
+		return;
 	if (rc == 0)
 		fuse_reply_readlink(req, target);
 	else
@@ -164,6 +173,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 {
 	struct ops *o = ops_begin(req, OP_READ);
 	uint64_t node = node_of(o, ino);
+	struct waiting_slot *s;
 	uint8_t *buf;
 	ssize_t n;
 
@@ -176,11 +186,15 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 		return;
 	}
 	pusher_read_begins(o->pusher, node, (uint64_t)off, (uint32_t)size);
+	s = waiting_begin(&o->waiting, req);
 	n = vfs_read(o->vfs, node, (uint64_t)off, size, buf);
+	if (!waiting_end(&o->waiting, s))
+		goto out;
 	if (n >= 0)
 		fuse_reply_buf(req, (const char *)buf, (size_t)n);
 	else
 		fuse_reply_err(req, (int)-n);
+out:
 	pusher_read_ends(o->pusher, node);
 	free(buf);
 }
@@ -188,7 +202,6 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 /* The buffer of one directory reply. */
 struct dirbuf {
 	struct ops *o;
-	fuse_req_t req;
 	char *data;
 	size_t len, size;
 	bool plus;
@@ -202,9 +215,9 @@ static int add_entry(void *arg, const char *name, const struct vfs_attr *a, uint
 
 	if (d->plus) {
 		fill_entry(d->o, a, &e);
-		n = fuse_add_direntry_plus(d->req, d->data + d->len, d->size - d->len, name, &e, (off_t)next);
+		n = fuse_add_direntry_plus(NULL, d->data + d->len, d->size - d->len, name, &e, (off_t)next);
 	} else {
-		n = fuse_add_direntry(d->req, d->data + d->len, d->size - d->len, name, &a->st, (off_t)next);
+		n = fuse_add_direntry(NULL, d->data + d->len, d->size - d->len, name, &a->st, (off_t)next);
 	}
 	if (n > d->size - d->len)
 		return 1;
@@ -215,7 +228,8 @@ static int add_entry(void *arg, const char *name, const struct vfs_attr *a, uint
 static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
 {
 	struct ops *o = ops_begin(req, plus ? OP_READDIRPLUS : OP_READDIR);
-	struct dirbuf d = { .o = o, .req = req, .size = size, .plus = plus };
+	struct dirbuf d = { .o = o, .size = size, .plus = plus };
+	struct waiting_slot *s;
 	int rc;
 
 	d.data = malloc(size);
@@ -225,12 +239,16 @@ static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 	}
 	if (off == 0)
 		pusher_listed(o->pusher, node_of(o, ino));
+	s = waiting_begin(&o->waiting, req);
 	rc = vfs_readdir(o->vfs, node_of(o, ino), (uint64_t)off, add_entry, &d);
+	if (!waiting_end(&o->waiting, s))
+		goto out;
 	/* What was gathered before an error is given; the next call meets the error again. */
 	if (rc == 0 || d.len > 0)
 		fuse_reply_buf(req, d.data, d.len);
 	else
 		fuse_reply_err(req, -rc);
+out:
 	free(d.data);
 }
 
@@ -249,12 +267,15 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
 {
 	struct ops *o = ops_begin(req, OP_LSEEK);
+	struct waiting_slot *s = waiting_begin(&o->waiting, req);
 	uint64_t found;
 	int rc = -EINVAL;
 
 	(void)fi;
 	if ((whence == SEEK_DATA || whence == SEEK_HOLE) && off >= 0)
 		rc = vfs_seek(o->vfs, node_of(o, ino), (uint64_t)off, whence == SEEK_DATA, &found);
+	if (!waiting_end(&o->waiting, s))
+		return;
 	if (rc == 0)
 		fuse_reply_lseek(req, (off_t)found);
 	else
@@ -279,6 +300,7 @@ static void reply_xattr(fuse_req_t req, int rc, const struct buf *value, size_t 
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct ops *o = ops_begin(req, OP_XATTR);
+	struct waiting_slot *s = waiting_begin(&o->waiting, req);
 	struct buf value = BUF_INIT;
 	int rc;
 
@@ -290,16 +312,21 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	} else {
 		rc = vfs_getxattr(o->vfs, node_of(o, ino), name, &value);
 	}
-	reply_xattr(req, rc, &value, size);
+	if (waiting_end(&o->waiting, s))
+		reply_xattr(req, rc, &value, size);
 	buf_free(&value);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	struct ops *o = ops_begin(req, OP_XATTR);
+	struct waiting_slot *s = waiting_begin(&o->waiting, req);
 	struct buf names = BUF_INIT;
+	int rc;
 
-	reply_xattr(req, vfs_listxattr(o->vfs, node_of(o, ino), &names), &names, size);
+	rc = vfs_listxattr(o->vfs, node_of(o, ino), &names);
+	if (waiting_end(&o->waiting, s))
+		reply_xattr(req, rc, &names, size);
 	buf_free(&names);
 }
 

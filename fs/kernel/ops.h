@@ -9,6 +9,7 @@
 
 #include "fs/kernel/fuse.h"
 #include "fs/kernel/push.h"
+#include "fs/kernel/waiting.h"
 #include "fs/vfs/vfs.h"
 
 /* Requests by kind, for statistics on SIGUSR1 and tests. */
@@ -25,6 +26,7 @@ struct ops {
 	const struct fs_options *opts;
 	const struct log *log;
 	int audit_fd; /* -1: none */
+	struct waiting waiting;
 	_Atomic uint64_t count[OP_KINDS];
 };
 
