@@ -2,9 +2,9 @@
  * Waiting.  See waiting.h.
  *
  * A request is libfuse's to free once it is replied to, so the table says to whom it belongs: whoever takes it out of
- * its slot replies, and the slot is its handler's until the end.  libfuse calls on_interrupt() from the thread that reads
- * the kernel's message, or at once from fuse_req_interrupt_func(), which goes on using the request: there it is only
- * marked.
+ * its slot replies, and the slot is its handler's until the end.  libfuse calls on_interrupt() from the thread that
+ * reads the kernel's message, or at once from fuse_req_interrupt_func(), which goes on using the request: there it is
+ * only marked.
  */
 #include <errno.h>
 #include <signal.h>

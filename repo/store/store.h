@@ -127,8 +127,8 @@ int store_list_names(struct store *s, const char *prefix, store_list_fn *fn, voi
 int store_delete(struct store *s, const char *name);
 
 /*
- * Where an object is kept.  Some classes of object stores are archives: what is in them is stated and listed as ever, but
- * a get fails (-EIO, with a message that says so) until the object has been thawed, which takes minutes to days.
+ * Where an object is kept.  Some classes of object stores are archives: what is in them is stated and listed as ever,
+ * but a get fails (-EIO, with a message that says so) until the object has been thawed, which takes minutes to days.
  */
 enum store_class {
 	STORE_READABLE, /* readable: not in an archive, or thawed */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "repo/restore/restore.h"
+#include "repo/restore/thaw.h"
 #include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/print/json.h"
@@ -23,6 +24,7 @@ const struct cli_option restore_options[] = {
 	{ "overwrite", 0, "WHEN", "always, if-changed (default; by size and time) or never" },
 	{ "sparse", 0, NULL, "make holes of zeros as well" },
 	{ "verify", 0, NULL, "read back and compare what was restored" },
+	{ "thaw", 0, "[=DAYS]", "ask for what is in an archive class, readable for DAYS (7), and wait for it" },
 	{ "dry-run", 'n', NULL, "write nothing, say what would be" },
 	{ "threads", 0, "N", "worker threads (as the machine has processors)" },
 	{ "host", 'H', "NAME", "SNAP is one of this host" },
@@ -37,6 +39,7 @@ struct restore_args {
 	struct snapshot_filter filter;
 	struct match_list *include, *exclude;
 	const char *target;
+	unsigned thaw_days; /* 0: not asked for */
 	struct restore_progress progress;
 };
 
@@ -63,6 +66,16 @@ static int take_threads(struct restore_args *a, const char *value)
 	return 0;
 }
 
+static int take_thaw(struct restore_args *a, const char *value)
+{
+	uint64_t n = THAW_DAYS_DEFAULT;
+
+	if (value != NULL && (size_parse(value, &n) != 0 || n == 0 || n > 365))
+		return cli_usage(a->cli, "--thaw=%s: not a number of days from 1 to 365", value);
+	a->thaw_days = (unsigned)n;
+	return 0;
+}
+
 static int take(void *arg, const char *option, const char *value)
 {
 	struct restore_args *a = arg;
@@ -86,6 +99,8 @@ static int take(void *arg, const char *option, const char *value)
 		a->o.dry_run = true;
 	else if (strcmp(option, "threads") == 0)
 		return take_threads(a, value);
+	else if (strcmp(option, "thaw") == 0)
+		return take_thaw(a, value);
 	return rc == 0 ? 0 : cli_usage(a->cli, "--%s %s: not a valid pattern", option, value);
 }
 
@@ -178,10 +193,49 @@ static int tell_result(const struct restore_args *a, const struct tree_entry *e,
 	return r->errors > 0 ? EXIT_FAILED : EXIT_OK;
 }
 
+static void tell_waiting(void *arg, uint64_t frozen, uint64_t packs)
+{
+	const struct restore_args *a = arg;
+
+	if (frozen > 0 && !a->cli->quiet)
+		fprintf(stderr, "varve: waiting for %llu of %llu packs to be thawed\n", (unsigned long long)frozen,
+		    (unsigned long long)packs);
+}
+
+static int thaw(struct restore_args *a, const struct located *l)
+{
+	struct thaw_options o = {
+		.include = a->o.include,
+		.exclude = a->o.exclude,
+		.days = a->thaw_days,
+		.cancel = &a->cli->cancel,
+		.waiting = tell_waiting,
+		.arg = a,
+	};
+
+	/* A dry run asks for nothing that costs. */
+	if (a->thaw_days == 0 || a->o.dry_run)
+		return 0;
+	return restore_thaw(l->repo, &l->manifest.root, l->path, &o);
+}
+
+static int restore(struct restore_args *a, const struct located *l, struct restore_result *result)
+{
+	struct progress *progress;
+	int rc;
+
+	rc = thaw(a, l);
+	if (rc != 0)
+		return rc;
+	progress = progress_start(a->cli, "items", fill_progress, &a->progress);
+	rc = restore_tree(l->repo, &l->manifest.root, l->path, a->target, &a->o, result);
+	progress_stop(progress);
+	return rc;
+}
+
 static int run(struct restore_args *a, const char *spec)
 {
 	struct restore_result result = { .errors = 0 };
-	struct progress *progress;
 	struct located l;
 	int rc;
 
@@ -189,9 +243,7 @@ static int run(struct restore_args *a, const char *spec)
 	if (rc != 0)
 		return rc;
 	cli_catch_signals(a->cli);
-	progress = progress_start(a->cli, "items", fill_progress, &a->progress);
-	rc = restore_tree(l.repo, &l.manifest.root, l.path, a->target, &a->o, &result);
-	progress_stop(progress);
+	rc = restore(a, &l, &result);
 	if (rc == 0)
 		rc = tell_result(a, &l.hit.entry, &result);
 	else
