@@ -185,7 +185,7 @@ check-programs: all $(UNIT) $(TESTTOOLS) $(CORPUS)
 AGAIN = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check: ## install what is missing, build, and run all tests (T=PATTERN: those that match; JOBS=N at once)
-	@packaging/install-deps.sh --if-needed
+	@packaging/install-deps.sh --services --if-needed
 	+@$(AGAIN) run-tests
 
 run-tests: check-programs

@@ -5,20 +5,23 @@ set -eu
 
 usage() {
 	cat <<'T'
-usage: packaging/install-deps.sh [--lint] [--asan] [--fuzz] [--bench] [--if-needed] [--dry-run]
+usage: packaging/install-deps.sh [--lint] [--asan] [--fuzz] [--bench] [--services] [--ceph] [--if-needed] [--dry-run]
 
 Without options: what `make` and `make check` need.  Besides that:
   --lint       what `make lint` needs
   --asan       what `make asan` needs
   --fuzz       what `make fuzz` needs
   --bench      what `make bench` needs: restic, borg, their test data
+  --services   the servers that `make check` runs stores against, also from npm, into ~/.cache/varve-test-services; tests
+               of those that cannot be had are skipped.  None of them is left running, or set up to start by itself
+  --ceph       what `make check-ceph` needs
   --if-needed  do nothing, silently, unless something is missing that we can't do without
   --dry-run    only say what would be run
 T
 }
 
-# One line for each thing: its group; "must", or "nice" if we can do without; how to see that it is there; its package with
-# apt, dnf, pacman and apk ("-": none, or always there).
+# One line for each thing: its group; "must", "want" if the rest goes on where there is none, or "nice" if it is worth no
+# installing by itself; how to see that it is there; its package with apt, dnf, pacman and apk ("-": none, or always there).
 packages() {
 	cat <<'T'
 build must cmd:cc           gcc                  gcc               gcc         gcc
@@ -72,6 +75,22 @@ bench must cmd:borg         borgbackup           borgbackup        borg        b
 bench must cmd:zstd         zstd                 zstd              zstd        zstd
 bench must cmd:mksquashfs   squashfs-tools       squashfs-tools    squashfs-tools squashfs-tools
 bench must cmd:xz           xz-utils             xz                xz          xz
+services want cmd:nginx     nginx                nginx             nginx       nginx
+services want nginx:http_dav_ext libnginx-mod-http-dav-ext -       -           nginx-mod-http-dav-ext
+services want cmd:sshd      openssh-server       openssh-server    openssh     openssh-server
+services want cmd:ssh-keygen openssh-client      openssh           openssh     openssh-keygen
+services want cmd:openssl   openssl              openssl           openssl     openssl
+services want cmd:curl      curl                 curl              curl        curl
+services want cmd:node      nodejs               nodejs            nodejs      nodejs
+services want cmd:npm       npm                  npm               npm         npm
+ceph  must cmd:ceph-mon     ceph-mon             ceph-mon          ceph        ceph18-mon
+ceph  must cmd:ceph-mgr     ceph-mgr             ceph-mgr          ceph        ceph18-mgr
+ceph  must cmd:ceph-osd     ceph-osd             ceph-osd          ceph        ceph18-osd
+ceph  must cmd:radosgw      radosgw              ceph-radosgw      ceph        ceph18-radosgw
+ceph  must cmd:ceph         ceph-common          ceph-common       ceph        ceph18-common
+ceph  must cmd:uuidgen      uuid-runtime         util-linux        util-linux  uuidgen
+ceph  must cmd:openssl      openssl              openssl           openssl     openssl
+ceph  must cmd:curl         curl                 curl              curl        curl
 bench nice module:llfuse    python3-llfuse       python3-llfuse    python-llfuse py3-llfuse
 T
 }
@@ -85,6 +104,12 @@ present() {
 	gnu:*) "$what" --version 2>&1 | grep GNU ;;
 	# of the system's python, which borg uses, whatever else is in PATH
 	module:*) /usr/bin/python3 -c "import $what" ;;
+	nginx:*)
+		for f in /usr/lib/nginx/modules /usr/lib64/nginx/modules; do
+			[ -e "$f/ngx_${what}_module.so" ] && return 0
+		done
+		return 1
+		;;
 	pc:*) pkg-config --exists "$what" ;;
 	file:/*)
 		for f in $what; do # a pattern
@@ -111,7 +136,7 @@ find_manager() {
 	echo none
 }
 
-# collect GROUP...: put the packages of what is missing into $must and $nice, and what has no package into $unknown.
+# collect GROUP...: put the packages of what is missing into $must, $want and $nice, and what has no package into $unknown.
 collect() {
 	while read -r group need probe apt dnf pacman apk; do
 		case " $* " in
@@ -127,12 +152,14 @@ collect() {
 		*) package=- ;;
 		esac
 		if [ "$package" = - ]; then
-			[ "$need" = nice ] || unknown="$unknown ${probe#*:}"
+			[ "$need" != must ] || unknown="$unknown ${probe#*:}"
 			continue
 		fi
-		case " $must $nice " in
+		case "$need: $must $want $nice " in
 		*" $package "*) ;;
-		*) if [ "$need" = must ]; then must="$must $package"; else nice="$nice $package"; fi ;;
+		must*) must="$must $package" ;;
+		want*) want="$want $package" ;;
+		*) nice="$nice $package" ;;
 		esac
 	done <<T
 $(packages)
@@ -175,11 +202,50 @@ install() {
 	esac
 }
 
+# Packages of servers would start them, and set them up to start with the system: not these, which are for tests.
+keep_quiet() {
+	policy=/usr/sbin/policy-rc.d
+	[ "$manager" = apt-get ] && [ -z "$dry_run" ] && [ ! -e $policy ] || policy=''
+	[ -z "$policy" ] || printf '#!/bin/sh\nexit 101\n' | $root sh -c "cat >$policy && chmod 755 $policy"
+}
+
+quiet_again() {
+	[ -z "$policy" ] || $root rm -f "$policy"
+	command -v systemctl >/dev/null || return 0
+	case "$want " in *" nginx "*) run systemctl disable -q nginx || true ;; esac
+	case "$want " in *" openssh-server "*) run systemctl disable -q ssh || true ;; esac
+}
+
+# Those of $want that can be had.
+install_wanted() {
+	keep_quiet
+	# shellcheck disable=SC2086
+	if ! install $want; then
+		refresh
+		for package in $want; do
+			install "$package" || echo "going on without $package" >&2
+		done
+	fi
+	quiet_again
+}
+
+# They install themselves, where npm lets them.
+install_npm_services() {
+	case " $groups " in
+	*" services "*) ;;
+	*) return 0 ;;
+	esac
+	[ -z "$dry_run" ] || return 0
+	for name in s3rver azurite; do
+		"$(dirname "$0")/../tests/services/$name.sh" install </dev/null || echo "going on without $name" >&2
+	done
+}
+
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 groups=build if_needed='' dry_run=''
 for arg; do
 	case $arg in
-	--lint | --asan | --fuzz | --bench) groups="$groups ${arg#--}" ;;
+	--lint | --asan | --fuzz | --bench | --services | --ceph) groups="$groups ${arg#--}" ;;
 	--if-needed) if_needed=1 ;;
 	--dry-run) dry_run=1 ;;
 	--help | -h)
@@ -194,14 +260,15 @@ for arg; do
 done
 
 manager=$(find_manager)
-must='' nice='' unknown=''
+must='' want='' nice='' unknown=''
 # shellcheck disable=SC2086 # lists of words, here and below
 collect $groups
 
 if [ -n "$unknown" ]; then
 	echo "no package known here for:$unknown" >&2
 fi
-if [ -z "$must$nice" ] || { [ -z "$must" ] && [ -n "$if_needed" ]; }; then
+if [ -z "$must$want$nice" ] || { [ -z "$must$want" ] && [ -n "$if_needed" ]; }; then
+	install_npm_services
 	[ -n "$if_needed$unknown" ] || echo "nothing is missing" >&2
 	[ -z "$unknown" ]
 	exit
@@ -210,6 +277,11 @@ fi
 root=''
 if [ "$(id -u)" -ne 0 ]; then
 	root=$(command -v sudo || command -v doas) || root=''
+	if [ -z "$root$dry_run$must" ]; then
+		echo "going on without$want; neither root nor sudo nor doas" >&2
+		install_npm_services
+		exit
+	fi
 	if [ -z "$root" ] && [ -z "$dry_run" ]; then
 		echo "missing:$must$nice; neither root nor sudo nor doas: as root, run packaging/install-deps.sh" >&2
 		exit 1
@@ -224,9 +296,11 @@ if [ -n "$must" ]; then
 		install $must
 	}
 fi
+[ -z "$want" ] || install_wanted
 # shellcheck disable=SC2086
 if [ -n "$nice" ] && ! install $nice; then
 	for package in $nice; do
 		install "$package" || echo "going on without $package" >&2
 	done
 fi
+install_npm_services

@@ -85,6 +85,7 @@ environment() {
 		HOME="$run/home.$1" TMPDIR="$run/home.$1" USER="$(id -un)" LC_ALL=C.UTF-8 TZ=UTC
 		WORK="$run/$1" VARVE="$build/varve" VARVEFS="$build/varvefs" TOOLS="$build/tests/tools"
 		VARVE_CACHE_DIR="$run/$1/cache" CMOCKA_MESSAGE_OUTPUT=TAP SANITIZE="${SANITIZE:-}"
+		SERVICES_HOME="${SERVICES_HOME:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/varve-test-services}"
 		ASAN_OPTIONS="$san:detect_stack_use_after_return=1" UBSAN_OPTIONS="$san:print_stacktrace=1"
 		TSAN_OPTIONS="$san:second_deadlock_stack=1" LSAN_OPTIONS="$san"
 	)

@@ -15,15 +15,27 @@ if [ -z "${WORK:-}" ]; then
 fi
 
 scenario_mounts=()
+scenario_ends=()
+
+# at_exit COMMAND...: run it when the script ends, however it does; the last one first, after all is unmounted.
+at_exit() {
+	local line
+
+	printf -v line '%q ' "$@"
+	scenario_ends=("$line" "${scenario_ends[@]}")
+}
 
 # What is mounted at the end is unmounted by force: the script has failed then, or is not about unmounting.
 scenario_exit() {
-	local status=$? dir
+	local status=$? dir line
 
 	trap - ERR
 	set +e
 	for dir in "${scenario_mounts[@]}"; do
 		mountpoint -q "$dir" && { fusermount3 -u -- "$dir" || fusermount3 -uz -- "$dir"; } 2>/dev/null
+	done
+	for line in "${scenario_ends[@]}"; do
+		eval "$line"
 	done
 	exit $status
 }

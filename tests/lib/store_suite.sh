@@ -1,0 +1,193 @@
+# Sourced by scenarios after scenario.sh: what must work over every store, in steps that a scenario calls in this order, or
+# all at once by store_suite.
+#
+# VARVE_REPOSITORY says where; store_objects, if it is set, is the directory where the server keeps what it stores.
+# shellcheck shell=bash
+
+suite_src=$WORK/src
+suite_mnt=$WORK/mnt
+store_objects=${store_objects:-}
+
+# Everything that a file can have, many small files, and a large one of which half does not compress.
+suite_trees() {
+	local options=(--seed 70 --tall 40 --skip comb --skip reserved --skip long)
+
+	need_fuse
+	need rsync python3
+	[ "$(id -u)" -eq 0 ] || options+=(--skip unreadable)
+	expect_status 0 "$TOOLS/mktree" "${options[@]}" "$suite_src"
+	# cp would put it in order.
+	rm -f "$suite_src/acls/unordered"
+	python3 - "$suite_src" <<'P'
+import os, random, sys
+top, r = sys.argv[1], random.Random(70)
+for d in range(20):
+    os.makedirs(f"{top}/many/{d:02}")
+    for f in range(75):
+        with open(f"{top}/many/{d:02}/{f:03}.c", "wb") as out:
+            out.write(b"line %d of %d\n" % (f, d) * r.randrange(200) + r.randbytes(r.randrange(300)))
+with open(f"{top}/large", "wb") as out:
+    for i in range(25):
+        out.write(r.randbytes(1 << 20))
+        out.write(b"%08d" % i * (1 << 17))
+P
+	(umask 077 && head -c 64 /dev/urandom >"$WORK/key" && echo "a passphrase" >"$WORK/password" && echo other >"$WORK/other")
+	export VARVE_KEY_FILE=$WORK/key
+}
+
+# suite_same TEXT A B [ARGUMENT...]: the trees are the same, for our eyes and rsync's.
+suite_same() {
+	local what=$1 a=$2 b=$3
+
+	shift 3
+	expect_status 0 "$TOOLS/treecmp" --max 40 "$@" "$a" "$b"
+	ok "$what: $(tail -n 1 "$WORK/out")"
+	expect_status 0 rsync -aHAXSx --dry-run --itemize-changes --delete "$a/" "$b/"
+	expect_no_match . "$WORK/out"
+}
+
+suite_init() {
+	expect_status 10 "$VARVE" snapshots
+	expect_status 10 "$VARVE" backup "$suite_src"
+	expect_status 0 "$VARVE" init
+	expect_status 1 "$VARVE" init
+	expect_status 0 "$VARVE" snapshots
+	ok "init, once"
+}
+
+suite_backup() {
+	(cd "$suite_src" && expect_status 0 "$VARVE" backup --tag one .)
+	echo new >"$suite_src/many/new"
+	rm "$suite_src/many/03/010.c"
+	printf changed | dd of="$suite_src/large" bs=1 seek=20000000 conv=notrunc status=none
+	# What changed is a second of the clock away from what is recorded, or its ctime is.
+	(cd "$suite_src" && expect_status 0 "$VARVE" backup --tag two .)
+	expect_match '^snapshot [0-9a-f]+' "$WORK/out"
+	ok "two backups"
+}
+
+suite_look() {
+	expect_status 0 "$VARVE" snapshots --json
+	expect_equal "snapshots" "$(grep -o '"id"' "$WORK/out" | wc -l)" 2
+	expect_status 0 "$VARVE" ls latest:many
+	expect_match 'new$' "$WORK/out"
+	expect_status 0 "$VARVE" find --tag one 010.c
+	expect_equal "files found" "$(grep -c '/03/010\.c$' "$WORK/out")" 1
+	expect_status 0 "$VARVE" dump latest:large
+	cmp "$WORK/out" "$suite_src/large"
+	expect_status 0 "$VARVE" diff latest~1 latest
+	expect_match 'many/new$' "$WORK/out"
+	ok "snapshots, ls, find, dump, diff"
+}
+
+# With nothing of it on this machine, as one that never saw the repository.
+suite_forget_caches() {
+	rm -rf "$VARVE_CACHE_DIR"
+}
+
+suite_mount() {
+	suite_forget_caches
+	mount_varve "$suite_mnt"
+	suite_same "mount" "$suite_src" "$suite_mnt/latest/" --nlink --dirent --all-inodes
+	cp -a "$suite_mnt/latest/." "$WORK/copied"
+	suite_same "cp -a from the mount" "$suite_src" "$WORK/copied" --holes none
+	rm -rf "$WORK/copied"
+	umount_varve "$suite_mnt"
+}
+
+suite_restore() {
+	expect_status 0 "$VARVE" restore latest --target "$WORK/restored"
+	suite_same "restore" "$suite_src" "$WORK/restored" --nlink
+	rm -rf "$WORK/restored"
+}
+
+suite_check() {
+	expect_status 0 "$VARVE" check --read-data
+	ok "check --read-data"
+}
+
+suite_keys() {
+	# As little as it may be: what it costs is not what this is about.
+	expect_status 0 "$VARVE" key add --role reader --name second --new-password-file "$WORK/password" \
+		--kdf-memory 8M --kdf-passes 1
+	suite_opens
+	expect_status 0 "$VARVE" key list
+	expect_match 'second' "$WORK/out"
+}
+
+# With the passphrase that suite_keys added, and not with another.
+suite_opens() {
+	expect_status 0 env -u VARVE_KEY_FILE "$VARVE" snapshots -p "$WORK/password"
+	expect_status 12 env -u VARVE_KEY_FILE "$VARVE" snapshots -p "$WORK/other"
+	ok "a second key, and a wrong one"
+}
+
+# flip FILE OFFSET: turn a bit, and back the second time.
+flip() {
+	python3 - "$1" "$2" <<'P'
+import os, sys
+os.chmod(sys.argv[1], os.stat(sys.argv[1]).st_mode | 0o200)
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2]))
+    byte = f.read(1)[0]
+    f.seek(-1, 1)
+    f.write(bytes([byte ^ 1]))
+P
+}
+
+# What the server keeps: a line "SIZE PATH" for each file.
+suite_stored() {
+	find "$store_objects" -type f -printf '%s %p\n'
+}
+
+# suite_victim: back up one more file, /victim of the tag victim; print where on the server's disk the middle of its pack is,
+# OFFSET and PATH.
+suite_victim() {
+	mkdir -p "$WORK/victim"
+	head -c 6000000 /dev/urandom >"$WORK/victim/victim"
+	echo unharmed >"$WORK/victim/small"
+	suite_stored >"$WORK/stored.before"
+	(cd "$WORK/victim" && expect_status 0 "$VARVE" backup --tag victim .)
+	suite_stored | awk '
+		{ size = $1; sub(/^[0-9]+ /, "") }
+		FNR == NR { old[$0] = size; next }
+		size - old[$0] > most { most = size - old[$0]; at = old[$0] + int(most / 2); path = $0 }
+		END { print at, path }' "$WORK/stored.before" -
+}
+
+# One byte of a pack is wrong where the server keeps it.
+suite_damage() {
+	local at path
+
+	if [ -z "$store_objects" ]; then return; fi
+	suite_victim >"$WORK/place"
+	read -r at path <"$WORK/place"
+	flip "$path" "$at"
+	suite_forget_caches
+	expect_status 5 "$VARVE" check --read-data
+	expect_match ': victim: contents: damaged' "$WORK/out"
+	expect_status 5 "$VARVE" restore --tag victim latest --target "$WORK/restored"
+	cmp "$WORK/victim/small" "$WORK/restored/small"
+	suite_forget_caches
+	mount_varve "$suite_mnt"
+	expect_status 1 cat "$suite_mnt/latest/victim"
+	expect_match 'Input/output error' "$WORK/err"
+	cmp "$WORK/victim/small" "$suite_mnt/latest/small"
+	umount_varve "$suite_mnt"
+	flip "$path" "$at"
+	suite_forget_caches
+	expect_status 0 "$VARVE" check --read-data
+	ok "damage is found, and nothing wrong is read"
+}
+
+store_suite() {
+	suite_trees
+	suite_init
+	suite_backup
+	suite_look
+	suite_mount
+	suite_restore
+	suite_check
+	suite_keys
+	suite_damage
+}
