@@ -3,7 +3,8 @@
  *
  * Bytes are read into the buffer of the job being filled; what of them the chunker has decided on becomes items, and
  * when the buffer is full the undecided rest begins the next job's.  A buffer has room for the longest chunk and a
- * half.
+ * half.  A byte has the same position in a page of the buffer as in one of the file, so that the file can be read past
+ * the page cache (repo/util/direct.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 
 #include "repo/backup/source/extent.h"
 #include "repo/backup/walk/large.h"
+#include "repo/util/direct.h"
 
 #define POLL_MS 200 /* how long a silent stream keeps us from seeing that we are to end */
 
@@ -24,6 +26,7 @@ struct large {
 	char change;
 	bool shared;          /* others wait for its contents */
 	int fd;
+	struct direct direct; /* the same, of a file */
 	size_t cap;           /* of a job's buffer */
 	size_t begin;         /* undecided bytes of the buffer: from here */
 	size_t end;           /* to here */
@@ -48,23 +51,32 @@ static int next_job(struct large *l, struct job **full)
 	return 0;
 }
 
+/* The first position from ${at} on that is in a page where byte ${off} of the file is in one. */
+static size_t align(size_t at, uint64_t off)
+{
+	return at + (size_t)((off - at) % DIRECT_ALIGN);
+}
+
 /* Queue the job if its buffer is full (or it cannot take a further item), and see that there is one with room. */
 static int ready(struct large *l)
 {
 	struct producer *p = l->p;
-	size_t rest = l->end - l->begin;
+	size_t rest = l->end - l->begin, at;
 	struct job *full, *j;
 	int err;
 
+	if (rest == 0)
+		l->begin = l->end = align(l->end, l->off);
 	if (p->job && p->job->data && l->end < l->cap && p->job->nitems < JOB_ITEMS_MAX)
 		return 0;
 	err = next_job(l, &full);
 	if (err < 0)
 		return err;
+	at = align(0, l->off - rest);
 	if (full && full->data && rest > 0)
-		memcpy(p->job->data, full->data + l->begin, rest);
-	l->begin = 0;
-	l->end = rest;
+		memcpy(p->job->data + at, full->data + l->begin, rest);
+	l->begin = at;
+	l->end = at + rest;
 	if (!full)
 		return 0;
 	j = p->job;
@@ -94,7 +106,8 @@ static ssize_t read_some(struct large *l, size_t want)
 	do {
 		if (!l->dir && wait_readable(l) < 0)
 			return -EINTR;
-		n = !l->dir ? read(l->fd, to, want) : pread(l->fd, to, want, (off_t)l->off);
+		n = !l->dir ? read(l->fd, to, want) :
+			      direct_read(&l->direct, to, want, l->cap - l->end, l->off);
 	} while (n < 0 && errno == EINTR && !session_cancelled(l->p->s));
 	return n < 0 ? -errno : n;
 }
@@ -285,6 +298,7 @@ int large_file(struct producer *p, struct dir *dir, const struct tree_entry *e, 
 	if (l.fd < 0)
 		return drop(&l, l.fd == -ENOENT ? 0 : l.fd, l.fd == -ENOENT ? "vanished" : "cannot open");
 	posix_fadvise(l.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	direct_init(&l.direct, l.fd);
 	err = attr_stat(l.fd, "", AT_EMPTY_PATH, &st);
 	if (err < 0)
 		err = drop(&l, err, "cannot read attributes");
