@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "repo/backup/publish.h"
+#include "repo/backup/retain.h"
 #include "repo/util/text/when.h"
 
 /* Set ${*to} to a copy of ${from}, which may be NULL. */
@@ -89,8 +90,10 @@ int publish(struct session *s, const struct publication *pub, struct backup_resu
 	struct buf object = BUF_INIT;
 	struct manifest m;
 	struct id id;
-	int err;
+	int err, retained;
 
+	/* If that fails the snapshot is better than none. */
+	retained = retain_relied(s);
 	manifest_init(&m);
 	err = fill(s, pub, out, &m);
 	if (err == 0)
@@ -103,7 +106,9 @@ int publish(struct session *s, const struct publication *pub, struct backup_resu
 		out->snapshot = id;
 		out->stored_bytes += object.len;
 	}
+	if (err == 0 && retained != 0)
+		log_error(r->log, "the snapshot is made, but what it relies on is not retained as long as it is");
 	manifest_destroy(&m);
 	buf_free(&object);
-	return err;
+	return err != 0 ? err : retained;
 }

@@ -25,6 +25,8 @@
 struct object_writer {
 	struct object_writer_options o;
 	struct claims *claims;
+	bool retains;                 /* the store retains objects: it matters what is relied on */
+	struct numset relied;
 	struct segment_builder *trees;
 	struct packing *open[2];      /* by enum pack_kind - 1 */
 	struct commit_queue *queue;   /* NULL in a dry run */
@@ -59,6 +61,8 @@ int object_writer_open(const struct object_writer_options *opts, struct object_w
 	w->o = *opts;
 	if (w->o.run_objects == 0)
 		w->o.run_objects = RUN_OBJECTS_DEFAULT;
+	numset_init(&w->relied);
+	w->retains = store_retain_days(opts->store) > 0;
 	w->claims = claims_new(opts->dry_run ? DRY_CLAIMS : 0);
 	w->trees = segment_builder_new(PACK_TREE, opts->segment_size, opts->level);
 	w->queue = opts->dry_run ? NULL : commit_queue_new();
@@ -80,6 +84,7 @@ void object_writer_close(struct object_writer *w)
 	packing_free(w->waiting);
 	segment_builder_free(w->trees);
 	claims_free(w->claims);
+	numset_destroy(&w->relied);
 	free(w);
 }
 
@@ -99,6 +104,8 @@ static int in_index(struct object_writer *w, const struct id *id)
 	struct place place;
 	int rc = index_lookup(w->o.index, id, &place);
 
+	if (rc == 0 && w->retains && numset_add(&w->relied, place.pack) < 0)
+		return -ENOMEM;
 	if (rc == 0)
 		return 1;
 	return rc == -ENOENT ? 0 : rc;
@@ -303,6 +310,11 @@ int object_writer_finish(struct object_writer *w)
 		rc = collect(w, true);
 	}
 	return break_off(w, rc);
+}
+
+const struct numset *object_writer_relied(const struct object_writer *w)
+{
+	return &w->relied;
 }
 
 void object_writer_counters(struct object_writer *w, struct object_writer_counters *out)

@@ -15,6 +15,7 @@
 
 #include "repo/index/index.h"
 #include "repo/object/compress.h"
+#include "repo/util/numset.h"
 
 /* One object in a finished segment. */
 struct segment_object {
@@ -127,6 +128,12 @@ int object_writer_finish(struct object_writer *w);
 
 /* Close; what was not finished is given up.  Does nothing for NULL. */
 void object_writer_close(struct object_writer *w);
+
+/*
+ * The index's numbers of the packs that objects were found in, which this writer did not store again.  Borrowed; to be
+ * iterated over once all workers have ended.
+ */
+const struct numset *object_writer_relied(const struct object_writer *w);
 
 /* Figures so far (any thread). */
 void object_writer_counters(struct object_writer *w, struct object_writer_counters *out);

@@ -8,6 +8,7 @@
 
 #include "repo/query/walk.h"
 #include "repo/restore/thaw.h"
+#include "repo/util/numset.h"
 
 #define POLL_DEFAULT_S 60
 
@@ -15,8 +16,7 @@
 struct needed {
 	struct repo *repo;
 	const struct thaw_options *opts;
-	uint8_t *seen;    /* a bit for each number of a pack */
-	size_t seen_len;  /* bytes */
+	struct numset seen;
 	uint32_t *number; /* of those that are not known to be readable */
 	size_t n, cap;
 	uint64_t packs;
@@ -29,32 +29,11 @@ static bool cancelled(const struct needed *d)
 
 /* --- Which packs -------------------------------------------------------------------------------------------------- */
 
-/* Enter the pack in the set.  Return 1 if it was not in it, 0 if it was, -ENOMEM. */
-static int see(struct needed *d, uint32_t number)
-{
-	size_t at = number / 8, len = at + 1;
-	uint8_t *more, bit = (uint8_t)(1u << number % 8);
-
-	if (len > d->seen_len) {
-		len = len * 2;
-		more = realloc(d->seen, len);
-		if (more == NULL)
-			return -ENOMEM;
-		memset(more + d->seen_len, 0, len - d->seen_len);
-		d->seen = more;
-		d->seen_len = len;
-	}
-	if (d->seen[at] & bit)
-		return 0;
-	d->seen[at] |= bit;
-	return 1;
-}
-
 static int add_pack(struct needed *d, uint32_t number)
 {
 	uint32_t *more;
 	size_t cap = d->cap != 0 ? 2 * d->cap : 64;
-	int rc = see(d, number);
+	int rc = numset_add(&d->seen, number);
 
 	if (rc <= 0)
 		return rc;
@@ -236,6 +215,7 @@ int restore_thaw(struct repo *r, const struct tree_entry *root, const char *path
 	struct needed d = { .repo = r, .opts = opts };
 	int rc;
 
+	numset_init(&d.seen);
 	rc = find_packs(&d, root, path);
 	while (rc == 0 && d.n > 0) {
 		rc = look_at_all(&d);
@@ -244,7 +224,7 @@ int restore_thaw(struct repo *r, const struct tree_entry *root, const char *path
 		if (rc == 0 && d.n > 0)
 			rc = pause_between(&d);
 	}
-	free(d.seen);
+	numset_destroy(&d.seen);
 	free(d.number);
 	return rc;
 }

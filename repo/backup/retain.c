@@ -1,0 +1,82 @@
+/*
+ * Retention of what a snapshot relies on.  See retain.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "repo/backup/retain.h"
+#include "repo/util/le.h"
+
+#define KEY_SIZE (STORE_NAME_MAX + 16)
+#define DAY 86400
+
+struct retention {
+	struct repo *repo;
+	int64_t now, until; /* seconds since 1970 */
+	int rc;             /* of what failed first */
+};
+
+/* Is the object known to be retained for long enough? */
+static bool is_retained(const struct retention *t, const char *key)
+{
+	struct buf kept = BUF_INIT;
+	bool retained = false;
+
+	if (index_kept(t->repo->index, key, &kept) == 0 && kept.len == 8)
+		retained = (int64_t)le64dec(kept.data) - t->now > (t->until - t->now) / 2;
+	buf_free(&kept);
+	return retained;
+}
+
+static int retain(void *arg, const char *name, uint64_t size)
+{
+	struct retention *t = arg;
+	char key[KEY_SIZE];
+	uint8_t until[8];
+	int rc;
+
+	(void)size;
+	snprintf(key, sizeof(key), "retained/%s", name);
+	if (is_retained(t, key))
+		return 0;
+	rc = store_retain(t->repo->store, name, t->until);
+	if (rc == 0) {
+		le64enc(until, (uint64_t)t->until);
+		index_keep(t->repo->index, key, until, sizeof(until));
+	} else if (t->rc == 0 && rc != -ENOENT) {
+		t->rc = rc;
+	}
+	return 0;
+}
+
+static void retain_packs(struct retention *t, const struct numset *packs)
+{
+	char name[PACK_NAME_SIZE];
+	struct pack_info info;
+	uint32_t n = 0;
+
+	for (; numset_next(packs, &n); n++) {
+		if (index_pack(t->repo->index, n, &info) == 0)
+			retain(t, pack_name(info.kind, &info.id, name), 0);
+	}
+}
+
+int retain_relied(struct session *s)
+{
+	unsigned days = store_retain_days(s->repo->store);
+	struct retention t = { .repo = s->repo, .now = time(NULL) };
+	int rc;
+
+	if (days == 0)
+		return 0;
+	t.until = t.now + (int64_t)days * DAY;
+	retain_packs(&t, object_writer_relied(s->writer));
+	rc = store_list_names(s->repo->store, "index/", retain, &t);
+	if (rc == 0)
+		rc = store_list_names(s->repo->store, "keys/", retain, &t);
+	if (rc == 0)
+		retain(&t, "config", 0);
+	return rc != 0 ? rc : t.rc;
+}
