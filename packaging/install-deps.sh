@@ -221,7 +221,7 @@ install_wanted() {
 	keep_quiet
 	# shellcheck disable=SC2086
 	if ! install $want; then
-		refresh
+		refresh || true # the lists may be old
 		for package in $want; do
 			install "$package" || echo "going on without $package" >&2
 		done
