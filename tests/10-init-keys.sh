@@ -40,7 +40,7 @@ expect_status 1 "$VARVE" init -r "$WORK/new" --chunk-avg 100K --key-file "$WORK/
 expect_match 'power of two' "$WORK/err"
 expect_status 1 "$VARVE" init -r "$WORK/new" --pack-size 10 --key-file "$WORK/key"
 expect_status 2 "$VARVE" init -r "$WORK/new" --chunk-avg large
-expect_status 1 "$VARVE" init -r s3://bucket/x --key-file "$WORK/key"
+expect_status 1 "$VARVE" init -r ftp://host/x --key-file "$WORK/key"
 ! test -e "$WORK/new" || die "something was made by a refused init"
 find "$repo" -printf '%p %s %T@\n' | sort >"$WORK/after"
 cmp "$WORK/before" "$WORK/after"

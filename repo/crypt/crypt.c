@@ -27,6 +27,9 @@ _Static_assert(crypto_box_SECRETKEYBYTES == sizeof(struct box_secret), "X25519 s
 _Static_assert(crypto_box_PUBLICKEYBYTES == sizeof(struct box_public), "X25519 public");
 _Static_assert(crypto_sign_SEEDBYTES == sizeof(struct sign_secret), "Ed25519 seed");
 _Static_assert(crypto_sign_PUBLICKEYBYTES == sizeof(struct sign_public), "Ed25519 public");
+_Static_assert(sizeof(struct sha256) >= sizeof(crypto_hash_sha256_state), "struct sha256 holds libsodium's state");
+_Static_assert(_Alignof(struct sha256) >= _Alignof(crypto_hash_sha256_state), "and is aligned for it");
+_Static_assert(crypto_hash_sha256_BYTES == SHA256_LEN, "SHA-256");
 _Static_assert(crypto_auth_hmacsha256_BYTES == CRYPT_HMAC_LEN, "HMAC-SHA-256");
 _Static_assert(crypto_sign_BYTES == sizeof(struct signature), "Ed25519 signature");
 
@@ -125,6 +128,26 @@ void crypt_hmac_sha256(const void *key, size_t keylen, const void *data, size_t 
 	crypto_auth_hmacsha256_update(&state, data, len);
 	crypto_auth_hmacsha256_final(&state, out);
 	crypt_wipe(&state, sizeof(state));
+}
+
+static crypto_hash_sha256_state *sha256_state(struct sha256 *h)
+{
+	return (crypto_hash_sha256_state *)(void *)h;
+}
+
+void sha256_init(struct sha256 *h)
+{
+	crypto_hash_sha256_init(sha256_state(h));
+}
+
+void sha256_update(struct sha256 *h, const void *data, size_t len)
+{
+	crypto_hash_sha256_update(sha256_state(h), data, len);
+}
+
+void sha256_final(struct sha256 *h, uint8_t out[SHA256_LEN])
+{
+	crypto_hash_sha256_final(sha256_state(h), out);
 }
 
 void crypt_base64(const void *data, size_t len, char *out)

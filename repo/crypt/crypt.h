@@ -74,6 +74,13 @@ void crypt_object_id(const struct hash_key *key, const void *data, size_t len, s
 #define CRYPT_HMAC_LEN 32
 void crypt_hmac_sha256(const void *key, size_t keylen, const void *data, size_t len, uint8_t out[CRYPT_HMAC_LEN]);
 
+/* SHA-256 (FIPS 180-4) in pieces: what services want to be told of what is sent to them.  May be copied. */
+#define SHA256_LEN 32
+struct sha256 { uint64_t opaque[13]; };
+void sha256_init(struct sha256 *h);
+void sha256_update(struct sha256 *h, const void *data, size_t len);
+void sha256_final(struct sha256 *h, uint8_t out[SHA256_LEN]);
+
 /**
  * crypt_base64(data, len, out), crypt_base64_decode(text, out, size, len):
  * Base64 with "+", "/" and padding (RFC 4648, 4), in a time that does not depend on the bytes.  ${out} of the first has

@@ -9,6 +9,7 @@
 
 #include "repo/store/dir/store_dir.h"
 #include "repo/store/retry/store_retry.h"
+#include "repo/store/s3/store_s3.h"
 #include "repo/store/store_impl.h"
 
 /* Indices of struct store's ${counter}. */
@@ -138,6 +139,8 @@ static const struct {
 	store_opener *open;
 } openers[] = {
 	{ "file", open_file },
+	{ "s3", store_s3_open },
+	{ "gs", store_s3_open },
 };
 
 /* The bare store of ${opts->url}. */

@@ -84,6 +84,29 @@ static void test_hmac(void **state)
 	assert_hex(out, sizeof(out), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
+/* The examples of FIPS 180-2, appendix B; the last in pieces. */
+static void test_sha256(void **state)
+{
+	char thousand[1000];
+	uint8_t out[SHA256_LEN];
+	struct sha256 h;
+
+	(void)state;
+	sha256_init(&h);
+	sha256_final(&h, out);
+	assert_hex(out, sizeof(out), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	sha256_init(&h);
+	sha256_update(&h, "abc", 3);
+	sha256_final(&h, out);
+	assert_hex(out, sizeof(out), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	memset(thousand, 'a', sizeof(thousand));
+	sha256_init(&h);
+	for (int i = 0; i < 1000; i++)
+		sha256_update(&h, thousand, sizeof(thousand));
+	sha256_final(&h, out);
+	assert_hex(out, sizeof(out), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
 /* RFC 4648, 10. */
 static void test_base64(void **state)
 {
@@ -484,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_blake2b),
 		cmocka_unit_test(test_hmac),
+		cmocka_unit_test(test_sha256),
 		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_keyed),
 		cmocka_unit_test(test_hasher),

@@ -74,7 +74,7 @@ static void test_urls_refused(void **state)
 		{ "file:///tmp/%4", -EINVAL, "hexadecimal" },
 		{ "file:///tmp/%zz", -EINVAL, "hexadecimal" },
 		{ "file:///tmp/%00", -EINVAL, "hexadecimal" },
-		{ "s3://bucket/prefix", -EPROTONOSUPPORT, "s3://: this program has no store" },
+		{ "ftp://host/path", -EPROTONOSUPPORT, "ftp://: this program has no store" },
 		{ "webdav+https://user:geheim@host/p", -EPROTONOSUPPORT, "webdav+https://: this program has no store" },
 		{ "/does/not/exist", -ENOENT, "/does/not/exist: open: No such file" },
 		{ "does-not:exist", -ENOENT, "does-not:exist: open: No such file" },
@@ -97,7 +97,7 @@ static void test_urls_refused(void **state)
 			fail_msg("\"%s\": %s", cases[i].url, s->messages);
 		assert_false(scratch_logged(s, "geheim"));
 	}
-	assert_int_equal(open_store("s3://x", true, &s->log, &store), -EPROTONOSUPPORT);
+	assert_int_equal(open_store("ftp://x", true, &s->log, &store), -EPROTONOSUPPORT);
 	assert_int_equal(open_store("/does/not/exist", true, &s->log, &store), -ENOENT);
 	assert_int_equal(open_store("/dev/null", true, &s->log, &store), -ENOTDIR);
 	assert_int_equal(open_store("/dev/null", true, NULL, &store), -ENOTDIR);

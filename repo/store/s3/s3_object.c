@@ -1,0 +1,126 @@
+/*
+ * Objects of S3: read, stated, deleted.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/store/s3/s3_impl.h"
+
+static int too_short(const struct store_s3 *s, const char *name, uint64_t off, size_t len)
+{
+	log_error(s->base.log, "%s/%s: read %zu bytes at %llu: the object is too short", s->base.url, name, len,
+	    (unsigned long long)off);
+	return -EBADMSG;
+}
+
+static int read_range(struct store_s3 *s, const char *name, uint64_t off, size_t len, void *out)
+{
+	struct s3_request q = { .operation = "get", .method = "GET", .name = name, .ranged = true, .range_off = off,
+		.range_len = len, .into = out, .max = len, .accept = { 416 } };
+	struct http_reply r = { 0 };
+	int rc;
+
+	rc = s3_perform(s, &q, &r);
+	if (rc == 0 && (r.status == 416 || r.received != len))
+		rc = too_short(s, name, off, len);
+	http_reply_free(&r);
+	return rc;
+}
+
+int s3_get(struct store *base, const char *name, uint64_t off, size_t len, void *out)
+{
+	struct store_s3 *s = s3_of(base);
+	uint64_t size;
+	int rc;
+
+	if (len > 0)
+		return read_range(s, name, off, len, out);
+	/* No range has no bytes. */
+	rc = s3_stat(base, name, &size);
+	return rc == 0 && size < off ? too_short(s, name, off, len) : rc;
+}
+
+int s3_get_all(struct store *base, const char *name, size_t max, struct buf *out)
+{
+	struct store_s3 *s = s3_of(base);
+	struct s3_request q = { .operation = "get", .method = "GET", .name = name, .append = out, .max = max };
+	struct http_reply r = { 0 };
+	int rc;
+
+	rc = s3_perform(s, &q, &r);
+	if (rc == -EMSGSIZE) {
+		log_error(s->base.log, "%s/%s: has more than the %zu bytes that it can have", s->base.url, name, max);
+		rc = -EBADMSG;
+	}
+	http_reply_free(&r);
+	return rc;
+}
+
+/*
+ * Why a HEAD was refused is in no body: a GET of one byte that fails for the same reason tells it (s3_perform() acts upon
+ * it).  Return 0 if the HEAD is worth another, or the logged error.
+ */
+static int ask_for_cause(struct store_s3 *s, const char *operation, const char *name)
+{
+	uint8_t byte;
+	struct s3_request q = { .operation = operation, .method = "GET", .name = name, .ranged = true, .range_len = 1,
+		.into = &byte, .max = 1, .accept = { 416 } };
+	struct http_reply r = { 0 };
+	int rc;
+
+	rc = s3_perform(s, &q, &r);
+	http_reply_free(&r);
+	return rc;
+}
+
+int s3_head(struct store_s3 *s, const char *operation, const char *name, struct http_reply *r)
+{
+	struct s3_request q = { .operation = operation, .method = "HEAD", .name = name, .accept = { 400, 403 } };
+	int rc;
+
+	rc = s3_perform(s, &q, r);
+	if (rc != 0 || r->status < 300)
+		return rc;
+	rc = ask_for_cause(s, operation, name);
+	if (rc != 0)
+		return rc;
+	http_reply_free(r);
+	*r = (struct http_reply){ 0 };
+	q.accept[0] = q.accept[1] = 0;
+	return s3_perform(s, &q, r);
+}
+
+int s3_stat(struct store *base, const char *name, uint64_t *size)
+{
+	struct store_s3 *s = s3_of(base);
+	struct http_reply r = { 0 };
+	char text[32], *end;
+	int rc;
+
+	rc = s3_head(s, "stat", name, &r);
+	if (rc == 0) {
+		if (!http_header(&r, "Content-Length", text, sizeof(text)))
+			text[0] = '\0';
+		*size = strtoull(text, &end, 10);
+		if (end == text || *end != '\0') {
+			log_error(s->base.log, "%s/%s: stat: the server does not tell the size", s->base.url, name);
+			rc = -EIO;
+		}
+	}
+	http_reply_free(&r);
+	return rc;
+}
+
+int s3_delete(struct store *base, const char *name)
+{
+	struct store_s3 *s = s3_of(base);
+	struct s3_request q = { .operation = "delete", .method = "DELETE", .name = name };
+	struct http_reply r = { 0 };
+	int rc;
+
+	rc = s3_perform(s, &q, &r);
+	http_reply_free(&r);
+	return rc;
+}
