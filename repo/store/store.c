@@ -201,10 +201,10 @@ const char *store_local_path(const struct store *s)
 	return s->local_path;
 }
 
-int store_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
+/* Return 0, or what is wrong with asking for these bytes (logged). */
+static int check_range(const struct store *s, const char *name, uint64_t off, size_t len)
 {
 	uint64_t end;
-	int rc;
 
 	if (!store_name_valid(name))
 		return refuse(s, "get", name);
@@ -213,8 +213,33 @@ int store_get(struct store *s, const char *name, uint64_t off, size_t len, void 
 			  (unsigned long long)off);
 		return -EBADMSG;
 	}
+	return 0;
+}
+
+int store_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
+{
+	int rc = check_range(s, name, off, len);
+
+	if (rc < 0)
+		return rc;
 	count(s, GETS, 1);
 	rc = s->ops->get(s, name, off, len, out);
+	if (rc == 0)
+		count(s, GET_BYTES, len);
+	return rc;
+}
+
+int store_get_in(struct store *s, const char *name, uint64_t size, uint64_t off, size_t len, void *out)
+{
+	int rc;
+
+	if (!s->ops->get_in)
+		return store_get(s, name, off, len, out);
+	rc = check_range(s, name, off, len);
+	if (rc < 0)
+		return rc;
+	count(s, GETS, 1);
+	rc = s->ops->get_in(s, name, size, off, len, out);
 	if (rc == 0)
 		count(s, GET_BYTES, len);
 	return rc;

@@ -92,6 +92,12 @@ const char *store_local_path(const struct store *s);
 int store_get(struct store *s, const char *name, uint64_t off, size_t len, void *out);
 
 /**
+ * store_get_in(s, name, size, off, len, out):
+ * As store_get(), of an object that is known to have ${size} bytes: a cache may fetch more of it, and keep that.
+ */
+int store_get_in(struct store *s, const char *name, uint64_t size, uint64_t off, size_t len, void *out);
+
+/**
  * store_get_all(s, name, max, out):
  * Append the whole object to ${out} (unchanged on failure).  Return 0; -ENOENT; -EBADMSG if it has more than ${max}
  * bytes (logged); -ENOMEM; others as above.

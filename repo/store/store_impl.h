@@ -32,6 +32,8 @@
  */
 struct store_ops {
 	int (*get)(struct store *s, const char *name, uint64_t off, size_t len, void *out);
+	int (*get_in)(struct store *s, const char *name, uint64_t size, uint64_t off, size_t len,
+	    void *out); /* NULL: as get */
 	int (*get_all)(struct store *s, const char *name, size_t max, struct buf *out);
 	int (*distrust)(struct store *s, const char *name, uint64_t off, uint64_t len); /* NULL: -ENOENT */
 	int (*stat)(struct store *s, const char *name, uint64_t *size);
