@@ -121,6 +121,15 @@ static int complete(struct transfer *t)
 	return rc;
 }
 
+/* The header that an HTTP server would have sent.  Curl says -1 of an empty file. */
+static int tell_length(struct transfer *t)
+{
+	curl_off_t len = -1;
+
+	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &len);
+	return buf_printf(&t->r->headers, "Content-Length: %lld\n", len > 0 ? (long long)len : 0);
+}
+
 int transfer_result(struct transfer *t, CURLcode code)
 {
 	const char *text = t->error[0] != '\0' ? t->error : curl_easy_strerror(code);
@@ -134,6 +143,8 @@ int transfer_result(struct transfer *t, CURLcode code)
 		t->r->status = sftp_status(code, text);
 		if (t->r->status >= 300)
 			return buf_append(&t->r->error, text, strlen(text));
+		if (code == CURLE_OK && strcmp(t->q->method, "HEAD") == 0)
+			return tell_length(t);
 	}
 	if (code == CURLE_OK) {
 		/* It is gone with the handle. */

@@ -170,14 +170,15 @@ static bool setup_ssh(struct transfer *t)
 static bool setup_sftp(struct transfer *t)
 {
 	bool after = strcmp(t->q->method, "PUT") == 0;
+	bool bodyless = strcmp(t->q->method, "QUOTE") == 0 || strcmp(t->q->method, "HEAD") == 0;
 	const char *const *line;
 
 	for (line = t->q->commands; line != NULL && *line != NULL; line++) {
 		if (!append(&t->commands, *line))
 			return false;
 	}
-	return SET(after ? CURLOPT_POSTQUOTE : CURLOPT_QUOTE, t->commands) &&
-	       (strcmp(t->q->method, "QUOTE") != 0 || SET(CURLOPT_NOBODY, 1L));
+	return SET(after ? CURLOPT_POSTQUOTE : CURLOPT_QUOTE, t->commands) && SET(CURLOPT_NEW_FILE_PERMS, 0600L) &&
+	       SET(CURLOPT_NEW_DIRECTORY_PERMS, 0700L) && (!bodyless || SET(CURLOPT_NOBODY, 1L));
 }
 
 static bool setup_auth(struct transfer *t)

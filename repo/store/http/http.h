@@ -53,9 +53,12 @@ struct http_body {
 	uint64_t len;
 };
 
-/* All borrowed for the call. */
+/*
+ * All borrowed for the call.  Methods of sftp: "GET", "PUT", "LIST" (as "ls -l" has it), "QUOTE" (commands alone), and
+ * "HEAD", whose reply has the header Content-Length.  What is made there is for its owner only.
+ */
 struct http_request {
-	const char *method;          /* "GET", "HEAD", "PUT", "PROPFIND"...; sftp: "GET", "PUT", "LIST", "QUOTE" */
+	const char *method;          /* "GET", "HEAD", "PUT", "PROPFIND"...; sftp: see above */
 	const char *url;             /* without user and password; sftp: ends at a "/" for LIST and QUOTE */
 	const char *const *headers;  /* "Name: value", then NULL; or NULL */
 	const char *const *commands; /* sftp: quotes, then NULL; before the transfer, or after it for PUT; or NULL */
