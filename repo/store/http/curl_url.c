@@ -52,6 +52,32 @@ static CURLUcode get_parts(CURLU *u, struct url *out)
 	return code;
 }
 
+/* Curl would take the path's first part for the host of "s3:///path". */
+static bool has_host(const char *text)
+{
+	const char *host = strstr(text, "://");
+
+	return host != NULL && host[3] != '/';
+}
+
+/* Curl takes a number for an IPv4 address and writes it as one; it may be a bucket's name. */
+static int keep_number(const char *text, struct url *u)
+{
+	const char *host = strstr(text, "://") + 3, *end = host + strcspn(host, "/?#"), *at;
+	char *raw;
+
+	if (u->host == NULL || u->host[strspn(u->host, "0123456789.")] != '\0')
+		return 0;
+	at = memrchr(host, '@', (size_t)(end - host));
+	host = at != NULL ? at + 1 : host;
+	raw = strndup(host, strcspn(host, ":/?#"));
+	if (raw == NULL)
+		return -ENOMEM;
+	free(u->host);
+	u->host = raw;
+	return 0;
+}
+
 static void trim_path(char *path)
 {
 	size_t len = strlen(path);
@@ -109,13 +135,15 @@ int url_parse(const char *text, const struct log *log, struct url *out)
 		rc = -ENOMEM;
 	else if (code != CURLUE_OK)
 		rc = malformed(text, curl_url_strerror(code), log);
-	else if (out->scheme == NULL || out->host == NULL || *out->host == '\0' || out->path == NULL)
+	else if (!has_host(text) || out->scheme == NULL || out->host == NULL || out->path == NULL)
 		rc = malformed(text, "there is no host, or bucket", log);
 	if (rc == 0) {
 		for (char *c = out->scheme; *c != '\0'; c++)
 			*c = (char)tolower((unsigned char)*c);
 		trim_path(out->path);
-		rc = make_shown(out);
+		rc = keep_number(text, out);
+		if (rc == 0)
+			rc = make_shown(out);
 	}
 	if (rc < 0)
 		url_free(out);
