@@ -25,8 +25,8 @@ struct thaw_options {
  * restore_thaw(r, root, path, opts):
  * Find the data packs that hold the contents of the files at and below ${path}, ask the store for those that are
  * archived, and return when all are readable.  Memory: a bit a pack of the repository, and 4 bytes a pack that is
- * waited for.  Return 0; -ENOENT if the snapshot has no such path; -EINTR if cancelled: what was asked for comes anyway;
- * -EBADMSG if part of the tree cannot be read; what index and store return.
+ * waited for.  Return 0; -ENOENT if the snapshot has no such path; -EINTR if cancelled: what was asked for comes
+ * anyway; -EBADMSG if part of the tree cannot be read; what index and store return.
  */
 int restore_thaw(struct repo *r, const struct tree_entry *root, const char *path, const struct thaw_options *opts);
 
