@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "repo/store/dir/store_dir.h"
+#include "repo/store/replica/store_replica.h"
 #include "repo/store/retry/store_retry.h"
 #include "repo/store/s3/store_s3.h"
 #include "repo/store/store_impl.h"
@@ -165,18 +166,18 @@ static int open_bare(const struct store_options *opts, struct store **out)
 
 int store_open(const struct store_options *opts, struct store **out)
 {
-	struct store *bare = NULL;
-	int rc = open_bare(opts, &bare);
+	struct store *inner = NULL;
+	int rc = opts->nreplicas > 0 ? store_replica_open_all(opts, open_bare, &inner) : open_bare(opts, &inner);
 
 	if (rc < 0)
 		return rc;
-	if (bare->local_path != NULL) {
-		*out = bare;
+	if (opts->nreplicas == 0 && inner->local_path != NULL) {
+		*out = inner;
 		return 0;
 	}
-	rc = store_retry_open(opts, bare, out);
+	rc = store_retry_open(opts, inner, out);
 	if (rc < 0)
-		store_close(bare);
+		store_close(inner);
 	return rc;
 }
 
