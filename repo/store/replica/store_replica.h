@@ -8,8 +8,8 @@
  * was distrusted the store stays passed over, as long as that is remembered (the last thousand or so).
  *
  * Absence.  An object is absent only if every store says so: each may lag behind, or have lost it.  If one cannot be
- * asked it is an error, -EIO; or -EAGAIN if it has only just gone (for half of the deadline), so that the retries around
- * this store bridge a short failure.
+ * asked it is an error, -EIO; or -EAGAIN if it has only just gone (for half of the deadline), so that the retries
+ * around this store bridge a short failure.
  *
  * Listings are those of the first store that answers, with a warning if it is not the primary: the others may lag
  * behind.  A store that has only just gone is not replaced at once there, so that a short failure does not make the
