@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "repo/store/azure/store_azure.h"
 #include "repo/store/dir/store_dir.h"
 #include "repo/store/replica/store_replica.h"
 #include "repo/store/retry/store_retry.h"
@@ -142,6 +143,7 @@ static const struct {
 	{ "file", open_file },
 	{ "s3", store_s3_open },
 	{ "gs", store_s3_open },
+	{ "azure", store_azure_open },
 };
 
 /* The bare store of ${opts->url}. */
