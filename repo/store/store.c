@@ -12,6 +12,7 @@
 #include "repo/store/replica/store_replica.h"
 #include "repo/store/retry/store_retry.h"
 #include "repo/store/s3/store_s3.h"
+#include "repo/store/sftp/store_sftp.h"
 #include "repo/store/store_impl.h"
 
 /* Indices of struct store's ${counter}. */
@@ -144,6 +145,7 @@ static const struct {
 	{ "s3", store_s3_open },
 	{ "gs", store_s3_open },
 	{ "azure", store_azure_open },
+	{ "sftp", store_sftp_open },
 };
 
 /* The bare store of ${opts->url}. */

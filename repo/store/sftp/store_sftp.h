@@ -1,0 +1,23 @@
+/*
+ * Store in a directory of an SFTP server: "sftp://user@host:port/absolute/path", or "/~/path" below where the login
+ * begins.  Names are paths below it, as in a local directory (repo/store/dir/): on the server the same repository opens
+ * as file://.  Options of the URL:
+ *
+ *   key=FILE          private key; else $VARVE_SSH_KEY, else the agent's keys and ~/.ssh/id_ed25519, id_ecdsa
+ *   known_hosts=FILE  else $VARVE_KNOWN_HOSTS, else ~/.ssh/known_hosts: the server must be in it
+ *
+ * A password is taken from $VARVE_SFTP_PASSWORD.
+ *
+ * An object is written to tmp/RANDOM and then renamed.  OpenSSH does not rename onto what exists, so that STORE_EXCL is
+ * atomic there; other servers replace it, and for them there is but a look before.  libcurl has no fsync@openssh.com:
+ * an object is as safe from a power cut of the server as that one's own filesystem makes it.
+ */
+#ifndef VARVE_STORE_STORE_SFTP_H
+#define VARVE_STORE_STORE_SFTP_H
+
+#include "repo/store/store_impl.h"
+
+/* Opener of "sftp://" (store_impl.h).  With ${create}, the directory and its parents are made with the first object. */
+int store_sftp_open(const struct store_options *opts, struct store **out);
+
+#endif
