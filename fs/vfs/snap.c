@@ -125,3 +125,11 @@ void snap_put(struct snap_cache *c, struct snap *s)
 	unref(s);
 	pthread_mutex_unlock(&c->lock);
 }
+
+void snap_enter(struct snap_cache *c, struct snap *s)
+{
+	if (!atomic_load_explicit(&s->entered, memory_order_acquire)) {
+		catalog_enter(c->repo->index, &s->manifest);
+		atomic_store_explicit(&s->entered, true, memory_order_release);
+	}
+}

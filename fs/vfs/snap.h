@@ -4,6 +4,8 @@
 #ifndef VARVE_FS_SNAP_H
 #define VARVE_FS_SNAP_H
 
+#include <stdatomic.h>
+
 #include "repo/repo.h"
 
 /* A snapshot that is open; immutable, counted. */
@@ -13,6 +15,7 @@ struct snap {
 	struct manifest manifest;
 	unsigned refs;     /* under the cache's lock */
 	bool cached;
+	atomic_bool entered;
 };
 
 struct snap_cache;
@@ -28,5 +31,8 @@ void snap_cache_free(struct snap_cache *c);
  */
 int snap_get(struct snap_cache *c, uint32_t slot, struct snap **out);
 void snap_put(struct snap_cache *c, struct snap *s);
+
+/* Its tree is about to be read: see catalog_enter(). */
+void snap_enter(struct snap_cache *c, struct snap *s);
 
 #endif

@@ -53,6 +53,7 @@ int tnode_get(struct vfs *v, uint64_t node, struct tnode *out)
 		out->hit.entry = out->snap->manifest.root;
 		return 0;
 	}
+	snap_enter(v->snaps, out->snap);
 	rc = tree_number(v->repo->tree, &out->snap->manifest.root, out->number, &out->hit);
 	if (rc == 0)
 		return 0;
@@ -137,6 +138,7 @@ int tree_node_lookup(struct vfs *v, uint64_t parent, const char *name, struct vf
 	} else if (dir_root(&t.hit.entry) == NULL) {
 		rc = -ENOENT;
 	} else {
+		snap_enter(v->snaps, t.snap);
 		rc = tree_find(v->repo->tree, &t.hit.entry.child, name, strlen(name), &hit);
 		if (rc == 0) {
 			fill_attr(v, node_slot(parent), &hit.entry, t.number + 1 + hit.entry.before, out);
@@ -257,6 +259,7 @@ int tree_node_readdir(struct vfs *v, uint64_t node, uint64_t off, vfs_entry_fn *
 		if (rc == 0 && vfs_readdir_dots(node, parent, off, fn, arg))
 			goto out;
 	}
+	snap_enter(v->snaps, t.snap);
 	if (rc == 0)
 		rc = read_entries(v, &t, off < COOKIE_FIRST ? 0 : off - COOKIE_FIRST, fn, arg);
 	if (rc != 0)

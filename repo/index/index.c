@@ -47,6 +47,7 @@ int index_open(const struct index_options *opts, struct index **out)
 		return -ENOMEM;
 	init_lock(&x->lock);
 	pthread_mutex_init(&x->loader, NULL);
+	resolver_init(&x->resolver);
 	x->opts = *opts;
 	memcpy(x->repo_id, opts->repo_id, sizeof(x->repo_id));
 	x->opts.repo_id = x->repo_id;
@@ -66,6 +67,7 @@ void index_close(struct index *x)
 {
 	if (!x)
 		return;
+	resolver_destroy(&x->resolver);
 	env_close(x->env);
 	pthread_rwlock_destroy(&x->lock);
 	pthread_mutex_destroy(&x->loader);
@@ -110,6 +112,7 @@ struct lookup {
 	const struct id *id;
 	struct place *out;
 	uint32_t segment_size;
+	bool learned; /* what was learned is good, too */
 };
 
 static int decode_place(struct rd r, uint32_t segment_size, struct place *out)
@@ -133,16 +136,18 @@ static int ask_lookup(struct env *env, void *arg)
 	rc = env_generation(txn, &generation);
 	if (rc == 0)
 		rc = lmdb_get(txn, ENV_OBJECTS + generation % 2, l->id->b, ID_LEN, &r);
+	if (rc == -ENOENT && l->learned)
+		rc = lmdb_get(txn, ENV_LEARNED, l->id->b, ID_LEN, &r);
 	if (rc == 0)
 		rc = decode_place(r, l->segment_size, l->out);
 	lmdb_end(txn);
 	return rc;
 }
 
-int index_lookup(struct index *x, const struct id *id, struct place *out)
+static int look_up(struct index *x, const struct id *id, bool learned, struct place *out)
 {
 	struct place place;
-	struct lookup l = { id, &place, x->opts.segment_size };
+	struct lookup l = { id, &place, x->opts.segment_size, learned };
 	int rc = index_ask(x, ask_lookup, &l);
 
 	if (rc == 0)
@@ -150,6 +155,16 @@ int index_lookup(struct index *x, const struct id *id, struct place *out)
 	else if (rc == -ENOENT && x->short_of_room)
 		rc = -EIO;
 	return rc;
+}
+
+int index_lookup(struct index *x, const struct id *id, struct place *out)
+{
+	return look_up(x, id, false, out);
+}
+
+int index_find(struct index *x, const struct id *id, struct place *out)
+{
+	return look_up(x, id, true, out);
 }
 
 struct get_pack {
@@ -221,7 +236,7 @@ static int take_record(struct batch *b, uint32_t generation, struct rd key, stru
 		return rc;
 	}
 	rc = pack_record_decode(data, &rec);
-	if (rc == 0 && rec.generation >= generation) {
+	if (rc == 0 && !rec.learned && rec.generation >= generation) {
 		b->u.pack[b->n].number = number_decode(key.p);
 		b->u.pack[b->n++].info = rec.info;
 	}

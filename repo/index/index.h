@@ -11,6 +11,13 @@
  * used (guard.h, lmdb_check.h), so a garbled one gives no wrong answer.  It may be deleted at any time, also while it
  * is in use.
  *
+ * There are two kinds of places.  Those of runs that have been loaded: all that index_lookup() and index_each_...()
+ * know, and what a writer goes by, since what he finds there need not be stored again.  And those that were learned one
+ * by one, as readers wanted them: index_find() knows both.  A learned place is as good as the sealed object that it was
+ * read from, but nobody watches whether that is still in the store, so it serves for reading only.  It takes a backup
+ * or a check to load all runs; a reader of a large repository never does, and its first read costs the same whatever
+ * the repository's size.
+ *
  * An environment goes with a repository, whatever store it is in: of two stores of one repository that hold different
  * runs, the one that was refreshed from last counts.
  *
@@ -68,6 +75,44 @@ int index_refresh(struct index *x);
  */
 int index_lookup(struct index *x, const struct id *id, struct place *out);
 
+/**
+ * index_find(x, id, out):
+ * The same for a reader: places that were learned are good, too.  The store is not asked.
+ */
+int index_find(struct index *x, const struct id *id, struct place *out);
+
+/**
+ * index_resolve(x, kind, id, out):
+ * As index_find(), and if that knows no place, ask the store: for the table of a pack that index_learn() has named; for
+ * the list of runs (at most every 2 seconds), which are loaded if they are small and few (INDEX_LOAD_...); else for the
+ * object in each of them that is not loaded, largest first, and for the table of its pack, as its neighbours in the
+ * backup are wanted next.  All that is learned for good, and so are the ends of runs, so that nothing is asked twice.
+ * Once this has read as much as all runs have, they are loaded.  Return 0; -ENOENT if no run that can be read has it;
+ * -EIO, -ENOMEM; what the store returns if it could not be asked.
+ *
+ * What is not loaded is asked for by one thread at a time; index_find() does not wait for that.
+ */
+#define INDEX_LOAD_REMOTE_BYTES (4u * 1024 * 1024)
+#define INDEX_LOAD_REMOTE_RUNS 16
+#define INDEX_LOAD_LOCAL_BYTES (64u * 1024 * 1024)
+int index_resolve(struct index *x, enum pack_kind kind, const struct id *id, struct place *out);
+
+/**
+ * index_learn(x, id, pack, record, len):
+ * Learn a place from a trusted source that is no run: a snapshot's manifest, of its root.  ${record} is a place record
+ * (pack/place.h) of ${len} bytes; ${pack->size} may be 0 if it is not known.  A place that is known already stays.  The
+ * next object that is not known has the runs listed, even if that was done just now: they may be older than the
+ * manifest.  Return 0, -EBADMSG if the record is malformed, -EIO.
+ */
+int index_learn(struct index *x, const struct id *id, const struct pack_info *pack, const void *record, size_t len);
+
+/**
+ * index_unlearn(x, id):
+ * Forget the learned place of an object that could not be read there.  Return 0 if there was one, so that it may be
+ * tried to resolve the object again (once a minute for each); else -ENOENT.
+ */
+int index_unlearn(struct index *x, const struct id *id);
+
 /* A pack by this index's number.  Return 0; -ENOENT; -EIO. */
 int index_pack(struct index *x, uint32_t number, struct pack_info *out);
 
@@ -83,7 +128,7 @@ typedef int index_object_fn(void *arg, const struct id *id, const struct place *
 int index_each_pack(struct index *x, index_pack_fn *fn, void *arg);
 int index_each_object(struct index *x, index_object_fn *fn, void *arg);
 
-/* Figures.  Return 0 or -EIO. */
+/* Figures, of what is loaded.  Return 0 or -EIO. */
 int index_stats(struct index *x, struct index_stats *out);
 
 /**
@@ -106,8 +151,8 @@ int index_slot_snapshot(struct index *x, uint32_t slot, struct id *snapshot);
 
 /**
  * index_keep(x, name, data, len), index_kept(x, name, out), index_drop(x, name):
- * Keep a small sealed object of the store (a manifest) by its store name; get it back (appended to ${out}): 0 or
- * -ENOENT; forget it.  Failures to keep are ignored: it is a cache.
+ * Keep a small sealed object of the store (a manifest), or the end of a run, by its store name; get it back (appended
+ * to ${out}): 0 or -ENOENT; forget it.  Failures to keep are ignored: it is a cache.
  */
 void index_keep(struct index *x, const char *name, const void *data, size_t len);
 int index_kept(struct index *x, const char *name, struct buf *out);

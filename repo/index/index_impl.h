@@ -2,29 +2,64 @@
  * For the sources of the index only.
  *
  *   index.c     open, look up, go through
+ *   resolve.c   what is not known: ask the store for it
+ *   learn.c     places that were learned without loading a run
+ *   listing.c   which runs there are
  *   refresh.c   which runs are to be loaded
  *   replace.c   another environment, when one fails
  *   load.c      runs into an environment
+ *   load_write.c  what that shares with learning: transactions, packs, tables
  *   local.c     slots and kept objects
  *   rebuild.c   new runs from the tables of packs
  *
- * Locks, in the order in which they are taken: ${loader} (one thread loads runs), env_lock_load() (one process does),
- * ${lock} (shared while ${env} is used, exclusive while it is replaced).
+ * Locks, in the order in which they are taken: ${resolver.lock} (one thread asks for what is not known), ${loader} (one
+ * thread loads runs), env_lock_load() (one process does), ${lock} (shared while ${env} is used, exclusive while it is
+ * replaced).
  */
 #ifndef VARVE_INDEX_INDEX_IMPL_H
 #define VARVE_INDEX_INDEX_IMPL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "repo/index/env/env.h"
 #include "repo/index/index.h"
+#include "repo/util/told.h"
 
 /* A run that could not be loaded: it is tried again, but seldom, and what is wrong is said once. */
 struct bad_run {
 	struct id id;
 	time_t again; /* monotonic clock */
+};
+
+/* A run that is not loaded, as the resolver sees it. */
+struct lazy_run {
+	struct id id;
+	uint64_t size;
+	struct run *run; /* NULL: not open */
+	bool replaced;   /* by another, which says so */
+	time_t again;    /* it cannot be read: not tried before */
+};
+
+#define HINTED_MAX 16
+
+/* What index_resolve() goes by. */
+struct resolver {
+	pthread_mutex_t lock;
+	bool listed;
+	time_t listed_at;     /* or tried */
+	int listed_rc;        /* what that gave */
+	atomic_bool news;     /* somebody has learned of something that may be newer than the listing */
+	struct lazy_run *run; /* by size, largest first */
+	size_t n;
+	size_t memory;        /* of those that are open */
+	uint64_t spent;       /* bytes that were read in place of loading the runs */
+	struct told unlearned; /* objects whose learned places were wrong */
+	pthread_mutex_t hint_lock; /* of the next two */
+	uint32_t hinted[HINTED_MAX]; /* packs whose tables may be worth reading, the last one last */
+	unsigned nhinted;
 };
 
 struct index {
@@ -39,7 +74,9 @@ struct index {
 	struct bad_run *bad;
 	size_t nbad;
 	time_t replace_again;      /* no environment could be had: not before this is it tried again */
+	bool whole;                /* all runs are wanted, whatever their size */
 	_Atomic bool short_of_room; /* the environment does not hold all runs, for want of room */
+	struct resolver resolver;
 };
 
 /**
@@ -59,22 +96,75 @@ struct ids {
 	size_t n;
 };
 
-/* The runs that are in the store, sorted; ${out->id} is the caller's.  0 or what the store returns. */
-int index_list_runs(struct index *x, struct ids *out);
+/* Append one; sort; is it there (in a sorted one)?  0 or -ENOMEM. */
+int ids_add(struct ids *l, const uint8_t *id);
+void ids_sort(struct ids *l);
+bool ids_have(const struct ids *l, const struct id *id);
+
+/* A run in the store. */
+struct listed_run {
+	struct id id;
+	uint64_t size;
+	bool left; /* out: it is not loaded, and was not to be */
+};
+
+/* The runs that are in the store, sorted by id; ${run} is the caller's. */
+struct run_list {
+	struct listed_run *run;
+	size_t n;
+};
+
+/* List them: 0 or what the store returns.  Is one among them?  Its number, or -1. */
+int index_list_runs(struct index *x, struct run_list *out);
+ssize_t run_list_find(const struct run_list *l, const struct id *id);
+
+/* Sort them anew: the largest first. */
+void run_list_by_size(struct run_list *l);
+
+/* A run that could not be loaded: is it known?  Remember it, if there is memory for that; it is good again. */
+struct bad_run *bad_run_find(struct index *x, const struct id *id);
+void bad_run_note(struct index *x, const struct id *id);
+void bad_run_forget(struct index *x, const struct id *id);
 
 /**
  * index_bring_up(x, env, present):
- * Bring ${env} up to date.  The caller has locked loading, and listed the runs after that: who listed before could take
- * a run for gone that another process has put and loaded since.  Return the number of runs that could not be loaded, or
- * the failure of the environment.
+ * Bring ${env} up to date; but if ${x->whole} is false, and what there is to load is large, load nothing that is new
+ * and mark it in ${present}.  The caller has locked loading, and listed the runs after that: who listed before could
+ * take a run for gone that another process has put and loaded since.  Return the number of runs that could not be
+ * loaded, or the failure of the environment.
  */
-int index_bring_up(struct index *x, struct env *env, const struct ids *present);
+int index_bring_up(struct index *x, struct env *env, struct run_list *present);
+
+/*
+ * As index_refresh(), with the listing, in which it is marked what was left; unless this process has asked for the
+ * whole index before, that is what is large.  ${present->run} is the caller's in any case.
+ */
+int index_refresh_some(struct index *x, struct run_list *present);
+
+/* As index_add_run(), of a run of that size (0: not known). */
+int index_add_listed(struct index *x, const struct id *id, uint64_t size);
+
+/* Set up, and let go of, what index_resolve() uses. */
+void resolver_init(struct resolver *r);
+void resolver_destroy(struct resolver *r);
+
+/*
+ * Learn all that the table of a pack names: 1 if it is read now, 0 if it had been before; -EBADMSG (logged) and the
+ * like if it cannot be read; -EIO if the environment fails.  ${*bytes} grows by what was read.
+ */
+int index_learn_table(struct index *x, const struct pack_info *pack, uint64_t *bytes);
+
+/* Learn one place, in place of what was known of it.  0 or -EIO. */
+int index_learn_place(struct index *x, const struct id *id, const struct pack_info *pack, const struct place *place);
+
+/* All runs are loaded: what was learned is known twice.  0 or the environment's failure. */
+int learn_clear(struct env *env);
 
 /*
  * With ${loader} held: replace the environment, which failed with ${why}, unless that was tried in vain just now.  As
  * above.
  */
-int index_try_replace(struct index *x, int why, const struct ids *present);
+int index_try_replace(struct index *x, int why, struct run_list *present);
 
 /* Seconds on the monotonic clock. */
 time_t index_now(void);
@@ -116,6 +206,7 @@ int load_copy_table(struct env *from, struct env *to, unsigned table);
 #define PACK_RECORD_LEN 124
 struct pack_record {
 	uint32_t generation;
+	bool learned; /* no loaded run has named it */
 	struct pack_info info;
 };
 void pack_record_encode(const struct pack_record *p, uint8_t out[PACK_RECORD_LEN]);

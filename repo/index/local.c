@@ -11,7 +11,7 @@
 #include "repo/util/le.h"
 
 #define SLOT_MAX ((UINT32_C(1) << 22) - 1)
-#define KEPT_MAX (1024 * 1024) /* bytes of an object that is kept */
+#define KEPT_MAX (16 * 1024 * 1024) /* bytes of an object that is kept */
 
 struct slot {
 	struct id id;

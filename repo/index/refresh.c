@@ -10,14 +10,13 @@
 
 #include "repo/index/index_impl.h"
 
-#define BAD_RUN_RETRY 600     /* seconds until a run that could not be loaded is tried again */
 #define OPEN_MEMORY (16u * 1024 * 1024) /* of open runs, beyond which they do not hold what was read of them */
 
 /* One way from "what is there" to "what should be loaded". */
 struct refresh {
 	struct index *x;
 	struct env *env;
-	struct ids present;      /* in the store, sorted */
+	struct run_list *present; /* in the store */
 	struct ids loaded;       /* in the environment, whole or in part, sorted */
 	struct ids whole;        /* of those, the whole ones */
 	struct ids replaced;     /* by any run that is present; sorted once all is known */
@@ -26,78 +25,8 @@ struct refresh {
 	bool transient;          /* a run could not be read now, but perhaps later */
 	uint32_t generation;
 	size_t memory;           /* of the open runs */
+	bool load_new;           /* and not only drop what has vanished */
 };
-
-static int add_id(struct ids *l, const uint8_t *id)
-{
-	struct id *grown;
-
-	/* Double at powers of two. */
-	if ((l->n & (l->n - 1)) == 0) {
-		grown = realloc(l->id, (l->n ? 2 * l->n : 1) * sizeof(*l->id));
-		if (!grown)
-			return -ENOMEM;
-		l->id = grown;
-	}
-	memcpy(l->id[l->n++].b, id, ID_LEN);
-	return 0;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, ID_LEN);
-}
-
-static void sort_ids(struct ids *l)
-{
-	if (l->n > 0)
-		qsort(l->id, l->n, sizeof(*l->id), compare_ids);
-}
-
-static bool has_id(const struct ids *l, const struct id *id)
-{
-	return l->n > 0 && bsearch(id, l->id, l->n, sizeof(*l->id), compare_ids) != NULL;
-}
-
-time_t index_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
-
-static struct bad_run *find_bad(struct index *x, const struct id *id)
-{
-	for (size_t i = 0; i < x->nbad; i++)
-		if (id_equal(&x->bad[i].id, id))
-			return &x->bad[i];
-	return NULL;
-}
-
-/* Remember a run that could not be loaded, if there is memory for that. */
-static void note_bad(struct index *x, const struct id *id)
-{
-	struct bad_run *b = find_bad(x, id), *grown;
-
-	if (!b) {
-		grown = realloc(x->bad, (x->nbad + 1) * sizeof(*grown));
-		if (!grown)
-			return;
-		x->bad = grown;
-		b = &grown[x->nbad++];
-		b->id = *id;
-	}
-	b->again = index_now() + BAD_RUN_RETRY;
-}
-
-static void forget_bad(struct index *x, const struct id *id)
-{
-	struct bad_run *b = find_bad(x, id);
-
-	if (b)
-		*b = x->bad[--x->nbad];
-}
 
 /* The object is wrong and stays so, as opposed to a store that does not answer. */
 static bool is_lasting(int rc)
@@ -113,28 +42,9 @@ static void count_bad(struct refresh *f, const struct id *id, int rc)
 		return;
 	f->nbad++;
 	if (is_lasting(rc))
-		note_bad(f->x, id);
+		bad_run_note(f->x, id);
 	else
 		f->transient = true;
-}
-
-static int take_name(void *arg, const char *name, uint64_t size)
-{
-	struct ids *l = arg;
-	struct id id;
-
-	(void)size;
-	if (strncmp(name, "index/", 6) != 0 || id_parse(name + 6, &id) < 0)
-		return 0;
-	return add_id(l, id.b);
-}
-
-int index_list_runs(struct index *x, struct ids *out)
-{
-	int rc = store_list_names(x->opts.store, "index/", take_name, out);
-
-	sort_ids(out);
-	return rc;
 }
 
 /* Take one record of the table "runs". */
@@ -149,13 +59,13 @@ static int take_loaded(struct refresh *f, struct rd key, struct rd data)
 	memcpy(id.b, key.p, ID_LEN);
 	rc = run_record_decode(data, &rec);
 	if (rc == 0)
-		rc = add_id(&f->loaded, id.b);
+		rc = ids_add(&f->loaded, id.b);
 	if (rc == 0 && rec.whole)
-		rc = add_id(&f->whole, id.b);
-	if (!has_id(&f->present, &id))
+		rc = ids_add(&f->whole, id.b);
+	if (run_list_find(f->present, &id) < 0)
 		return rc;
 	for (size_t i = 0; i < rec.nreplaced && rc == 0; i++)
-		rc = add_id(&f->replaced, rec.replaced + i * ID_LEN);
+		rc = ids_add(&f->replaced, rec.replaced + i * ID_LEN);
 	return rc;
 }
 
@@ -182,10 +92,10 @@ static int read_loaded(struct refresh *f)
 }
 
 /* Open a run that is to be loaded, and note what it replaces.  Its own faults are counted, not returned. */
-static int open_run(struct refresh *f, const struct id *id)
+static int open_run(struct refresh *f, const struct id *id, uint64_t size)
 {
 	struct index *x = f->x;
-	const struct bad_run *bad = find_bad(x, id);
+	const struct bad_run *bad = bad_run_find(x, id);
 	const struct run_reading how = { x->opts.store, x->opts.metadata, bad ? NULL : x->opts.log,
 		x->opts.segment_size };
 	struct load_run *r = &f->run[f->nruns];
@@ -197,7 +107,7 @@ static int open_run(struct refresh *f, const struct id *id)
 		f->nbad++;
 		return 0;
 	}
-	rc = run_open(&how, id, 0, &r->run);
+	rc = run_open(&how, id, size, &r->run);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc < 0) {
@@ -210,25 +120,58 @@ static int open_run(struct refresh *f, const struct id *id)
 		run_trim(r->run);
 	f->memory += run_memory(r->run);
 	/* Of a run that is loaded, the environment has told this already. */
-	if (has_id(&f->whole, id))
+	if (ids_have(&f->whole, id))
 		return 0;
 	replaced = run_replaced(r->run, &n);
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = add_id(&f->replaced, replaced[i].b);
+		rc = ids_add(&f->replaced, replaced[i].b);
+	if (n > 0)
+		ids_sort(&f->replaced);
 	return rc;
 }
 
+/* Mark what is new and to be loaded. */
+static void mark_new(struct refresh *f)
+{
+	const struct store *store = f->x->opts.store;
+	uint64_t bytes = 0, bytes_max = INDEX_LOAD_LOCAL_BYTES;
+	size_t n = 0, n_max = SIZE_MAX;
+
+	if (!store_local_path(store)) {
+		bytes_max = INDEX_LOAD_REMOTE_BYTES;
+		n_max = INDEX_LOAD_REMOTE_RUNS;
+	}
+	for (size_t i = 0; i < f->present->n; i++) {
+		struct listed_run *l = &f->present->run[i];
+
+		l->left = !ids_have(&f->whole, &l->id) && !ids_have(&f->replaced, &l->id);
+		bytes += l->left ? l->size : 0;
+		n += l->left;
+	}
+	f->load_new = f->x->whole || (bytes <= bytes_max && n <= n_max);
+}
+
+/* The largest first: what replaces others is larger than they are, and they need not be opened then. */
 static int open_new_runs(struct refresh *f)
 {
+	struct run_list new = { .run = calloc(f->present->n + 1, sizeof(*new.run)) };
 	int rc = 0;
 
-	f->run = calloc(f->present.n + 1, sizeof(*f->run));
-	if (!f->run)
+	f->run = calloc(f->present->n + 1, sizeof(*f->run));
+	if (!f->run || !new.run) {
+		free(new.run);
 		return -ENOMEM;
-	for (size_t i = 0; i < f->present.n && rc == 0; i++)
-		if (!has_id(&f->whole, &f->present.id[i]))
-			rc = open_run(f, &f->present.id[i]);
-	sort_ids(&f->replaced);
+	}
+	for (size_t i = 0; i < f->present->n && f->load_new; i++) {
+		if (f->present->run[i].left)
+			new.run[new.n++] = f->present->run[i];
+		f->present->run[i].left = false;
+	}
+	run_list_by_size(&new);
+	for (size_t i = 0; i < new.n && rc == 0; i++)
+		if (!ids_have(&f->replaced, &new.run[i].id))
+			rc = open_run(f, &new.run[i].id, new.run[i].size);
+	free(new.run);
 	return rc;
 }
 
@@ -238,7 +181,7 @@ static void drop_replaced(struct refresh *f)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < f->nruns; i++) {
-		if (has_id(&f->replaced, &f->run[i].id))
+		if (ids_have(&f->replaced, &f->run[i].id))
 			run_close(f->run[i].run);
 		else
 			f->run[kept++] = f->run[i];
@@ -257,7 +200,7 @@ static int compare_runs(const void *a, const void *b)
 static bool is_stale(const struct refresh *f)
 {
 	for (size_t i = 0; i < f->loaded.n; i++)
-		if (!has_id(&f->present, &f->loaded.id[i]) || has_id(&f->replaced, &f->loaded.id[i]))
+		if (run_list_find(f->present, &f->loaded.id[i]) < 0 || ids_have(&f->replaced, &f->loaded.id[i]))
 			return true;
 	return false;
 }
@@ -275,7 +218,7 @@ static int load_open(struct refresh *f, uint32_t generation)
 		if (f->run[i].rc < 0)
 			count_bad(f, &f->run[i].id, f->run[i].rc);
 		else
-			forget_bad(f->x, &f->run[i].id);
+			bad_run_forget(f->x, &f->run[i].id);
 	}
 	return rc;
 }
@@ -283,11 +226,13 @@ static int load_open(struct refresh *f, uint32_t generation)
 /* Open the runs that are loaded and stay so.  Return 0 or -ENOMEM. */
 static int open_loaded_runs(struct refresh *f)
 {
+	ssize_t at;
 	int rc = 0;
 
 	for (size_t i = 0; i < f->whole.n && rc == 0; i++)
-		if (has_id(&f->present, &f->whole.id[i]) && !has_id(&f->replaced, &f->whole.id[i]))
-			rc = open_run(f, &f->whole.id[i]);
+		if ((at = run_list_find(f->present, &f->whole.id[i])) >= 0 &&
+		    !ids_have(&f->replaced, &f->whole.id[i]))
+			rc = open_run(f, &f->whole.id[i], f->present->run[at].size);
 	return rc;
 }
 
@@ -327,24 +272,29 @@ static void end_refresh(struct refresh *f)
 	free(f->replaced.id);
 }
 
-int index_bring_up(struct index *x, struct env *env, const struct ids *present)
+int index_bring_up(struct index *x, struct env *env, struct run_list *present)
 {
-	struct refresh f = { .x = x, .env = env, .present = *present };
+	struct refresh f = { .x = x, .env = env, .present = present };
 	int rc;
 
 	rc = read_loaded(&f);
-	if (rc == 0)
+	if (rc == 0) {
+		ids_sort(&f.replaced);
+		mark_new(&f);
 		rc = open_new_runs(&f);
+	}
 	if (rc == 0) {
 		drop_replaced(&f);
 		rc = is_stale(&f) ? load_anew(&f) : load_open(&f, f.generation);
 	}
+	if (rc == 0 && f.load_new && f.nbad == 0)
+		rc = learn_clear(env);
 	end_refresh(&f);
 	return rc < 0 ? rc : (int)f.nbad;
 }
 
 /* ${*listed} is what the listing returned; if that was 0, return as index_bring_up(). */
-static int refresh_locked(struct index *x, struct ids *present, int *listed)
+static int refresh_locked(struct index *x, struct run_list *present, int *listed)
 {
 	int rc = env_lock_load(x->env);
 
@@ -355,21 +305,40 @@ static int refresh_locked(struct index *x, struct ids *present, int *listed)
 	return rc;
 }
 
-int index_refresh(struct index *x)
+/* With ${loader} held. */
+static int refresh(struct index *x, struct run_list *present)
 {
-	struct ids present = { NULL, 0 };
-	int rc, listed;
+	int listed, rc = refresh_locked(x, present, &listed);
 
-	pthread_mutex_lock(&x->loader);
-	rc = refresh_locked(x, &present, &listed);
 	if (listed < 0)
 		rc = listed;
 	else if (rc >= 0)
 		x->short_of_room = false;
-	else if (rc != -ENOMEM && (rc = index_try_replace(x, rc, &present)) < 0 && rc != -ENOMEM)
-		rc = (int)present.n;
+	else if (rc != -ENOMEM && (rc = index_try_replace(x, rc, present)) < 0 && rc != -ENOMEM)
+		rc = (int)present->n;
+	return rc;
+}
+
+int index_refresh(struct index *x)
+{
+	struct run_list present = { NULL, 0 };
+	int rc;
+
+	pthread_mutex_lock(&x->loader);
+	x->whole = true;
+	rc = refresh(x, &present);
 	pthread_mutex_unlock(&x->loader);
-	free(present.id);
+	free(present.run);
+	return rc;
+}
+
+int index_refresh_some(struct index *x, struct run_list *present)
+{
+	int rc;
+
+	pthread_mutex_lock(&x->loader);
+	rc = refresh(x, present);
+	pthread_mutex_unlock(&x->loader);
 	return rc;
 }
 
@@ -396,7 +365,7 @@ static int is_loaded(struct env *env, const struct id *id, uint32_t *generation)
 }
 
 /* Return as index_bring_up(). */
-static int add_run(struct index *x, const struct id *id)
+static int add_run(struct index *x, const struct id *id, uint64_t size)
 {
 	struct refresh f = { .x = x, .env = x->env };
 	int rc;
@@ -407,7 +376,7 @@ static int add_run(struct index *x, const struct id *id)
 	rc = is_loaded(f.env, id, &f.generation);
 	if (rc == 0) {
 		f.run = calloc(1, sizeof(*f.run));
-		rc = f.run ? open_run(&f, id) : -ENOMEM;
+		rc = f.run ? open_run(&f, id, size) : -ENOMEM;
 		if (rc == 0)
 			rc = load_open(&f, f.generation);
 	}
@@ -418,11 +387,16 @@ static int add_run(struct index *x, const struct id *id)
 
 int index_add_run(struct index *x, const struct id *id)
 {
-	struct ids present = { NULL, 0 };
+	return index_add_listed(x, id, 0);
+}
+
+int index_add_listed(struct index *x, const struct id *id, uint64_t size)
+{
+	struct run_list present = { NULL, 0 };
 	int rc;
 
 	pthread_mutex_lock(&x->loader);
-	rc = add_run(x, id);
+	rc = add_run(x, id, size);
 	if (rc < 0 && rc != -ENOMEM) {
 		int why = rc;
 
@@ -433,6 +407,6 @@ int index_add_run(struct index *x, const struct id *id)
 			rc = 1;
 	}
 	pthread_mutex_unlock(&x->loader);
-	free(present.id);
+	free(present.run);
 	return rc;
 }

@@ -29,11 +29,15 @@ static int install(struct index *x, struct env *env)
 }
 
 /* Fill ${env}, which is private, and install it.  Return as index_bring_up(). */
-static int fill_env(struct index *x, struct env *env, const struct ids *present)
+static int fill_env(struct index *x, struct env *env, struct run_list *present)
 {
 	int rc, nbad = 0;
 
 	rc = load_copy_packs(x->env, env);
+	if (rc == 0)
+		rc = load_copy_table(x->env, env, ENV_LEARNED);
+	if (rc == 0)
+		rc = load_copy_table(x->env, env, ENV_TABLES);
 	if (rc == 0)
 		rc = nbad = index_bring_up(x, env, present);
 	if (rc >= 0)
@@ -42,7 +46,7 @@ static int fill_env(struct index *x, struct env *env, const struct ids *present)
 }
 
 /* Find a private environment that takes it all.  Return as index_bring_up(). */
-static int replace_env(struct index *x, int why, const struct ids *present)
+static int replace_env(struct index *x, int why, struct run_list *present)
 {
 	struct env_options eo = { .cache_dir = NULL, .repo_id = x->repo_id, .log = x->opts.log };
 	struct env *last = x->env, *env;
@@ -69,7 +73,7 @@ static int replace_env(struct index *x, int why, const struct ids *present)
 	return rc;
 }
 
-int index_try_replace(struct index *x, int why, const struct ids *present)
+int index_try_replace(struct index *x, int why, struct run_list *present)
 {
 	if (x->replace_again != 0 && index_now() < x->replace_again)
 		return why;
@@ -79,7 +83,7 @@ int index_try_replace(struct index *x, int why, const struct ids *present)
 
 int index_replace(struct index *x, unsigned nth, int why)
 {
-	struct ids present = { NULL, 0 };
+	struct run_list present = { NULL, 0 };
 	int rc = 0;
 
 	pthread_mutex_lock(&x->loader);
@@ -89,7 +93,7 @@ int index_replace(struct index *x, unsigned nth, int why)
 			rc = index_try_replace(x, why, &present);
 	}
 	pthread_mutex_unlock(&x->loader);
-	free(present.id);
+	free(present.run);
 	return rc < 0 ? rc : 0;
 }
 

@@ -5,24 +5,17 @@
  * they are put together, and what was read is verified.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "repo/object/segment/segment_cache.h"
 #include "repo/object/segment/segment_open.h"
 
 #define CACHE_MIN (4u * 1024 * 1024)
-#define REFRESH_S 2 /* seconds between two refreshes that missing objects cause */
 
 struct object_reader {
 	struct object_reader_options o;
 	struct segment_cache *cache;
 	struct segment_opener *opener;
-	pthread_mutex_t lock; /* of the refresh, which others wait for */
-	bool refreshed;
-	struct timespec refreshed_at; /* monotonic */
-	int refresh_error;            /* what it returned */
 };
 
 int object_reader_new(const struct object_reader_options *opts, struct object_reader **out)
@@ -32,7 +25,6 @@ int object_reader_new(const struct object_reader_options *opts, struct object_re
 	if (r == NULL)
 		return -ENOMEM;
 	r->o = *opts;
-	pthread_mutex_init(&r->lock, NULL);
 	r->cache = segment_cache_new(opts->cache_bytes < CACHE_MIN ? CACHE_MIN : opts->cache_bytes, opts->segment_size);
 	r->opener = segment_opener_new(opts);
 	if (r->cache == NULL || r->opener == NULL) {
@@ -49,7 +41,6 @@ void object_reader_free(struct object_reader *r)
 		return;
 	segment_opener_free(r->opener);
 	segment_cache_free(r->cache);
-	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 
@@ -68,48 +59,32 @@ static int complain(struct object_reader *r, enum pack_kind kind, const struct i
 	return rc;
 }
 
-static bool refresh_due(const struct object_reader *r)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return !r->refreshed || now.tv_sec - r->refreshed_at.tv_sec > REFRESH_S;
-}
-
-/* Bring the index up to date unless that has just been done.  Return what the latest attempt returned. */
-static int refresh(struct object_reader *r)
-{
-	int rc;
-
-	pthread_mutex_lock(&r->lock);
-	if (refresh_due(r)) {
-		r->refresh_error = index_refresh(r->o.index);
-		r->refreshed = true;
-		clock_gettime(CLOCK_MONOTONIC, &r->refreshed_at);
-	}
-	rc = r->refresh_error;
-	pthread_mutex_unlock(&r->lock);
-	return rc;
-}
-
 int object_place(struct object_reader *r, enum pack_kind kind, const struct id *id, struct place *out)
 {
 	char hex[ID_HEX_SIZE];
-	int rc = index_lookup(r->o.index, id, out), refreshed;
+	int rc = index_find(r->o.index, id, out);
 
 	if (rc != -ENOENT)
 		return rc;
-	refreshed = refresh(r);
-	rc = index_lookup(r->o.index, id, out);
-	if (rc != -ENOENT)
-		return rc;
-	if (refreshed < 0) {
+	rc = index_resolve(r->o.index, kind, id, out);
+	if (rc == 0)
+		return 0;
+	if (rc != -ENOENT) {
 		log_error(r->o.log, "%s %.8s..: not in the index, which cannot be refreshed: %s", kind_word(kind),
-		    id_hex(id, hex), ERR(refreshed));
-		return refreshed;
+		    id_hex(id, hex), ERR(rc));
+		return rc;
 	}
 	log_error(r->o.log, "%s %.8s..: in no index run", kind_word(kind), id_hex(id, hex));
 	return -EBADMSG;
+}
+
+/*
+ * Reading an object failed with ${rc}.  If its place was only learned, it is forgotten, and may be looked for once
+ * more.
+ */
+static bool was_misplaced(struct object_reader *r, const struct id *id, int rc)
+{
+	return rc == -EBADMSG && index_unlearn(r->o.index, id) == 0;
 }
 
 /* What the cache needs to load a segment. */
@@ -227,7 +202,7 @@ static int open_own(struct object_reader *r, enum pack_kind kind, const struct p
 	return rc;
 }
 
-int object_read(struct object_reader *r, enum pack_kind kind, const struct id *id, size_t max, struct buf *out)
+static int read_object(struct object_reader *r, enum pack_kind kind, const struct id *id, size_t max, struct buf *out)
 {
 	struct place place;
 	int rc = object_place(r, kind, id, &place);
@@ -247,6 +222,13 @@ int object_read(struct object_reader *r, enum pack_kind kind, const struct id *i
 	if (rc == 0)
 		out->len += place.len;
 	return rc;
+}
+
+int object_read(struct object_reader *r, enum pack_kind kind, const struct id *id, size_t max, struct buf *out)
+{
+	int rc = read_object(r, kind, id, max, out);
+
+	return was_misplaced(r, id, rc) ? read_object(r, kind, id, max, out) : rc;
 }
 
 /* A chunk of several that are read, and what is to be verified of it. */
@@ -287,6 +269,8 @@ int object_read_many(struct object_reader *r, const struct object_wanted *wanted
 	rc = buf_reserve(out, len);
 	for (unsigned i = 0; i < n && rc == 0; at += wanted[i++].len) {
 		rc = read_one_of_many(r, &wanted[i], &g[i], out->data + out->len + at);
+		if (was_misplaced(r, wanted[i].id, rc))
+			rc = read_one_of_many(r, &wanted[i], &g[i], out->data + out->len + at);
 		if (g[i].unverified)
 			jobs[njobs++] = (struct hash_job){ out->data + out->len + at, wanted[i].len, &g[i].found };
 	}
@@ -302,7 +286,7 @@ int object_read_many(struct object_reader *r, const struct object_wanted *wanted
 	return rc;
 }
 
-int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out)
+static int read_object_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out)
 {
 	struct place place;
 	int rc = object_place(r, PACK_DATA, id, &place);
@@ -312,6 +296,13 @@ int object_read_range(struct object_reader *r, const struct id *id, uint32_t off
 	if (off > place.len || len > place.len - off)
 		return complain(r, PACK_DATA, id, &place, -EBADMSG, "it is shorter than the file's tree says");
 	return read_range(r, PACK_DATA, id, &place, off, len, out);
+}
+
+int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out)
+{
+	int rc = read_object_range(r, id, off, len, out);
+
+	return was_misplaced(r, id, rc) ? read_object_range(r, id, off, len, out) : rc;
 }
 
 /* A chunk that is being prefetched. */
@@ -329,7 +320,7 @@ static void prefetch_open(struct object_reader *r, struct prefetch *p)
 	uint32_t take, off;
 	struct segment *s;
 
-	if (index_lookup(r->o.index, p->id, &p->place) != 0)
+	if (index_find(r->o.index, p->id, &p->place) != 0)
 		return;
 	for (unsigned i = 0; i < place_nsegments(&p->place); i++) {
 		if (object_segment(r, PACK_DATA, &p->place, i, &s, &p->skip, &take, &off) != 0)

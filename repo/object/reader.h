@@ -49,8 +49,8 @@ void object_reader_free(struct object_reader *r);
 
 /**
  * object_place(r, kind, id, out):
- * Where the object is.  If the index does not know it, the index is refreshed from the store once (at most every few
- * seconds), as it may be of a snapshot newer than this process.
+ * Where the object is.  If the index does not know it, it asks the store (index_resolve()): the object may be of a
+ * snapshot newer than this process, or the index too large to be loaded for it.
  */
 int object_place(struct object_reader *r, enum pack_kind kind, const struct id *id, struct place *out);
 

@@ -90,6 +90,14 @@ typedef int pack_table_fn(void *arg, const struct id *id, const struct place *pl
 int pack_read_table(struct store *store, enum pack_kind kind, const struct id *id, const struct seal_domain *metadata,
     uint32_t segment_size, struct pack_info *info, pack_table_fn *fn, void *arg);
 
+/**
+ * pack_read_known_table(store, info, metadata, segment_size, fn, arg):
+ * The same for a pack whose kind, size and wrapped key are known from a trusted source (an index run): only the end is
+ * read, mostly with one request.  ${info->size} may be 0 if it is not known, which costs another, and is then set.
+ */
+int pack_read_known_table(struct store *store, struct pack_info *info, const struct seal_domain *metadata,
+    uint32_t segment_size, pack_table_fn *fn, void *arg);
+
 /* The parser of an opened table (for fuzzing too).  Return 0, -EBADMSG, or what ${fn} returned. */
 int pack_parse_table(const void *data, size_t len, uint32_t segment_size, pack_table_fn *fn, void *arg);
 

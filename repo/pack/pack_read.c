@@ -10,7 +10,8 @@
 #include "repo/pack/pack_impl.h"
 #include "repo/util/le.h"
 
-#define TAIL_LEN (64u * 1024)        /* read at first: holds most tables, and small packs as a whole */
+#define TAIL_LEN (64u * 1024)        /* read at first: holds many tables, and small packs as a whole */
+#define KNOWN_TAIL_LEN (256u * 1024) /* where there is nothing else to read: holds nearly all */
 #define PIECE_LEN (1024u * 1024)     /* of pack_verify() */
 #define PACK_MIN (PACK_HEADER_LEN + CRYPT_BLOB_OVERHEAD + PACK_TRAILER_LEN)
 
@@ -39,26 +40,29 @@ struct table_read {
 	int stopped; /* what ${fn} returned when it ended the reading */
 };
 
-/* Copy or fetch ${len} bytes at ${off}, which are within the pack. */
-static int read_part(struct table_read *t, uint64_t off, size_t len, void *out)
+/* Copy ${len} bytes at ${off}, which are within the pack; what is before the tail is fetched. */
+static int read_part(struct table_read *t, uint64_t off, size_t len, uint8_t *out)
 {
-	if (off < t->tail_at)
-		return store_get(t->store, t->name, off, len, out);
-	memcpy(out, t->tail.data + (off - t->tail_at), len);
-	return 0;
+	size_t before = off >= t->tail_at ? 0 : t->tail_at - off < len ? (size_t)(t->tail_at - off) : len;
+
+	if (before < len)
+		memcpy(out + before, t->tail.data + (off + before - t->tail_at), len - before);
+	return before > 0 ? store_get(t->store, t->name, off, before, out) : 0;
 }
 
-static int read_ends(struct table_read *t)
+/* The tail, of ${max} bytes or all; what the size is, unless that is known. */
+static int read_tail(struct table_read *t, size_t max)
 {
 	size_t len;
-	int rc;
+	int rc = 0;
 
-	rc = store_stat(t->store, t->name, &t->size);
+	if (t->size == 0)
+		rc = store_stat(t->store, t->name, &t->size);
 	if (rc < 0)
 		return rc;
 	if (t->size < PACK_MIN || t->size > UINT32_MAX)
 		return -EBADMSG;
-	len = t->size < TAIL_LEN ? (size_t)t->size : TAIL_LEN;
+	len = t->size < max ? (size_t)t->size : max;
 	rc = buf_reserve(&t->tail, len);
 	if (rc < 0)
 		return rc;
@@ -67,7 +71,14 @@ static int read_ends(struct table_read *t)
 	if (rc < 0)
 		return rc;
 	t->tail.len = len;
-	return read_part(t, 0, sizeof(t->header), t->header);
+	return 0;
+}
+
+static int read_ends(struct table_read *t)
+{
+	int rc = read_tail(t, TAIL_LEN);
+
+	return rc < 0 ? rc : read_part(t, 0, sizeof(t->header), t->header);
 }
 
 /* Another digit at the end of the magic is another format; anything else is no pack. */
@@ -150,6 +161,15 @@ static int read_table(struct table_read *t, enum pack_kind kind, const struct se
 	return check_header(t, kind);
 }
 
+static int parse_table(struct table_read *t, uint32_t segment_size)
+{
+	int rc = pack_parse_table(t->table.data, t->table.len, segment_size, check_place, t);
+
+	if (rc == -EBADMSG && t->stopped == 0)
+		log_error(store_log(t->store), "%s: table: a record is malformed", t->name);
+	return rc;
+}
+
 int pack_read_table(struct store *store, enum pack_kind kind, const struct id *id, const struct seal_domain *metadata,
     uint32_t segment_size, struct pack_info *info, pack_table_fn *fn, void *arg)
 {
@@ -168,10 +188,34 @@ int pack_read_table(struct store *store, enum pack_kind kind, const struct id *i
 	info->kind = kind;
 	info->size = (uint32_t)t.size;
 	memcpy(info->wrapped, t.header + PACK_FIXED_LEN, sizeof(info->wrapped));
-	rc = pack_parse_table(t.table.data, t.table.len, segment_size, check_place, &t);
-	if (rc == -EBADMSG && t.stopped == 0)
-		log_error(store_log(store), "%s: table: a record is malformed", name);
+	rc = parse_table(&t, segment_size);
 out:
+	buf_free(&t.tail);
+	buf_free(&t.table);
+	return rc;
+}
+
+int pack_read_known_table(struct store *store, struct pack_info *info, const struct seal_domain *metadata,
+    uint32_t segment_size, pack_table_fn *fn, void *arg)
+{
+	char name[PACK_NAME_SIZE];
+	struct table_read t = { .store = store, .name = pack_name(info->kind, &info->id, name), .size = info->size,
+		.fn = fn, .arg = arg };
+	int rc;
+
+	if (!metadata->can_open)
+		return -EACCES;
+	/* The header as it must be, and as the table is bound to it. */
+	pack_fixed(info->kind, metadata->cipher, t.header);
+	memcpy(t.header + PACK_FIXED_LEN, info->wrapped, sizeof(info->wrapped));
+	if ((rc = read_tail(&t, KNOWN_TAIL_LEN)) == 0 && (rc = find_table(&t)) == 0)
+		rc = open_table(&t, metadata);
+	if (rc == -EBADMSG)
+		log_error(store_log(store), "%s: table: %s", name, ERR(rc));
+	if (rc == 0) {
+		info->size = (uint32_t)t.size;
+		rc = parse_table(&t, segment_size);
+	}
 	buf_free(&t.tail);
 	buf_free(&t.table);
 	return rc;

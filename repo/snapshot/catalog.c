@@ -153,6 +153,19 @@ int catalog_read_manifest(const struct catalog_options *o, const struct id *id, 
 	return rc == 0 ? 0 : from_store(o, id, name, out);
 }
 
+void catalog_enter(struct index *index, const struct manifest *m)
+{
+	struct rd r = rd_init(m->root_place.data, m->root_place.len);
+	struct pack_info pack = { .kind = PACK_TREE };
+	const uint8_t *p;
+
+	if (!(m->root.flags & ENTRY_HAS_CHILD) || rd_take(&r, ID_LEN + CRYPT_WRAPPED_LEN, &p) < 0)
+		return;
+	memcpy(pack.id.b, p, ID_LEN);
+	memcpy(pack.wrapped, p + ID_LEN, CRYPT_WRAPPED_LEN);
+	index_learn(index, &m->root.child, &pack, r.p, r.len);
+}
+
 int catalog_manifest(const struct catalog *c, size_t i, struct manifest *out)
 {
 	char name[SNAPSHOT_NAME_SIZE];

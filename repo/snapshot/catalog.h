@@ -56,6 +56,13 @@ int catalog_manifest(const struct catalog *c, size_t i, struct manifest *out);
  */
 int catalog_read_manifest(const struct catalog_options *o, const struct id *id, struct manifest *out);
 
+/**
+ * catalog_enter(index, m):
+ * Somebody is about to read the tree of this snapshot: tell the index where the manifest says that its root page is, so
+ * that it is found without an index run.  That may have ceased to be true: the runs are asked if it is not there.
+ */
+void catalog_enter(struct index *index, const struct manifest *m);
+
 /* Which snapshots are meant: NULL or empty fields do not narrow.  ${path} is one of the source paths. */
 struct snapshot_filter {
 	const char *host, *tag, *path;

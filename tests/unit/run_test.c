@@ -284,7 +284,9 @@ static void test_lookup_requests(void **state)
 	run_close(r);
 }
 
-/* A run whose size is known is opened with one request, one that was kept with none, and a small one is read by that. */
+/*
+ * A run whose size is known is opened with one request, one that was kept with none, and a small one is read by that.
+ */
 static void test_open_requests(void **state)
 {
 	struct world *w = *state;

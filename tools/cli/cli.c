@@ -303,7 +303,6 @@ int cli_snapshot(struct cli *c, struct repo *r, const struct catalog *cat, const
 	size_t i;
 	int rc;
 
-	(void)r;
 	rc = catalog_resolve(cat, snap, f, c->utc, &i);
 	if (rc == -ENOENT)
 		cli_error(c, "%s: no such snapshot", snap);
@@ -315,6 +314,8 @@ int cli_snapshot(struct cli *c, struct repo *r, const struct catalog *cat, const
 		return cli_usage(c, "%s: " WHEN_RANGE_TEXT, snap);
 	if (rc == 0)
 		rc = catalog_manifest(cat, i, out);
+	if (rc == 0)
+		catalog_enter(r->index, out);
 	if (rc == 0 && id != NULL)
 		*id = catalog_at(cat, i)->id;
 	return rc == -EBADMSG ? EXIT_DAMAGED : cli_status(c, rc);

@@ -86,6 +86,7 @@ static int search(const struct find_args *a, const struct id *id, const struct m
 	struct tree_walk *w;
 	int rc;
 
+	catalog_enter(a->repo->index, m);
 	rc = tree_walk_begin(a->repo->tree, &m->root, &w);
 	if (rc != 0)
 		return rc;

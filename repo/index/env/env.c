@@ -7,7 +7,7 @@
 #include "repo/index/env/env_impl.h"
 #include "repo/util/le.h"
 
-#define VERSION 1
+#define VERSION 2
 #define STATE_LEN 36
 
 int env_decode_state(struct rd r, const uint8_t *repo_id, struct env_state *out)

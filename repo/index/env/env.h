@@ -3,12 +3,15 @@
  *
  *   meta      "state" -> version le32, repository id (16), generation le32, last generation begun le32, next pack
  *             number le32, bytes an object took when the file was compacted le32 (0: never)
- *   packs     pack number be32 -> generation le32, kind u8, zero u8[3], size le32, id (32), wrapped key (80)
+ *   packs     pack number be32 -> generation le32, kind u8, 1 if no loaded run has named it, else 0, u8; zero u8[2];
+ *             size le32 (0: not known), id (32), wrapped key (80)
  *   pack ids  pack id -> number le32
  *   objects   id -> pack number le32, place record (place.h)            two of them, of even and odd generations
  *   runs      run id -> 1 if loaded whole, else 0, u8; zero u8[7]; ids of the runs it replaces (32 each)      also two
  *   slots     slot be32 -> snapshot id
  *   kept      store name -> bytes
+ *   learned   object id -> as objects; of runs that are not loaded
+ *   tables    pack number be32 -> 1 u8: what its table names is in learned
  *
  * Generations: when all places are to be loaded anew, that is done into the tables that are not in use (generation n+1
  * beside n), and one transaction switches.  Who reads meanwhile sees the old ones, or the new ones, whole.  Packs keep
@@ -31,6 +34,8 @@ enum env_table {
 	ENV_RUNS_ODD,
 	ENV_SLOTS,
 	ENV_KEPT,
+	ENV_LEARNED,
+	ENV_TABLES,
 	ENV_NTABLES
 };
 

@@ -14,7 +14,7 @@
 
 bool env_is_wasteful(struct lmdb *db)
 {
-	uint64_t objects = 0, kept = 0, bytes = 0, need;
+	uint64_t objects = 0, learned = 0, kept = 0, bytes = 0, need;
 	struct env_state s = { 0 };
 	struct lmdb_txn *txn;
 	int rc;
@@ -25,8 +25,11 @@ bool env_is_wasteful(struct lmdb *db)
 	if (rc == 0)
 		rc = lmdb_count(txn, ENV_OBJECTS + s.generation % 2, &objects);
 	if (rc == 0)
+		rc = lmdb_count(txn, ENV_LEARNED, &learned);
+	if (rc == 0)
 		rc = lmdb_count(txn, ENV_KEPT, &kept);
 	lmdb_end(txn);
+	objects += learned;
 	need = objects * (s.bytes_per_object ? s.bytes_per_object : BYTES_PER_OBJECT) + kept * BYTES_PER_KEPT;
 	return rc == 0 && bytes > need + need / 3 + FILE_MIN / 4;
 }
@@ -76,7 +79,7 @@ static int copy_tables(struct lmdb *from, struct lmdb *to, uint32_t generation)
 /* Note what an object takes in a file that is as compact as can be. */
 static int note_size(struct lmdb *db, const uint8_t repo_id[16])
 {
-	uint64_t objects, bytes;
+	uint64_t objects = 0, learned = 0, bytes = 0;
 	struct env_state s;
 	struct lmdb_txn *txn;
 	int rc;
@@ -87,6 +90,9 @@ static int note_size(struct lmdb *db, const uint8_t repo_id[16])
 	rc = env_get_state(txn, &s);
 	if (rc == 0)
 		rc = lmdb_count(txn, ENV_OBJECTS + s.generation % 2, &objects);
+	if (rc == 0)
+		rc = lmdb_count(txn, ENV_LEARNED, &learned);
+	objects += learned;
 	if (rc == 0)
 		rc = lmdb_disk_bytes(db, &bytes);
 	if (rc == 0) {

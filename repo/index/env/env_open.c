@@ -15,7 +15,7 @@
 #define TRIES 20 /* to make a directory that others remove */
 
 static const char *const tables[ENV_NTABLES] = { "meta", "packs", "pack ids", "objects", "objects odd", "runs",
-	"runs odd", "slots", "kept" };
+	"runs odd", "slots", "kept", "learned", "tables" };
 
 static void on_broken(void *arg, const char *what)
 {
