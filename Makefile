@@ -100,7 +100,7 @@ FUZZ_COMPILE = $(FUZZ_CC) $(STANDARD) -O1 -g -fno-omit-frame-pointer -fsanitize=
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench bench-scale demo deps install uninstall \
+.PHONY: all check run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench bench-remote bench-scale demo deps install uninstall \
 	clean help objects FORCE
 
 all: $(PROGRAMS) ## build varve and varvefs (the default)
@@ -222,6 +222,12 @@ bench: ## compare with restic and borg on the same data
 	@packaging/install-deps.sh --bench --if-needed
 	+@$(AGAIN) all
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
+
+bench-remote: ## the same over S3, behind 20 ms and 200 Mbit/s: requests, bytes, rates, beside restic
+	@packaging/install-deps.sh --bench --if-needed
+	@packaging/install-deps.sh --services --if-needed
+	+@$(AGAIN) all
+	@BUILD='$(abspath $(BUILD))' tests/bench/remote.sh
 
 bench-scale: all $(BUILD)/tests/tools/mkmany $(BUILD)/tests/tools/scale ## how costs grow: millions of files, chunks, snapshots
 	@BUILD='$(abspath $(BUILD))' tests/bench/scale.sh
