@@ -217,7 +217,7 @@ static int put_run(struct rebuild *b)
 		rc = add_objects(b, w, ref);
 	}
 	if (rc == 0) {
-		rc = run_commit(w, &id);
+		rc = run_commit(w, &id, NULL);
 		b->nruns += rc == 0;
 	} else {
 		run_abort(w);

@@ -65,7 +65,7 @@ int object_writer_open(const struct object_writer_options *opts, struct object_w
 	w->retains = store_retain_days(opts->store) > 0;
 	w->claims = claims_new(opts->dry_run ? DRY_CLAIMS : 0);
 	w->trees = segment_builder_new(PACK_TREE, opts->segment_size, opts->level);
-	w->queue = opts->dry_run ? NULL : commit_queue_new();
+	w->queue = opts->dry_run ? NULL : commit_queue_new(store_parallel_puts(opts->store));
 	if (w->claims == NULL || w->trees == NULL || (w->queue == NULL && !opts->dry_run)) {
 		object_writer_close(w);
 		return -ENOMEM;
@@ -177,16 +177,14 @@ static void drop_claims(struct object_writer *w)
  */
 static int put_run(struct object_writer *w)
 {
-	char name[RUN_NAME_SIZE];
 	uint64_t size;
 	struct id id;
-	int rc = run_put(w->o.store, w->o.metadata, w->o.segment_size, w->waiting, &id);
+	int rc = run_put(w->o.store, w->o.metadata, w->o.segment_size, w->waiting, &id, &size);
 
 	if (rc < 0)
 		return rc;
 	w->count.runs++;
-	if (store_stat(w->o.store, run_name(&id, name), &size) == 0)
-		w->count.stored_bytes += size;
+	w->count.stored_bytes += size;
 	if (index_add_run(w->o.index, &id) == 0)
 		drop_claims(w);
 	packing_free(w->waiting);

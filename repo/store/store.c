@@ -341,6 +341,11 @@ int store_info(struct store *s, struct store_info *out)
 	return s->ops->info(s, out);
 }
 
+unsigned store_parallel_puts(const struct store *s)
+{
+	return s->local_path != NULL ? 2 : 4;
+}
+
 int store_put_begin(struct store *s, struct store_put **out)
 {
 	return s->ops->put_begin(s, out);

@@ -175,6 +175,12 @@ int store_info(struct store *s, struct store_info *out);
  */
 int store_put_begin(struct store *s, struct store_put **out);
 
+/*
+ * How many commits of large objects to have on their way at once.  A disk writes one after the other, so that two keep
+ * it busy; what goes over a network waits for round trips, and for a connection to get up to speed.
+ */
+unsigned store_parallel_puts(const struct store *s);
+
 /* Append ${len} bytes.  Return 0, or an error after which only store_put_abort() may follow. */
 int store_put_append(struct store_put *p, const void *data, size_t len);
 

@@ -131,7 +131,7 @@ struct id packs_put_run(struct store *store, const struct seal_domain *metadata,
 	}
 	for (size_t i = 0; i < run->nreplaced; i++)
 		assert_int_equal(run_replaces(w, &run->replaced[i]), 0);
-	assert_int_equal(run_commit(w, &id), 0);
+	assert_int_equal(run_commit(w, &id, NULL), 0);
 	free(obj);
 	return id;
 }

@@ -237,7 +237,7 @@ static void make_run(struct repo *repo, uint64_t r, uint64_t nruns, uint64_t cou
 		make_place(n, npacks, repo->config.segment_size, &place);
 		rc = run_add(w, &id, &place);
 	}
-	if (rc < 0 || run_commit(w, &id) < 0)
+	if (rc < 0 || run_commit(w, &id, NULL) < 0)
 		die("cannot write a run");
 }
 

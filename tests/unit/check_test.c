@@ -464,7 +464,7 @@ static void test_lying_run(void **state)
 	assert_int_equal(run_each_object(r, add_lie, &l), 0);
 	run_close(r);
 	assert_int_equal(store_delete(f->store, name), 0);
-	assert_int_equal(run_commit(l.w, &run), 0);
+	assert_int_equal(run_commit(l.w, &run, NULL), 0);
 	check_rig_fill(k);
 	assert_int_equal(check_rig_run(k, false), 0);
 	assert_int_equal(check_rig_run(k, true), 1);

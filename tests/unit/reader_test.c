@@ -203,7 +203,7 @@ static void put_lie(struct fixture *f, const struct id *id, const struct place *
 	assert_int_equal(run_begin(f->store, &f->metadata, &w), 0);
 	assert_int_equal(run_add_pack(w, &info, &lie.pack), 0);
 	assert_int_equal(run_add(w, id, &lie), 0);
-	assert_int_equal(run_commit(w, &run), 0);
+	assert_int_equal(run_commit(w, &run, NULL), 0);
 	assert_int_equal(index_add_run(f->index, &run), 0);
 }
 

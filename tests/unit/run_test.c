@@ -241,7 +241,7 @@ static void test_ties(void **state)
 		place.offset = 96 + i;
 		assert_int_equal(run_add(rw, &id, &place), 0);
 	}
-	assert_int_equal(run_commit(rw, &run), 0);
+	assert_int_equal(run_commit(rw, &run, NULL), 0);
 	assert_int_equal(open_run(w, &run, &r), 0);
 	for (unsigned i = 0; i < 5000; i += 13) {
 		id.b[30] = (uint8_t)(i >> 8);
@@ -491,7 +491,7 @@ static void test_full_store(void **state)
 		assert_int_equal(run_add_pack(rw, &info, &number), 0);
 		packs_id(1, &id);
 		assert_int_equal(run_add(rw, &id, &place), 0);
-		rc = run_commit(rw, &id);
+		rc = run_commit(rw, &id, NULL);
 	}
 	assert_int_equal(rc, 0);
 	assert_true(full.amount > 400);

@@ -8,9 +8,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "repo/store/store_impl.h"
 #include "tests/lib/fixture.h"
 
 #define LEN 5000u
@@ -460,22 +462,76 @@ static void test_workers(void **state)
 	free_chunks(c);
 }
 
-/* Pack after pack while each commit takes its time: the committer waits so that few are on their way; all arrives. */
-static void test_slow_store(void **state)
-{
-	struct fixture *f = *state;
-	struct store_fault_rule rule = { .fault = STORE_FAULT_DELAY, .ops = STORE_OP_PUT, .prefix = "packs/",
-		.amount = 300 };
-	struct object_writer *w = fixture_writer(f);
-	struct chunks *c = make_chunks(11);
+/* Commits on their way at the same time; those of packs wait until there are as many as expected. */
+static struct {
+	const struct store_ops *below;
+	struct store_ops ops;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	unsigned now, most, expected;
+} commits = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
-	store_mem_set_faults(f->store, &rule, 1);
-	assert_int_equal(store_chunks(f, w, c), 0);
-	assert_true(fixture_count(f, "packs/") >= 2);
+static int slow_commit(struct store_put *p, const char *name, unsigned flags)
+{
+	struct timespec end;
+	int rc = 0;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 20;
+	pthread_mutex_lock(&commits.lock);
+	commits.now++;
+	if (commits.now > commits.most)
+		commits.most = commits.now;
+	pthread_cond_broadcast(&commits.more);
+	while (strncmp(name, "packs/", 6) == 0 && commits.most < commits.expected && rc == 0)
+		rc = pthread_cond_timedwait(&commits.more, &commits.lock, &end);
+	pthread_mutex_unlock(&commits.lock);
+	usleep(100000);
+	rc = commits.below->put_commit(p, name, flags);
+	pthread_mutex_lock(&commits.lock);
+	commits.now--;
+	pthread_mutex_unlock(&commits.lock);
+	return rc;
+}
+
+/* Pack after pack is filled while others are on their way, as many as suit the store, and no more. */
+static void store_slowly(struct fixture *f, unsigned expected)
+{
+	struct object_writer *w = fixture_writer(f);
+	struct chunks *c[2] = { make_chunks(11), make_chunks(13) };
+	struct store_counters before, after;
+
+	assert_int_equal(store_parallel_puts(f->store), expected);
+	commits.below = f->store->ops;
+	commits.ops = *commits.below;
+	commits.ops.put_commit = slow_commit;
+	commits.now = commits.most = 0;
+	commits.expected = expected;
+	store_get_counters(f->store, &before);
+	f->store->ops = &commits.ops;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(store_chunks(f, w, c[i]), 0);
+	assert_true(fixture_count(f, "packs/") + expected >= 8);
 	assert_int_equal(object_writer_finish(w), 0);
+	f->store->ops = commits.below;
+	store_get_counters(f->store, &after);
+	assert_int_equal(commits.most, expected);
+	assert_in_range(after.stats - before.stats, 0, 1); /* of the index, which loads the run */
 	object_writer_close(w);
-	assert_int_equal(readable(f, c), N);
-	free_chunks(c);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(readable(f, c[i]), N);
+		free_chunks(c[i]);
+	}
+}
+
+static void test_slow_remote_store(void **state)
+{
+	store_slowly(*state, 4);
+}
+
+static void test_slow_disk(void **state)
+{
+	store_slowly(*state, 2);
 }
 
 /* A claim ends with the run that names the object: what vanishes from the index then is unknown. */
@@ -518,7 +574,8 @@ int main(void)
 		TEST(test_dry_run),
 		TEST(test_roles),
 		TEST(test_workers),
-		TEST(test_slow_store),
+		TEST(test_slow_remote_store),
+		cmocka_unit_test_setup_teardown(test_slow_disk, fixture_setup_dir, fixture_teardown),
 		TEST(test_claims_end),
 	};
 

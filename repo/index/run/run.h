@@ -51,8 +51,11 @@ int run_add(struct run_writer *w, const struct id *id, const struct place *place
 /* Say that this run holds all that run ${id} held.  Return 0 or -ENOMEM. */
 int run_replaces(struct run_writer *w, const struct id *id);
 
-/* Finish, make durable, free ${w} in any case.  Return 0, -ENOMEM, what the store returns. */
-int run_commit(struct run_writer *w, struct id *id);
+/*
+ * Finish, make durable, free ${w} in any case.  ${*id} is its name, ${*size} (unless NULL) its length.  Return 0,
+ * -ENOMEM, what the store returns.
+ */
+int run_commit(struct run_writer *w, struct id *id, uint64_t *size);
 void run_abort(struct run_writer *w);
 
 /* A run opened for reading: its footer in memory.  Thread-safe. */

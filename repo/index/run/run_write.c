@@ -211,7 +211,7 @@ static void free_writer(struct run_writer *w)
 	free(w);
 }
 
-int run_commit(struct run_writer *w, struct id *id)
+int run_commit(struct run_writer *w, struct id *id, uint64_t *size)
 {
 	char name[RUN_NAME_SIZE];
 	struct id hash;
@@ -226,6 +226,8 @@ int run_commit(struct run_writer *w, struct id *id)
 	rc = store_put_commit(w->put, run_name(&hash, name), 0);
 	if (rc == 0)
 		*id = hash;
+	if (rc == 0 && size != NULL)
+		*size = w->len;
 	free_writer(w);
 	return rc;
 }

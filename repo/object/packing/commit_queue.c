@@ -17,8 +17,8 @@ struct commit_queue {
 	unsigned in_flight;   /* todo, and in a thread's hands */
 	int error;            /* the first */
 	bool ending;
-	pthread_t thread[COMMITS_IN_FLIGHT];
-	unsigned nthreads;
+	pthread_t thread[COMMITS_MAX];
+	unsigned limit, nthreads;
 };
 
 static void append(struct packing **list, struct packing *p)
@@ -74,7 +74,7 @@ static void start_threads(struct commit_queue *q)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (q->nthreads < COMMITS_IN_FLIGHT) {
+	while (q->nthreads < q->limit) {
 		if (pthread_create(&q->thread[q->nthreads], NULL, commit_thread, q) != 0)
 			break;
 		q->nthreads++;
@@ -82,12 +82,13 @@ static void start_threads(struct commit_queue *q)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-struct commit_queue *commit_queue_new(void)
+struct commit_queue *commit_queue_new(unsigned limit)
 {
 	struct commit_queue *q = calloc(1, sizeof(*q));
 
 	if (q == NULL)
 		return NULL;
+	q->limit = limit < 1 ? 1 : limit > COMMITS_MAX ? COMMITS_MAX : limit;
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->work, NULL);
 	pthread_cond_init(&q->done, NULL);
@@ -120,7 +121,7 @@ void commit_queue_free(struct commit_queue *q)
 void commit_queue_add(struct commit_queue *q, struct packing *p)
 {
 	pthread_mutex_lock(&q->lock);
-	while (q->in_flight >= COMMITS_IN_FLIGHT)
+	while (q->in_flight >= q->limit)
 		pthread_cond_wait(&q->done, &q->lock);
 	append(&q->todo, p);
 	q->in_flight++;

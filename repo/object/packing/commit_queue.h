@@ -8,17 +8,20 @@
 
 #include "repo/object/packing/packing.h"
 
-#define COMMITS_IN_FLIGHT 2 /* packs that are on their way at most, and threads */
+#define COMMITS_MAX 16
 
 struct commit_queue;
 
-/* Return NULL if there is no memory or no thread to be had. */
-struct commit_queue *commit_queue_new(void);
+/*
+ * ${limit} packs are on their way at most (store_parallel_puts(); at least 1, at most COMMITS_MAX count), with a thread
+ * each.  Return NULL if there is no memory or no thread to be had.
+ */
+struct commit_queue *commit_queue_new(unsigned limit);
 
 /* End: what is being committed is waited for, the rest is given up. */
 void commit_queue_free(struct commit_queue *q);
 
-/* Hand over a pack, which the queue owns from here on; waits as long as COMMITS_IN_FLIGHT are on their way. */
+/* Hand over a pack, which the queue owns from here on; waits as long as the limit is reached. */
 void commit_queue_add(struct commit_queue *q, struct packing *p);
 
 /**

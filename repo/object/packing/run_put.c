@@ -77,7 +77,7 @@ static int add_objects(struct run_writer *w, const struct refs *refs, uint32_t s
 }
 
 int run_put(struct store *store, const struct seal_domain *metadata, uint32_t segment_size, const struct packing *list,
-    struct id *id)
+    struct id *id, uint64_t *size)
 {
 	struct run_writer *w = NULL;
 	struct refs refs = { NULL, 0 };
@@ -96,7 +96,7 @@ int run_put(struct store *store, const struct seal_domain *metadata, uint32_t se
 		rc = add_objects(w, &refs, segment_size);
 	}
 	if (rc == 0)
-		rc = run_commit(w, id);
+		rc = run_commit(w, id, size);
 	else
 		run_abort(w);
 	free(refs.ref);
