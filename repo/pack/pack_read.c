@@ -47,7 +47,7 @@ static int read_part(struct table_read *t, uint64_t off, size_t len, uint8_t *ou
 
 	if (before < len)
 		memcpy(out + before, t->tail.data + (off + before - t->tail_at), len - before);
-	return before > 0 ? store_get(t->store, t->name, off, before, out) : 0;
+	return before > 0 ? store_get_in(t->store, t->name, t->size, off, before, out) : 0;
 }
 
 /* The tail, of ${max} bytes or all; what the size is, unless that is known. */
@@ -67,7 +67,7 @@ static int read_tail(struct table_read *t, size_t max)
 	if (rc < 0)
 		return rc;
 	t->tail_at = t->size - len;
-	rc = store_get(t->store, t->name, t->tail_at, len, t->tail.data);
+	rc = store_get_in(t->store, t->name, t->size, t->tail_at, len, t->tail.data);
 	if (rc < 0)
 		return rc;
 	t->tail.len = len;
@@ -151,14 +151,27 @@ static int check_place(void *arg, const struct id *id, const struct place *place
 	return t->stopped;
 }
 
-static int read_table(struct table_read *t, enum pack_kind kind, const struct seal_domain *metadata)
+static int read_table_once(struct table_read *t, const struct seal_domain *metadata)
 {
 	int rc;
 
-	if ((rc = read_ends(t)) < 0 || (rc = check_magic(t->header)) < 0 || (rc = find_table(t)) < 0 ||
-	    (rc = open_table(t, metadata)) < 0)
+	buf_clear(&t->tail);
+	if ((rc = read_ends(t)) < 0 || (rc = check_magic(t->header)) < 0 || (rc = find_table(t)) < 0)
 		return rc;
-	return check_header(t, kind);
+	return open_table(t, metadata);
+}
+
+/* Where another copy may be good, ask once more for what does not open. */
+static int read_table(struct table_read *t, enum pack_kind kind, const struct seal_domain *metadata)
+{
+	int rc = read_table_once(t, metadata), again;
+
+	if (rc == -EBADMSG && t->tail.len > 0) {
+		again = store_distrust(t->store, t->name, 0, sizeof(t->header));
+		if (store_distrust(t->store, t->name, t->tail_at, t->tail.len) == 0 || again == 0)
+			rc = read_table_once(t, metadata);
+	}
+	return rc < 0 ? rc : check_header(t, kind);
 }
 
 static int parse_table(struct table_read *t, uint32_t segment_size)

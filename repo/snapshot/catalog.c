@@ -124,6 +124,20 @@ static int from_index(const struct catalog_options *o, const struct id *id, cons
 	return rc;
 }
 
+/* Where another copy may be good, ask once more for what does not open. */
+static int open_fetched(const struct catalog_options *o, const struct id *id, const char *name, struct buf *bytes,
+    struct manifest *out)
+{
+	int rc = manifest_open(bytes->data, bytes->len, id, o->secrets, o->metadata, out);
+
+	if (rc != -EBADMSG || store_distrust(o->store, name, 0, bytes->len) != 0)
+		return rc;
+	buf_clear(bytes);
+	if (store_get_all(o->store, name, MANIFEST_MAX, bytes) < 0)
+		return rc;
+	return manifest_open(bytes->data, bytes->len, id, o->secrets, o->metadata, out);
+}
+
 static int from_store(const struct catalog_options *o, const struct id *id, const char *name, struct manifest *out)
 {
 	struct buf bytes = BUF_INIT;
@@ -131,7 +145,7 @@ static int from_store(const struct catalog_options *o, const struct id *id, cons
 
 	rc = store_get_all(o->store, name, MANIFEST_MAX, &bytes);
 	if (rc == 0) {
-		rc = manifest_open(bytes.data, bytes.len, id, o->secrets, o->metadata, out);
+		rc = open_fetched(o, id, name, &bytes, out);
 		if (rc == 0)
 			index_keep(o->index, name, bytes.data, bytes.len);
 		else if (rc == -EKEYREJECTED)

@@ -59,7 +59,7 @@ static int fetch_tail(struct run *r, size_t len)
 	buf_clear(&r->tail);
 	rc = buf_reserve(&r->tail, len);
 	if (rc == 0)
-		rc = store_get(r->how.store, r->name, r->size - len, len, r->tail.data);
+		rc = store_get_in(r->how.store, r->name, r->size, r->size - len, len, r->tail.data);
 	if (rc == 0)
 		r->tail.len = len;
 	return rc;
@@ -114,7 +114,16 @@ static int read_end(struct run *r, uint64_t size)
 		rc = -EBADMSG;
 	if (rc == 0)
 		rc = fetch_tail(r, end_guess(r->size));
-	return rc < 0 ? rc : read_footer(r);
+	if (rc == 0)
+		rc = read_footer(r);
+	/* Where another copy may be good, ask once more. */
+	if (rc == -EBADMSG && r->tail.len > 0 &&
+	    store_distrust(r->how.store, r->name, r->size - r->tail.len, r->tail.len) == 0) {
+		rc = fetch_tail(r, end_guess(r->size));
+		if (rc == 0)
+			rc = read_footer(r);
+	}
+	return rc;
 }
 
 static int read_kept(struct run *r, const void *end, size_t len)

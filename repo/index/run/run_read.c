@@ -40,7 +40,7 @@ int run_get(struct run *r, uint64_t off, size_t len, void *out)
 	if (have)
 		memcpy(out, r->tail.data + off, len);
 	pthread_mutex_unlock(&r->lock);
-	return have ? 0 : store_get(r->how.store, r->name, off, len, out);
+	return have ? 0 : store_get_in(r->how.store, r->name, r->size, off, len, out);
 }
 
 int run_open_box(struct run *r, enum run_box kind, const struct run_block *b, const uint8_t *box, uint8_t *out)
@@ -50,6 +50,13 @@ int run_open_box(struct run *r, enum run_box kind, const struct run_block *b, co
 
 	run_box_ad(kind, b->offset, ad);
 	rc = crypt_open(r->how.metadata->cipher, &r->key, b->offset, ad, sizeof(ad), box, b->box, out);
+	/* Where another copy may be good, ask once more. */
+	if (rc == -EBADMSG && store_distrust(r->how.store, r->name, b->offset, b->box) == 0) {
+		rc = store_get_in(r->how.store, r->name, r->size, b->offset, b->box, out);
+		if (rc < 0)
+			return rc;
+		rc = crypt_open(r->how.metadata->cipher, &r->key, b->offset, ad, sizeof(ad), out, b->box, out);
+	}
 	return rc == -EBADMSG ? run_damaged(r, kind == RUN_OBJECTS ? "an object block" : "a pack block") : rc;
 }
 

@@ -165,11 +165,14 @@ static int find_key(struct segment_opener *o, enum pack_kind kind, const struct 
 static int fetch(struct segment_opener *o, const struct segment_place *sp, const struct pack_info *info, uint8_t *box)
 {
 	char name[PACK_NAME_SIZE];
+	uint64_t end = (uint64_t)sp->offset + sp->box;
 	int rc;
 
 	if (sp->box > o->box_max || sp->box <= CRYPT_TAG_LEN || sp->len > o->box_max - CRYPT_TAG_LEN - 1)
 		return complain(o, sp, -EBADMSG, "its length is out of bounds");
-	rc = store_get(o->store, pack_name(info->kind, &info->id, name), sp->offset, sp->box, box);
+	/* An index that has the pack shorter than this place is wrong about one of them. */
+	rc = store_get_in(o->store, pack_name(info->kind, &info->id, name), end > info->size ? end : info->size,
+	    sp->offset, sp->box, box);
 	return rc == -ENOENT ? complain(o, sp, -EBADMSG, "the pack is missing") : rc;
 }
 
@@ -182,9 +185,29 @@ static int expand(struct segment_opener *o, const struct segment_place *sp, stru
 	return rc < 0 ? complain(o, sp, rc, "it does not expand to what the index says") : 0;
 }
 
+/* Fetch the box and open it in place.  Where another copy may be good, ask once more for what does not open. */
+static int fetch_and_open(struct segment_opener *o, const struct segment_place *sp, const struct pack_info *info,
+    const struct aead_key *key, uint8_t *box)
+{
+	enum cipher cipher = (info->kind == PACK_DATA ? o->data : o->metadata)->cipher;
+	char name[PACK_NAME_SIZE];
+	int rc = 0, opened = -EBADMSG;
+
+	for (unsigned attempt = 0; attempt < 2 && rc == 0 && opened == -EBADMSG; attempt++) {
+		if (attempt > 0 &&
+		    store_distrust(o->store, pack_name(info->kind, &info->id, name), sp->offset, sp->box) != 0)
+			break;
+		rc = fetch(o, sp, info, box);
+		if (rc == 0)
+			opened = pack_open_segment(cipher, info->kind, key, sp->offset, box, sp->box, box);
+	}
+	if (rc < 0)
+		return rc;
+	return opened < 0 ? complain(o, sp, opened, "authentication failed") : 0;
+}
+
 int segment_open(struct segment_opener *o, enum pack_kind kind, const struct segment_place *sp, uint8_t *out)
 {
-	const struct seal_domain *domain = kind == PACK_DATA ? o->data : o->metadata;
 	struct scratch *s = NULL;
 	struct pack_info info;
 	struct aead_key key;
@@ -193,13 +216,8 @@ int segment_open(struct segment_opener *o, enum pack_kind kind, const struct seg
 	if (rc < 0)
 		goto out;
 	s = scratch_take(o);
-	rc = s == NULL ? -ENOMEM : fetch(o, sp, &info, s->box);
-	if (rc < 0)
-		goto out;
-	rc = pack_open_segment(domain->cipher, kind, &key, sp->offset, s->box, sp->box, s->box);
-	if (rc < 0)
-		complain(o, sp, rc, "authentication failed");
-	else
+	rc = s == NULL ? -ENOMEM : fetch_and_open(o, sp, &info, &key, s->box);
+	if (rc == 0)
 		rc = expand(o, sp, s, out);
 out:
 	crypt_wipe(&key, sizeof(key));
