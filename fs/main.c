@@ -80,6 +80,8 @@ static int open_repo(struct mount *m)
 		.credentials = access_credentials,
 		.arg = &m->access,
 		.segment_cache_bytes = (size_t)o->cache_mem,
+		.cache_bytes = o->cache_disk,
+		.offline = o->offline,
 		.log = &m->log,
 	};
 	int rc;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/connect.h"
 #include "repo/repo.h"
 #include "repo/unlock.h"
 #include "repo/util/text/when.h"
@@ -101,41 +102,27 @@ static int open_readers(struct repo *r, const struct repo_options *opts)
 	return rc;
 }
 
-/* Read and decode the object "config". */
-static int read_config(struct repo *r)
+/* The store of a repository that is there, and its config. */
+static int connect_repo(struct repo *r, const struct repo_options *opts)
 {
-	struct buf raw = BUF_INIT;
-	const char *url = store_url(r->store);
-	int rc;
+	struct connect_options co = {
+		.store = &opts->store,
+		.cache_dir = r->cache_dir,
+		.cache_bytes = opts->cache_bytes,
+		.offline = opts->offline,
+		.uncached = opts->uncached,
+		.log = r->log,
+	};
 
-	rc = store_get_all(r->store, "config", CONFIG_MAX, &raw);
-	if (rc == -ENOENT) {
-		log_error(r->log, "%s: not a varve repository (it has no config)", url);
-		goto out;
-	}
-	if (rc != 0)
-		goto out;
-	rc = config_decode(raw.data, raw.len, &r->config);
-	if (rc == -EPROTONOSUPPORT)
-		log_error(r->log, "%s: config: format version %u is newer than this program (%u)", url,
-		    r->config.version, FORMAT_VERSION);
-	else if (rc != 0)
-		log_error(r->log, "%s: config: %s", url, ERR(rc));
-	if (rc == 0 && !crypt_available(r->config.cipher)) {
-		log_error(r->log, "%s: config: cipher %s is not available on this machine", url,
-		    crypt_cipher_name(r->config.cipher));
-		rc = -ENOTSUP;
-	}
-out:
-	buf_free(&raw);
-	return rc;
+	return connect_store(&co, &r->config, &r->store);
 }
 
-static int open_store(struct repo *r, const struct repo_options *opts, bool create)
+/* The store of one that is to be made. */
+static int make_store(struct repo *r, const struct repo_options *opts)
 {
 	struct store_options so = opts->store;
 
-	so.create = create;
+	so.create = true;
 	so.log = r->log;
 	return store_open(&so, &r->store);
 }
@@ -152,9 +139,7 @@ int repo_open(const struct repo_options *opts, struct repo **out)
 	r = repo_new(opts);
 	if (r == NULL)
 		return -ENOMEM;
-	rc = open_store(r, opts, false);
-	if (rc == 0)
-		rc = read_config(r);
+	rc = connect_repo(r, opts);
 	if (rc == 0)
 		rc = opts->credentials(opts->arg, &cred);
 	if (rc == 0)
@@ -329,7 +314,7 @@ int repo_init(const struct repo_options *opts, const struct repo_init_params *pa
 	if (rc == 0)
 		rc = make_secrets(r, params->owner_name);
 	if (rc == 0)
-		rc = open_store(r, opts, true);
+		rc = make_store(r, opts);
 	if (rc == 0) {
 		derive_keys(r);
 		rc = put_first_objects(r, params, &cred);

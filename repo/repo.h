@@ -42,7 +42,10 @@ typedef int repo_credentials_fn(void *arg, struct credentials *out);
 struct repo_options {
 	struct store_options store; /* what its fields point to is borrowed until repo_close(); ${create} and ${log} are
 				       not heeded */
-	const char *cache_dir;     /* parent of the local index; NULL: none is kept on disk */
+	const char *cache_dir;     /* parent of the local index and of what is cached of remote stores; NULL: neither */
+	uint64_t cache_bytes;      /* of a remote store, on the disk; 0: default */
+	bool offline;              /* a remote store is not asked: only what is cached can be read */
+	bool uncached;             /* a remote store is asked about everything, for who looks after it */
 	repo_credentials_fn *credentials;
 	void *arg;
 	size_t segment_cache_bytes; /* 0: default */

@@ -100,6 +100,8 @@ const struct cli_option common_options[] = {
 	{ "password-file", 'p', "FILE", "read the passphrase from FILE" },
 	{ "key-file", 0, "FILE", "unlock with FILE (together with a passphrase: both are needed)" },
 	{ "cache-dir", 0, "DIR", "place of the local index (else $VARVE_CACHE_DIR)" },
+	{ "cache-size", 0, "SIZE", "remote stores: keep at most SIZE of what was fetched (10% of what is free, at most 4G)" },
+	{ "offline", 0, NULL, "remote stores: do not ask, work with what is cached" },
 	{ "ca-file", 0, "FILE", "remote stores: trust the authorities in FILE instead of the system's" },
 	{ "limit-upload", 0, "SIZE", "remote stores: send at most SIZE bytes a second" },
 	{ "limit-download", 0, "SIZE", "remote stores: fetch at most SIZE bytes a second" },
@@ -168,6 +170,10 @@ static void take_common(struct cli *c, const char *name, const char *value)
 		c->access.limit_download = value;
 	else if (strcmp(name, "deadline") == 0)
 		c->access.deadline = value;
+	else if (strcmp(name, "cache-size") == 0)
+		c->cache_size = value;
+	else if (strcmp(name, "offline") == 0)
+		c->offline = true;
 	else if (strcmp(name, "json") == 0)
 		c->json = true;
 	else if (strcmp(name, "quiet") == 0)
@@ -234,19 +240,37 @@ int cli_parse(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg
 
 /* --- Repository --------------------------------------------------------------------------------------------------- */
 
+/* The size of the cache, as the option or the environment has it: 0 or EXIT_USAGE. */
+static int cache_size(const struct cli *c, uint64_t *out)
+{
+	const char *env = getenv("VARVE_CACHE_SIZE"), *text = c->cache_size;
+
+	if (text == NULL && env != NULL && *env != '\0')
+		text = env;
+	*out = 0;
+	if (text != NULL && size_parse(text, out) != 0)
+		return cli_usage(c, "%s: not a size for the cache", text);
+	return 0;
+}
+
 int cli_repo_options(struct cli *c, struct repo_options *out)
 {
 	struct store_options store = { .cancel = &c->cancel };
+	uint64_t cache_bytes;
 
 	if (access_store_options(&c->access, COMMAND_PATIENCE_MS, &store) != 0)
 		return EXIT_USAGE;
 	if (store.url == NULL)
 		return cli_usage(c, "no repository given: --repo URL or $VARVE_REPOSITORY");
+	if (cache_size(c, &cache_bytes) != 0)
+		return EXIT_USAGE;
 	if (c->cache_dir == NULL)
 		c->cache_dir = access_cache_dir(&c->access);
 	*out = (struct repo_options){
 		.store = store,
 		.cache_dir = c->cache_dir,
+		.cache_bytes = cache_bytes,
+		.offline = c->offline,
 		.credentials = access_credentials,
 		.arg = &c->access,
 		.segment_cache_bytes = c->segment_cache_bytes,

@@ -39,6 +39,8 @@ struct cli {
 	const char *command;   /* name of the command that runs */
 	struct access access;
 	char *cache_dir;       /* owned */
+	const char *cache_size; /* of what is kept of a remote store; NULL: default */
+	bool offline;          /* a remote store is not asked */
 	size_t segment_cache_bytes; /* for opened segments; 0: as much as a mount takes */
 	bool json, quiet, verbose, utc;
 	bool null;             /* names on stdout end with a NUL */

@@ -253,6 +253,8 @@ static int open_to_check(struct check_args *a, struct repo **out)
 	rc = cli_repo_options(a->cli, &ro);
 	if (rc != 0)
 		return rc;
+	/* What is checked is the store. */
+	ro.uncached = true;
 	rc = repo_open(&ro, out);
 	access_destroy(&a->cli->access);
 	if (rc == -EBADMSG || rc == -EKEYREJECTED || rc == -ENOENT)
