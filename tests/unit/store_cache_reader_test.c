@@ -171,8 +171,8 @@ static void test_tables(void **state)
 	assert_int_equal(store_stat(g->mem, name, &size), 0);
 	put_cache(g);
 	flip(g, "packs/", 8 * (size - 100), 1);
-	assert_int_equal(pack_read_table(g->f->store, kind, &id, &g->f->metadata, FIXTURE_SEGMENT_SIZE, &info, no_object,
-	    &n), 0);
+	assert_int_equal(pack_read_table(g->f->store, kind, &id, &g->f->metadata, FIXTURE_SEGMENT_SIZE, &info,
+	    no_object, &n), 0);
 	assert_int_equal(n, CHUNKS);
 	free(g);
 }

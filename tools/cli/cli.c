@@ -100,7 +100,7 @@ const struct cli_option common_options[] = {
 	{ "password-file", 'p', "FILE", "read the passphrase from FILE" },
 	{ "key-file", 0, "FILE", "unlock with FILE (together with a passphrase: both are needed)" },
 	{ "cache-dir", 0, "DIR", "place of the local index (else $VARVE_CACHE_DIR)" },
-	{ "cache-size", 0, "SIZE", "remote stores: keep at most SIZE of what was fetched (10% of what is free, at most 4G)" },
+	{ "cache-size", 0, "SIZE", "remote stores: keep at most SIZE of what was fetched (4G, or less)" },
 	{ "offline", 0, NULL, "remote stores: do not ask, work with what is cached" },
 	{ "ca-file", 0, "FILE", "remote stores: trust the authorities in FILE instead of the system's" },
 	{ "limit-upload", 0, "SIZE", "remote stores: send at most SIZE bytes a second" },
