@@ -25,6 +25,7 @@ const struct command commands[] = {
 	{ "unmount", "DIR", "end a mount", NULL, NULL, cmd_unmount },
 	{ "check", "", "verify the repository", check_details, check_options, cmd_check },
 	{ "repair", "", "rebuild what can be rebuilt", repair_details, NULL, cmd_repair },
+	{ "sync", "URL", "copy what another store of the repository lacks", sync_details, sync_options, cmd_sync },
 	{ "key", "list|add|remove|passwd|public", "keyslots", key_details, key_options, cmd_key },
 	{ "cache", "", "show or clear the local index", NULL, cache_options, cmd_cache },
 	{ "version", "", "print the version", NULL, NULL, cmd_version },

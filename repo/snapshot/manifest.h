@@ -25,6 +25,7 @@
 #include "repo/util/buf.h"
 #include "repo/util/tlv.h"
 
+#define SNAPSHOT_HASH_LEN 24 /* bytes of an id that are the object's hash; the time is behind them */
 #define MANIFEST_MAX (1024 * 1024) /* bytes of the object */
 #define MANIFEST_STRING_MAX 4096   /* bytes of a host, user, tag, profile, program */
 #define MANIFEST_PATH_MAX (64 * 1024) /* bytes of a path */

@@ -6,8 +6,6 @@
 
 #include "repo/snapshot/manifest.h"
 
-#define SNAPSHOT_HASH_LEN 24 /* bytes of an id that are the object's hash; the time is behind them */
-
 #define MANIFEST_ROOT_PLACE_MIN (ID_LEN + CRYPT_WRAPPED_LEN + 8) /* bytes of a place hint: pack, key, place record */
 #define MANIFEST_ROOT_PLACE_MAX (ID_LEN + CRYPT_WRAPPED_LEN + 256)
 
