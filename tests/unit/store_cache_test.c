@@ -79,6 +79,7 @@ static void test_not_kept(void **state)
 	/* What ends before it should. */
 	assert_int_equal(cache_rig_read(&rig, "packs/aa/1", 5 * MIB, 4 * MIB + 10, 100), -EBADMSG);
 	assert_int_equal(store_get(rig.cache, "packs/aa/1", 4 * MIB, 1, data), -EBADMSG);
+	assert_int_equal(cache_rig_gets(&rig), 8);
 	/* What is put. */
 	assert_int_equal(store_put(rig.cache, "packs/aa/2", "0123456789", 10, 0), 0);
 	assert_int_equal(store_get_in(rig.cache, "packs/aa/2", 10, 0, 10, data), 0);
@@ -96,19 +97,32 @@ static void test_not_kept(void **state)
 static void test_size_unknown(void **state)
 {
 	struct cache_rig rig = { .cache = NULL };
+	struct store_counters n;
 	uint64_t size;
 	uint8_t b[100];
 
 	cache_rig_open(&rig, *state, 0, false);
 	cache_rig_put(&rig, "index/a", 70000);
+	/* Of a pack it is asked for, as it will be read again. */
+	cache_rig_put(&rig, "trees/aa/a", 70000);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(store_get(rig.cache, "trees/aa/a", 69900 - i, 100, b), 0);
+	store_get_counters(rig.inner, &n);
+	assert_int_equal(n.gets, 1);
+	assert_int_equal(n.stats, 1);
+	assert_int_equal(store_stat(rig.cache, "trees/aa/a", &size), 0);
+	assert_int_equal(size, 70000);
+	assert_int_equal(store_stat(rig.cache, "trees/aa/b", &size), -ENOENT);
+	store_get_counters(rig.inner, &n);
+	assert_int_equal(n.stats, 2);
 	assert_int_equal(store_get(rig.cache, "index/a", 69900, 100, b), 0);
 	assert_int_equal(store_get(rig.cache, "index/a", 69900, 100, b), 0);
-	assert_int_equal(cache_rig_gets(&rig), 2);
+	assert_int_equal(cache_rig_gets(&rig), 3);
 	assert_int_equal(store_stat(rig.cache, "index/a", &size), 0);
 	assert_int_equal(size, 70000);
 	assert_int_equal(store_get(rig.cache, "index/a", 69900, 100, b), 0);
 	assert_int_equal(store_get(rig.cache, "index/a", 69900, 100, b), 0);
-	assert_int_equal(cache_rig_gets(&rig), 3);
+	assert_int_equal(cache_rig_gets(&rig), 4);
 	cache_rig_close(&rig);
 }
 

@@ -165,14 +165,17 @@ static int find_key(struct segment_opener *o, enum pack_kind kind, const struct 
 static int fetch(struct segment_opener *o, const struct segment_place *sp, const struct pack_info *info, uint8_t *box)
 {
 	char name[PACK_NAME_SIZE];
-	uint64_t end = (uint64_t)sp->offset + sp->box;
+	bool sized = info->size >= (uint64_t)sp->offset + sp->box;
 	int rc;
 
 	if (sp->box > o->box_max || sp->box <= CRYPT_TAG_LEN || sp->len > o->box_max - CRYPT_TAG_LEN - 1)
 		return complain(o, sp, -EBADMSG, "its length is out of bounds");
-	/* An index that has the pack shorter than this place is wrong about one of them. */
-	rc = store_get_in(o->store, pack_name(info->kind, &info->id, name), end > info->size ? end : info->size,
-	    sp->offset, sp->box, box);
+	/* An index that has learned this place alone does not know how long the pack is. */
+	pack_name(info->kind, &info->id, name);
+	if (sized)
+		rc = store_get_in(o->store, name, info->size, sp->offset, sp->box, box);
+	else
+		rc = store_get(o->store, name, sp->offset, sp->box, box);
 	return rc == -ENOENT ? complain(o, sp, -EBADMSG, "the pack is missing") : rc;
 }
 

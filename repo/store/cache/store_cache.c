@@ -119,14 +119,35 @@ static int cache_get_in(struct store *s, const char *name, uint64_t size, uint64
 	return cache_unreachable(rc) ? get_in_parts(c, &o, off, len, out) : rc;
 }
 
+/* Are the bytes of such an object read again and again, so that it is worth asking how long it is? */
+static bool is_pack(const char *name)
+{
+	return begins(name, "packs/") || begins(name, "trees/");
+}
+
+/* The size of an object that never changes, as it is known here.  Return 0 or -ENOENT. */
+static int known_size(struct store_cache *c, const char *name, uint64_t off, uint64_t *size)
+{
+	if (!is_immutable(name))
+		return -ENOENT;
+	return ahead_known(c, name, size) == 0 ? 0 : piece_size(&c->room, name, off, size);
+}
+
 static int cache_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
 {
 	struct store_cache *c = cache_of(s);
 	uint64_t size;
+	int rc = known_size(c, name, off, &size);
 
-	if (ahead_known(c, name, &size) == 0 || (is_immutable(name) && piece_size(&c->room, name, off, &size) == 0))
-		return cache_get_in(s, name, size, off, len, out);
-	return c->offline ? cache_refuse(c, name) : store_get(c->inner, name, off, len, out);
+	if (rc < 0 && c->offline)
+		return cache_refuse(c, name);
+	if (rc < 0 && is_pack(name) && len <= CACHE_READ_MAX && room_usable(&c->room)) {
+		rc = store_stat(c->inner, name, &size);
+		if (rc < 0)
+			return rc;
+		ahead_know(c, name, size);
+	}
+	return rc == 0 ? cache_get_in(s, name, size, off, len, out) : store_get(c->inner, name, off, len, out);
 }
 
 static int cache_get_all(struct store *s, const char *name, size_t max, struct buf *out)
@@ -153,8 +174,12 @@ static int cache_distrust(struct store *s, const char *name, uint64_t off, uint6
 static int cache_stat(struct store *s, const char *name, uint64_t *size)
 {
 	struct store_cache *c = cache_of(s);
-	int rc = c->offline ? -ENETDOWN : store_stat(c->inner, name, size);
+	int rc = -ENETDOWN;
 
+	if (is_pack(name) && known_size(c, name, 0, size) == 0)
+		return 0;
+	if (!c->offline)
+		rc = store_stat(c->inner, name, size);
 	if (rc == 0 && is_immutable(name))
 		ahead_know(c, name, *size);
 	if (!cache_unreachable(rc) || piece_size(&c->room, name, 0, size) == 0)
