@@ -10,7 +10,7 @@ store_objects=${store_objects:-}
 
 # Everything that a file can have, many small files, and a large one of which half does not compress.
 suite_trees() {
-	local options=(--seed 70 --tall 40 --skip comb --skip reserved --skip long)
+	local options=(--seed 70 --tall 40 --chunk 32K,128K,512K --segment 64K --skip comb --skip reserved --skip long)
 
 	need_fuse
 	need rsync python3
@@ -176,7 +176,8 @@ suite_damage() {
 	umount_varve "$suite_mnt"
 	flip "$path" "$at"
 	suite_forget_caches
-	expect_status 0 "$VARVE" check --read-data
+	expect_status 0 "$VARVE" dump --tag victim latest:victim
+	cmp "$WORK/out" "$WORK/victim/victim"
 	ok "damage is found, and nothing wrong is read"
 }
 

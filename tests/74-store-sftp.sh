@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# What must work over every store, over SFTP: OpenSSH, with a key.
+. "$(dirname "$0")/lib/scenario.sh"
+# shellcheck source=tests/lib/services.sh
+. "$(dirname "$0")/lib/services.sh"
+
+start_service sftp
+store_objects=$SFTP_ROOT
+# shellcheck source=tests/lib/store_suite.sh
+. "$(dirname "$0")/lib/store_suite.sh"
+
+# Where ssh would look.
+mkdir -m 700 "$HOME/.ssh"
+install -m 600 "$SFTP_KEY" "$HOME/.ssh/id_ed25519"
+install -m 644 "$SFTP_KEY.pub" "$HOME/.ssh/id_ed25519.pub"
+cp "$SFTP_KNOWN_HOSTS" "$HOME/.ssh/known_hosts"
+url=sftp://$SFTP_USER@$SFTP_HOST:$SFTP_PORT$SFTP_ROOT/repo
+export VARVE_REPOSITORY=$url
+store_suite
+
+# --- Who it is, on both sides -------------------------------------------------------------------------------------------
+suite_forget_caches
+cp "$SFTP_WRONG_KNOWN_HOSTS" "$HOME/.ssh/known_hosts"
+expect_status 1 "$VARVE" snapshots
+expect_match "the host's key is not the one in" "$WORK/err"
+rm "$HOME/.ssh/known_hosts"
+expect_status 1 "$VARVE" snapshots
+expect_match 'known_hosts|[Hh]ost key' "$WORK/err"
+cp "$SFTP_KNOWN_HOSTS" "$HOME/.ssh/known_hosts"
+install -m 600 "$SFTP_WRONG_KEY" "$HOME/.ssh/id_ed25519"
+install -m 644 "$SFTP_WRONG_KEY.pub" "$HOME/.ssh/id_ed25519.pub"
+expect_status 1 "$VARVE" snapshots
+expect_match '[Dd]enied|[Aa]uthentication' "$WORK/err"
+ok "a wrong host key, an unknown host, a wrong key"
