@@ -97,6 +97,10 @@ static int open_repo(struct mount *m)
 		.log = &m->log,
 	};
 	rc = access_store_options(&m->access, STORE_DEADLINE_DEFAULT_MS, &ro.store);
+	if (rc == 0 && o->replicas != NULL)
+		rc = access_add_replicas(&m->access, o->replicas, "\n");
+	if (rc == 0)
+		rc = access_store_replicas(&m->access, &ro.store);
 	if (rc != 0)
 		return rc;
 	m->cache_dir = access_cache_dir(&m->access);
@@ -241,6 +245,7 @@ static void close_all(struct mount *m)
 	if (m->ops.audit_fd >= 0)
 		close(m->ops.audit_fd);
 	repo_close(m->repo);
+	access_forget_replicas(&m->access);
 	free(m->cache_dir);
 }
 

@@ -23,6 +23,7 @@ const char fs_usage[] =
     "  -d                    as -f, with what libfuse has to say\n"
     "  -o OPTION,...         mount options:\n"
     "     password_file=F, key_file=F   the secret (else as varve(1): environment, terminal)\n"
+    "     replica=URL        a copy to read from where URL fails; several are asked in order\n"
     "     cache_dir=D        place of the local index\n"
     "     snapshot=SNAP[:PATH]  only this, as the root of the mount\n"
     "     host=H, tag=T, path=P  only snapshots with this\n"
@@ -44,7 +45,7 @@ const char fs_usage[] =
 
 /* --- Option tables ------------------------------------------------------------------------------------------------ */
 
-enum kind { TEXT, FLAG, NO_FLAG, SIZE, MEMORY, SECONDS, OWNER_UID, OWNER_GID, KERNEL, IGNORED };
+enum kind { TEXT, LINES, FLAG, NO_FLAG, SIZE, MEMORY, SECONDS, OWNER_UID, OWNER_GID, KERNEL, IGNORED };
 
 static const struct option_def {
 	const char *name;
@@ -54,6 +55,7 @@ static const struct option_def {
 	{ "password_file", TEXT, offsetof(struct fs_options, password_file) },
 	{ "key_file", TEXT, offsetof(struct fs_options, key_file) },
 	{ "cache_dir", TEXT, offsetof(struct fs_options, cache_dir) },
+	{ "replica", LINES, offsetof(struct fs_options, replicas) },
 	{ "ca_file", TEXT, offsetof(struct fs_options, ca_file) },
 	{ "limit_download", TEXT, offsetof(struct fs_options, limit_download) },
 	{ "deadline", TEXT, offsetof(struct fs_options, deadline) },
@@ -147,6 +149,18 @@ static int set_text(char **field, const char *value)
 	return *field == NULL ? -ENOMEM : 0;
 }
 
+/* One more line. */
+static int add_line(char **field, const char *value)
+{
+	char *longer = NULL;
+
+	if (asprintf(&longer, "%s%s\n", *field != NULL ? *field : "", value) < 0)
+		return -ENOMEM;
+	free(*field);
+	*field = longer;
+	return 0;
+}
+
 /* Less would be rounded up in silence. */
 static int set_memory(uint64_t *field, const char *value)
 {
@@ -182,6 +196,8 @@ static int set_value(struct fs_options *o, const struct option_def *d, const cha
 	switch (d->kind) {
 	case TEXT:
 		return set_text((char **)(void *)field, value);
+	case LINES:
+		return *value != '\0' ? add_line((char **)(void *)field, value) : -EINVAL;
 	case FLAG:
 	case NO_FLAG:
 		*(bool *)(void *)field = d->kind == FLAG;
@@ -207,7 +223,7 @@ static int set_value(struct fs_options *o, const struct option_def *d, const cha
 
 static bool takes_value(enum kind k)
 {
-	return k == TEXT || k == SIZE || k == MEMORY || k == SECONDS || k == OWNER_UID || k == OWNER_GID;
+	return k == TEXT || k == LINES || k == SIZE || k == MEMORY || k == SECONDS || k == OWNER_UID || k == OWNER_GID;
 }
 
 /* --- Parsing ------------------------------------------------------------------------------------------------------ */
@@ -312,7 +328,7 @@ void fs_options_destroy(struct fs_options *o)
 	free(o->url);
 	free(o->mountpoint);
 	for (size_t i = 0; i < sizeof(defs) / sizeof(defs[0]); i++) {
-		if (defs[i].kind == TEXT)
+		if (defs[i].kind == TEXT || defs[i].kind == LINES)
 			free(*(char **)(void *)((char *)o + defs[i].offset));
 	}
 	buf_free(&o->kernel);

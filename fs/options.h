@@ -13,6 +13,7 @@
 struct fs_options {
 	char *url, *mountpoint;     /* owned */
 	char *password_file, *key_file, *cache_dir; /* owned; NULL: not given */
+	char *replicas;             /* owned; a URL a line; NULL: none */
 	char *ca_file, *limit_download, *deadline;  /* owned; NULL: not given */
 	char *host, *tag, *path;    /* owned; NULL: all snapshots */
 	char *snapshot;             /* owned; "SNAP[:PATH]" to be the root of the mount; NULL: the whole repository */

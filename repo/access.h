@@ -7,6 +7,7 @@
  *            $VARVE_PASSWORD_COMMAND,
  *            $VARVE_PASSWORD, a prompt on the terminal (/dev/tty, never stdin)
  *   remote:  --ca-file, --limit-upload, --limit-download, --deadline, each else from $VARVE_CA_FILE and so on
+ *   replica: --replica, as often as wanted; $VARVE_REPLICAS, with blanks between; the configuration file's lines
  *   cache:   --cache-dir, $VARVE_CACHE_DIR, /var/cache/varve for root, $XDG_CACHE_HOME/varve, ~/.cache/varve
  */
 #ifndef VARVE_ACCESS_H
@@ -25,6 +26,9 @@ struct access {
 	const char *ca_file;
 	const char *limit_upload, *limit_download; /* sizes, a second */
 	const char *deadline;                      /* seconds */
+	char *replica[STORE_REPLICAS_MAX];         /* access_add_replicas(); owned, for access_forget_replicas() */
+	unsigned nreplicas;
+	const char *default_replicas;              /* a URL a line, if neither options nor the environment say any */
 	bool no_prompt;
 	const struct log *log;
 	struct buf passphrase, key; /* filled by access_credentials(); wiped by access_destroy() */
@@ -41,6 +45,22 @@ const char *access_url(const struct access *a);
  * -EINVAL for a rate or a time that is none (logged with its name).
  */
 int access_store_options(const struct access *a, unsigned patience_ms, struct store_options *out);
+
+/**
+ * access_add_replicas(a, urls, separators):
+ * Add one or more URLs that are separated by any of these characters; "" takes ${urls} as one.  Return 0; -E2BIG for
+ * more than STORE_REPLICAS_MAX in all (logged); -ENOMEM.
+ */
+int access_add_replicas(struct access *a, const char *urls, const char *separators);
+
+/**
+ * access_store_replicas(a, out):
+ * Give the replicas to ${out}, borrowed until access_forget_replicas(): those that were added, else what the
+ * environment or ${a->default_replicas} say.  For who only reads: writing and verifying is about the primary alone.
+ * Return 0; as access_add_replicas().
+ */
+int access_store_replicas(struct access *a, struct store_options *out);
+void access_forget_replicas(struct access *a);
 
 /* The cache directory (malloc, the caller's); NULL without memory or without any home. */
 char *access_cache_dir(const struct access *a);

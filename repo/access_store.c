@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "repo/access.h"
 #include "repo/util/text/when.h"
@@ -67,4 +68,47 @@ int access_store_options(const struct access *a, unsigned patience_ms, struct st
 	if (rc == 0)
 		rc = take_deadline(a, find(a->deadline, "deadline", "VARVE_DEADLINE"), &out->deadline_ms);
 	return rc;
+}
+
+/* --- Replicas ----------------------------------------------------------------------------------------------------- */
+
+int access_add_replicas(struct access *a, const char *urls, const char *separators)
+{
+	size_t len;
+
+	for (; *urls != '\0'; urls += len) {
+		urls += strspn(urls, separators);
+		len = strcspn(urls, separators);
+		if (len == 0)
+			continue;
+		if (a->nreplicas == STORE_REPLICAS_MAX) {
+			log_error(a->log, "more than %d replicas", STORE_REPLICAS_MAX);
+			return -E2BIG;
+		}
+		a->replica[a->nreplicas] = strndup(urls, len);
+		if (a->replica[a->nreplicas] == NULL)
+			return -ENOMEM;
+		a->nreplicas++;
+	}
+	return 0;
+}
+
+int access_store_replicas(struct access *a, struct store_options *out)
+{
+	const char *env = getenv("VARVE_REPLICAS");
+	int rc = 0;
+
+	if (a->nreplicas == 0 && env != NULL && *env != '\0')
+		rc = access_add_replicas(a, env, " \t\n");
+	else if (a->nreplicas == 0 && a->default_replicas != NULL)
+		rc = access_add_replicas(a, a->default_replicas, "\n");
+	out->replicas = (const char *const *)a->replica;
+	out->nreplicas = a->nreplicas;
+	return rc;
+}
+
+void access_forget_replicas(struct access *a)
+{
+	while (a->nreplicas > 0)
+		free(a->replica[--a->nreplicas]);
 }

@@ -97,6 +97,7 @@ static int run_command(struct cli *c, const struct command *cmd, int argc, char 
 	status = config_file_load(c, &config);
 	if (status == 0)
 		status = cmd->run(c, argc, argv);
+	access_forget_replicas(&c->access);
 	config_file_destroy(&config);
 	access_destroy(&c->access);
 	free(c->cache_dir);

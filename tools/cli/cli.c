@@ -99,6 +99,7 @@ const struct cli_option common_options[] = {
 	{ "repo", 'r', "URL", "the repository (else $VARVE_REPOSITORY, else the configuration file's)" },
 	{ "password-file", 'p', "FILE", "read the passphrase from FILE" },
 	{ "key-file", 0, "FILE", "unlock with FILE (together with a passphrase: both are needed)" },
+	{ "replica", 0, "URL", "a copy to read from where the repository fails; several are asked in order" },
 	{ "cache-dir", 0, "DIR", "place of the local index (else $VARVE_CACHE_DIR)" },
 	{ "cache-size", 0, "SIZE", "remote stores: keep at most SIZE of what was fetched (4G, or less)" },
 	{ "offline", 0, NULL, "remote stores: do not ask, work with what is cached" },
@@ -228,6 +229,8 @@ int cli_parse(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg
 		} else if (strcmp(o->name, "help") == 0) {
 			help_command(cmd, stdout);
 			return -1;
+		} else if (strcmp(o->name, "replica") == 0) {
+			rc = access_add_replicas(&c->access, optarg, "") == 0 ? 0 : EXIT_USAGE;
 		} else {
 			take_common(c, o->name, optarg);
 		}
@@ -253,6 +256,18 @@ static int cache_size(const struct cli *c, uint64_t *out)
 	return 0;
 }
 
+/* Does this command only read?  Those that write or verify are about the repository itself, not its replicas. */
+static bool only_reads(const struct cli *c)
+{
+	static const char *const readers[] = { "snapshots", "ls", "find", "dump", "diff", "stats", "restore" };
+
+	for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
+		if (strcmp(c->command, readers[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 int cli_repo_options(struct cli *c, struct repo_options *out)
 {
 	struct store_options store = { .cancel = &c->cancel };
@@ -262,6 +277,8 @@ int cli_repo_options(struct cli *c, struct repo_options *out)
 		return EXIT_USAGE;
 	if (store.url == NULL)
 		return cli_usage(c, "no repository given: --repo URL or $VARVE_REPOSITORY");
+	if (only_reads(c) && access_store_replicas(&c->access, &store) != 0)
+		return EXIT_USAGE;
 	if (cache_size(c, &cache_bytes) != 0)
 		return EXIT_USAGE;
 	if (c->cache_dir == NULL)

@@ -26,6 +26,7 @@ static const struct setting {
 	{ "password-file", offsetof(struct config_file, password_file) },
 	{ "key-file", offsetof(struct config_file, key_file) },
 	{ "cache-dir", offsetof(struct config_file, cache_dir) },
+	{ "replica", offsetof(struct config_file, replicas) },
 	{ "ca-file", offsetof(struct config_file, ca_file) },
 	{ "limit-upload", offsetof(struct config_file, limit_upload) },
 	{ "limit-download", offsetof(struct config_file, limit_download) },
@@ -48,6 +49,17 @@ static char **find_field(struct config_file *f, const char *section, const char 
 	return NULL;
 }
 
+static bool add_line(char **field, const char *value)
+{
+	char *longer = NULL;
+
+	if (asprintf(&longer, "%s\n%s", *field, value) < 0)
+		return false;
+	free(*field);
+	*field = longer;
+	return true;
+}
+
 static int take(void *arg, const char *section, const char *name, const char *value)
 {
 	struct loading *l = arg;
@@ -58,6 +70,8 @@ static int take(void *arg, const char *section, const char *name, const char *va
 			snprintf(l->problem, sizeof(l->problem), "unknown setting [%s] %s", section, name);
 		return 0;
 	}
+	if (*field != NULL && strcmp(name, "replica") == 0)
+		return add_line(field, value);
 	free(*field);
 	*field = strdup(value);
 	return *field != NULL;
@@ -106,6 +120,7 @@ static void apply(struct cli *c, const struct config_file *f)
 		c->access.limit_download = f->limit_download;
 	if (!env_is_set("VARVE_DEADLINE"))
 		c->access.deadline = f->deadline;
+	c->access.default_replicas = f->replicas;
 	if (!secret) {
 		c->access.password_file = f->password_file;
 		c->access.key_file = f->key_file;

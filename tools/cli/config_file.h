@@ -6,6 +6,7 @@
  *   url = /srv/backup
  *   password-file = /etc/varve/password
  *   key-file = /etc/varve/key
+ *   replica = /mnt/copy                (as often as wanted)
  *   cache-dir = /var/cache/varve
  *   ca-file = /etc/varve/ca.pem
  *   limit-upload = 2M
@@ -20,6 +21,7 @@
 /* Owned strings; NULL: not given. */
 struct config_file {
 	char *url, *password_file, *key_file, *cache_dir;
+	char *replicas; /* a URL a line */
 	char *ca_file, *limit_upload, *limit_download, *deadline;
 };
 

@@ -58,6 +58,7 @@ static int take(void *arg, const char *option, const char *value)
 /* What was given to this program goes on to varvefs; secrets by the name of their file only. */
 static int pass_on(struct cli *c, struct mount_args *a)
 {
+	struct store_options store = { 0 };
 	int rc = 0;
 
 	if (c->access.password_file != NULL)
@@ -66,6 +67,10 @@ static int pass_on(struct cli *c, struct mount_args *a)
 		rc = add_option(a, "key_file=", c->access.key_file);
 	if (rc == 0 && c->access.cache_dir != NULL)
 		rc = add_option(a, "cache_dir=", c->access.cache_dir);
+	if (rc == 0 && access_store_replicas(&c->access, &store) != 0)
+		rc = EXIT_USAGE;
+	for (unsigned i = 0; rc == 0 && i < store.nreplicas; i++)
+		rc = add_option(a, "replica=", store.replicas[i]);
 	if (rc == 0 && c->access.ca_file != NULL)
 		rc = add_option(a, "ca_file=", c->access.ca_file);
 	if (rc == 0 && c->access.limit_download != NULL)

@@ -112,8 +112,6 @@ static int open_stores(struct sync_args *a, const char *url)
 		return EXIT_USAGE;
 	if (so.url == NULL)
 		return cli_usage(a->cli, "no repository given: --repo URL or $VARVE_REPOSITORY");
-	so.replicas = NULL;
-	so.nreplicas = 0;
 	rc = store_open(&so, &a->o.from);
 	if (rc == -ENOENT || rc == -ENOTDIR)
 		return EXIT_NO_REPOSITORY;
