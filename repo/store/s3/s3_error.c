@@ -78,10 +78,23 @@ static int missing_bucket(const struct store_s3 *s, const struct s3_request *q)
 	return -ENOENT;
 }
 
+/* What the options may have to do with it. */
+static const char *hint(const struct store_s3 *s, const struct s3_request *q, const struct s3_error *e)
+{
+	const struct s3_config *c = &s->config;
+	bool argument = strcmp(e->code, "InvalidArgument") == 0 || strcmp(e->code, "InvalidStorageClass") == 0;
+
+	if (argument && strcmp(q->operation, "put") == 0 && (c->class_packs != NULL || c->class_hot != NULL))
+		return " (does the server have the storage class?)";
+	if (c->lock != NULL && (strcmp(e->code, "InvalidRequest") == 0 || strcmp(e->code, "ObjectLockConfigurationNotFoundError") == 0))
+		return " (does the bucket have Object Lock?)";
+	return "";
+}
+
 /* What no line above is for: the code, and what the server says of it. */
 static int other(struct store_s3 *s, const struct s3_request *q, const struct http_reply *r, const struct s3_error *e)
 {
-	char code[64], message[200], words[320];
+	char code[64], message[200], words[384];
 
 	if (*e->code == '\0' && r->status != 404)
 		return http_failed(&s->base, 0, r, q->operation, q->shown);
@@ -93,8 +106,8 @@ static int other(struct store_s3 *s, const struct s3_request *q, const struct ht
 		return say(s, q, -EIO, "the server answered 404, but not as S3 does: is the endpoint right?");
 	quote_name(e->code, (unsigned)strlen(e->code), code, sizeof(code));
 	quote_name(e->message, (unsigned)strlen(e->message), message, sizeof(message));
-	snprintf(words, sizeof(words), "the server answered %d, %s%s%s", r->status, code, *message != '\0' ? ": " : "",
-	    message);
+	snprintf(words, sizeof(words), "the server answered %d, %s%s%s%s", r->status, code,
+	    *message != '\0' ? ": " : "", message, hint(s, q, e));
 	return say(s, q, -EIO, words);
 }
 

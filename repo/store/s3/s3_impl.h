@@ -81,7 +81,8 @@ void s3_sum_bytes(const void *data, size_t len, struct s3_sum *out);
 int s3_verify(struct store_s3 *s, const char *name, const struct spool *spool, uint64_t off, uint64_t len,
     const struct s3_sum *sum, const struct http_reply *r);
 
-/* Class and lock of a new object. */
+/* Is an object of this name to be locked?  Class and lock of a new object. */
+bool s3_is_locked(const struct store_s3 *s, const char *name);
 void s3_object_headers(const struct store_s3 *s, const char *name, struct s3_headers *h);
 
 /* "2030-01-31T12:34:56Z" */

@@ -129,8 +129,8 @@ unsigned s3_retain_days(const struct store *base)
 	return s->config.lock != NULL ? s->config.lock_days : 0;
 }
 
-/* Until when it is retained already; 0 if it is not. */
-static int retained_until(struct store_s3 *s, const char *name, int64_t *until)
+/* Until when it is retained already (0: it is not), and whether so that nobody can take it back. */
+static int retained(struct store_s3 *s, const char *name, int64_t *until, bool *compliance)
 {
 	struct http_reply r = { 0 };
 	char text[64];
@@ -138,9 +138,13 @@ static int retained_until(struct store_s3 *s, const char *name, int64_t *until)
 
 	rc = s3_head(s, "retain", name, &r);
 	*until = 0;
+	*compliance = false;
 	if (rc == 0 && http_header(&r, s->config.google ? "x-goog-object-lock-retain-until-date" :
 	    "x-amz-object-lock-retain-until-date", text, sizeof(text)))
 		*until = s3_time_parse(text);
+	if (rc == 0 && http_header(&r, s->config.google ? "x-goog-object-lock-mode" : "x-amz-object-lock-mode", text,
+	    sizeof(text)))
+		*compliance = strcmp(text, "COMPLIANCE") == 0;
 	http_reply_free(&r);
 	return rc;
 }
@@ -151,17 +155,18 @@ int s3_retain(struct store *base, const char *name, int64_t until)
 	struct s3_request q = { .operation = "retain", .method = "PUT", .name = name, .query = "retention=" };
 	char document[256], date[S3_TIME_SIZE];
 	int64_t already;
+	bool compliance;
 	int rc;
 
 	if (s->config.lock == NULL)
 		return -ENOTSUP;
-	rc = retained_until(s, name, &already);
+	rc = retained(s, name, &already, &compliance);
 	if (rc != 0 || already >= until)
 		return rc;
 	s3_time(until, date);
 	snprintf(document, sizeof(document),
 	    "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>%s</Mode>"
 	    "<RetainUntilDate>%s</RetainUntilDate></Retention>",
-	    s->config.lock, date);
+	    compliance ? "COMPLIANCE" : s->config.lock, date);
 	return send_document(s, &q, document);
 }

@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "repo/store/s3/s3_impl.h"
 
 #define PARTS_MAX 10000 /* S3's limit */
+#define LOCK_SLACK 3600 /* seconds: uploads take their time */
 #define ANSWER_MAX (64u * 1024)
 
 /* Forget the upload, not that there is an object to be sent. */
@@ -237,6 +239,14 @@ out:
 	return rc;
 }
 
+/* Some servers forget the lock that the upload began with (Ceph 16). */
+static int lock_whole(struct store_s3 *s, const char *name)
+{
+	if (!s3_is_locked(s, name))
+		return 0;
+	return s3_retain(&s->base, name, (int64_t)time(NULL) + (int64_t)s->config.lock_days * 86400 - LOCK_SLACK);
+}
+
 int s3_multipart_put(struct store_s3 *s, struct s3_multipart *m, const struct spool *spool, const char *name,
     unsigned flags)
 {
@@ -248,10 +258,11 @@ int s3_multipart_put(struct store_s3 *s, struct s3_multipart *m, const struct sp
 		rc = put_part(s, m, spool);
 	if (rc == 0)
 		rc = complete(s, m, flags, spool->len);
+	if (rc != 0)
+		return rc;
 	/* What is complete has no parts that could be given up. */
-	if (rc == 0)
-		forget(m);
-	return rc;
+	forget(m);
+	return lock_whole(s, name);
 }
 
 void s3_multipart_free(struct store_s3 *s, struct s3_multipart *m)

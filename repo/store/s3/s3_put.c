@@ -42,6 +42,12 @@ int s3_put_append(struct store_put *base, const void *data, size_t len)
 	return spool_append(&put_of(base)->spool, data, len, base->store->log);
 }
 
+/* What is doomed says when it may go: nobody gains by keeping that. */
+bool s3_is_locked(const struct store_s3 *s, const char *name)
+{
+	return s->config.lock != NULL && strncmp(name, "doomed/", 7) != 0;
+}
+
 void s3_object_headers(const struct store_s3 *s, const char *name, struct s3_headers *h)
 {
 	const struct s3_config *c = &s->config;
@@ -50,8 +56,7 @@ void s3_object_headers(const struct store_s3 *s, const char *name, struct s3_hea
 
 	if (class != NULL)
 		s3_header(s, h, "storage-class", class);
-	/* What is doomed says when it may go: nobody gains by keeping that. */
-	if (c->lock != NULL && strncmp(name, "doomed/", 7) != 0) {
+	if (s3_is_locked(s, name)) {
 		s3_time((int64_t)time(NULL) + (int64_t)c->lock_days * 86400, until);
 		s3_header(s, h, "object-lock-mode", c->lock);
 		s3_header(s, h, "object-lock-retain-until-date", until);
