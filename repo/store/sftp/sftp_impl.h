@@ -24,10 +24,10 @@ static inline struct store_sftp *sftp_of(struct store *s)
 
 /**
  * sftp_perform(f, q, name, r):
- * Send ${q} after filling in its URL, that of ${name} (a directory's if it ends with "/" or is empty), and its
- * credentials.  As http_perform().
+ * Send ${q} with the URL of ${name} (a directory's if it ends with "/" or is empty), and the credentials.  As
+ * http_perform().
  */
-int sftp_perform(struct store_sftp *f, struct http_request *q, const char *name, struct http_reply *r);
+int sftp_perform(struct store_sftp *f, const struct http_request *q, const char *name, struct http_reply *r);
 
 /* Run commands (quotes of curl's, then NULL).  As http_perform(). */
 int sftp_run(struct store_sftp *f, const char *const *commands, struct http_reply *r);

@@ -9,9 +9,10 @@
 
 #include "repo/store/sftp/sftp_impl.h"
 
-int sftp_perform(struct store_sftp *f, struct http_request *q, const char *name, struct http_reply *r)
+int sftp_perform(struct store_sftp *f, const struct http_request *q, const char *name, struct http_reply *r)
 {
 	struct http_auth auth = sftp_place_auth(&f->place);
+	struct http_request full = *q;
 	struct buf url = BUF_INIT;
 	int rc;
 
@@ -21,9 +22,9 @@ int sftp_perform(struct store_sftp *f, struct http_request *q, const char *name,
 	if (rc == 0)
 		rc = buf_printf(&url, "/%s", name);
 	if (rc == 0) {
-		q->url = (const char *)url.data;
-		q->auth = &auth;
-		rc = http_perform(f->http, q, r);
+		full.url = (const char *)url.data;
+		full.auth = &auth;
+		rc = http_perform(f->http, &full, r);
 	}
 	buf_free(&url);
 	return rc;
