@@ -23,6 +23,8 @@
 #include "repo/store/store_impl.h"
 
 #define BUFFER_SIZE (64L * 1024)
+#define SFTP_DOWN_BUFFER (512L * 1024)       /* libssh2 asks for four times as much ahead */
+#define SFTP_UP_BUFFER (2L * 1024 * 1024)    /* and sends no more than this before it is acknowledged */
 #define UNSENT_MAX (256 * 1024)          /* bytes in the kernel that wait to be sent */
 #define RECEIVE_BUFFER_MIN (32 * 1024)   /* bytes in the kernel that wait for us, where a rate is set */
 #define RECEIVE_BUFFER_MAX (1024 * 1024)
@@ -167,6 +169,15 @@ static bool setup_ssh(struct transfer *t)
 	return set_usual_key(t);
 }
 
+/* By default a round trip would move 256 KiB at most, and 64 KiB of an upload.  What has a rate set goes smoothly. */
+static bool setup_sftp_buffers(struct transfer *t)
+{
+	const struct http *h = t->http;
+
+	return (h->down.per_s != 0 || SET(CURLOPT_BUFFERSIZE, SFTP_DOWN_BUFFER)) &&
+	       (h->up.per_s != 0 || SET(CURLOPT_UPLOAD_BUFFERSIZE, SFTP_UP_BUFFER));
+}
+
 static bool setup_sftp(struct transfer *t)
 {
 	bool after = strcmp(t->q->method, "PUT") == 0;
@@ -177,8 +188,9 @@ static bool setup_sftp(struct transfer *t)
 		if (!append(&t->commands, *line))
 			return false;
 	}
-	return SET(after ? CURLOPT_POSTQUOTE : CURLOPT_QUOTE, t->commands) && SET(CURLOPT_NEW_FILE_PERMS, 0600L) &&
-	       SET(CURLOPT_NEW_DIRECTORY_PERMS, 0700L) && (!bodyless || SET(CURLOPT_NOBODY, 1L));
+	return setup_sftp_buffers(t) && SET(after ? CURLOPT_POSTQUOTE : CURLOPT_QUOTE, t->commands) &&
+	       SET(CURLOPT_NEW_FILE_PERMS, 0600L) && SET(CURLOPT_NEW_DIRECTORY_PERMS, 0700L) &&
+	       (!bodyless || SET(CURLOPT_NOBODY, 1L));
 }
 
 static bool setup_auth(struct transfer *t)
