@@ -85,10 +85,10 @@ int index_find(struct index *x, const struct id *id, struct place *out);
  * index_resolve(x, kind, id, out):
  * As index_find(), and if that knows no place, ask the store: for the table of a pack that index_learn() has named; for
  * the list of runs (at most every 2 seconds), which are loaded if they are small and few (INDEX_LOAD_...); else for the
- * object in each of them that is not loaded, largest first, and for the table of its pack, as its neighbours in the
- * backup are wanted next.  All that is learned for good, and so are the ends of runs, so that nothing is asked twice.
- * Once this has read as much as all runs have, they are loaded.  Return 0; -ENOENT if no run that can be read has it;
- * -EIO, -ENOMEM; what the store returns if it could not be asked.
+ * object in each of them that is not loaded, the one that had any last and then the largest first, and for the table of
+ * its pack, as its neighbours in the backup are wanted next.  All that is learned for good, and so are the ends of
+ * runs, so that nothing is asked twice.  Once this has read as much as all runs have, they are loaded.  Return 0;
+ * -ENOENT if no run that can be read has it; -EIO, -ENOMEM; what the store returns if it could not be asked.
  *
  * What is not loaded is asked for by one thread at a time; index_find() does not wait for that.
  */

@@ -41,6 +41,7 @@ struct lazy_run {
 	struct run *run; /* NULL: not open */
 	bool replaced;   /* by another, which says so */
 	time_t again;    /* it cannot be read: not tried before */
+	uint64_t hit;    /* when it had what was looked for: the larger the later; 0: never */
 };
 
 #define HINTED_MAX 16
@@ -52,8 +53,9 @@ struct resolver {
 	time_t listed_at;     /* or tried */
 	int listed_rc;        /* what that gave */
 	atomic_bool news;     /* somebody has learned of something that may be newer than the listing */
-	struct lazy_run *run; /* by size, largest first */
+	struct lazy_run *run; /* in the order in which they are asked */
 	size_t n;
+	uint64_t hits;
 	size_t memory;        /* of those that are open */
 	uint64_t spent;       /* bytes that were read in place of loading the runs */
 	struct told unlearned; /* objects whose learned places were wrong */

@@ -123,6 +123,15 @@ static struct lazy_run *find_run(struct resolver *r, const struct id *id)
 	return NULL;
 }
 
+static int compare_lazy(const void *a, const void *b)
+{
+	const struct lazy_run *x = a, *y = b;
+
+	if (x->hit != y->hit)
+		return x->hit > y->hit ? -1 : 1;
+	return x->size != y->size ? (x->size < y->size) - (x->size > y->size) : id_compare(&x->id, &y->id);
+}
+
 /* Make the list of those that are left, and keep open what is open. */
 static int take_left(struct index *x, struct run_list *present)
 {
@@ -134,7 +143,6 @@ static int take_left(struct index *x, struct run_list *present)
 	run = calloc(present->n + 1, sizeof(*run));
 	if (!run)
 		return -ENOMEM;
-	run_list_by_size(present);
 	for (size_t i = 0; i < present->n; i++) {
 		if (!present->run[i].left)
 			continue;
@@ -151,6 +159,8 @@ static int take_left(struct index *x, struct run_list *present)
 		if (r->run[i].size > 0)
 			index_drop(x, run_name(&r->run[i].id, name));
 	close_runs(r);
+	if (n > 0)
+		qsort(run, n, sizeof(*run), compare_lazy);
 	r->run = run;
 	r->n = n;
 	return 0;
@@ -274,9 +284,19 @@ static int ask_run(struct index *x, struct lazy_run *l, const struct id *id, str
 	return rc == 0 ? learn(x, id, &pack, &place, out) : rc;
 }
 
+/* What one backup stored is in few runs: the one that was right is asked first from now on. */
+static void move_to_front(struct resolver *r, size_t i)
+{
+	struct lazy_run l = r->run[i];
+
+	l.hit = ++r->hits;
+	memmove(r->run + 1, r->run, i * sizeof(*r->run));
+	r->run[0] = l;
+}
+
 /*
- * In the runs that are not loaded, the largest first, as it is the likeliest. -ENOENT only if none that can be read has
- * it; if one could not be read for now, why.
+ * In the runs that are not loaded: the one that was right last, then the largest, as it is the likeliest. -ENOENT only
+ * if none that can be read has it; if one could not be read for now, why.
  */
 static int find_in_runs(struct index *x, const struct id *id, struct place *out)
 {
@@ -289,6 +309,8 @@ static int find_in_runs(struct index *x, const struct id *id, struct place *out)
 		if (l->replaced || (l->again && index_now() < l->again))
 			continue;
 		rc = ask_run(x, l, id, out);
+		if (rc == 0)
+			move_to_front(r, i);
 		if (rc == 0 || rc == -ENOENT || rc == -ENOMEM)
 			continue;
 		if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -EACCES)
