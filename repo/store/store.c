@@ -9,11 +9,13 @@
 
 #include "repo/store/azure/store_azure.h"
 #include "repo/store/dir/store_dir.h"
+#include "repo/store/http/store_static.h"
 #include "repo/store/replica/store_replica.h"
 #include "repo/store/retry/store_retry.h"
 #include "repo/store/s3/store_s3.h"
 #include "repo/store/sftp/store_sftp.h"
 #include "repo/store/store_impl.h"
+#include "repo/store/webdav/store_webdav.h"
 
 /* Indices of struct store's ${counter}. */
 enum { GETS, GET_BYTES, PUTS, PUT_BYTES, STATS, LISTS, DELETES };
@@ -146,6 +148,10 @@ static const struct {
 	{ "gs", store_s3_open },
 	{ "azure", store_azure_open },
 	{ "sftp", store_sftp_open },
+	{ "https", store_static_open },
+	{ "http", store_static_open },
+	{ "webdav+https", store_webdav_open },
+	{ "webdav+http", store_webdav_open },
 };
 
 /* The bare store of ${opts->url}. */

@@ -106,7 +106,7 @@ configure() {
 		dav_ext_lock_zone zone=locks:1m;
 		server { $(listen "$(port plain)" "") $(dav) }
 		server { $(listen "$(port tls)" tls.pem) $(dav) }
-		server { $(listen "$(port static)" tls.pem) }
+		server { $(listen "$(port static)" tls.pem) autoindex on; }
 		server { $(listen "$(port expired)" expired.pem) $(dav) }
 	}
 	CONF

@@ -75,7 +75,7 @@ static void test_urls_refused(void **state)
 		{ "file:///tmp/%zz", -EINVAL, "hexadecimal" },
 		{ "file:///tmp/%00", -EINVAL, "hexadecimal" },
 		{ "ftp://host/path", -EPROTONOSUPPORT, "ftp://: this program has no store" },
-		{ "webdav+https://user:geheim@host/p", -EPROTONOSUPPORT, "webdav+https://: this program has no store" },
+		{ "swift+https://user:geheim@host/p", -EPROTONOSUPPORT, "swift+https://: this program has no store" },
 		{ "/does/not/exist", -ENOENT, "/does/not/exist: open: No such file" },
 		{ "does-not:exist", -ENOENT, "does-not:exist: open: No such file" },
 		{ "1x://path", -ENOENT, "1x://path: open: No such file" },

@@ -34,7 +34,8 @@ static void test_parts(void **state)
 		{ "S3://Bucket/", "s3", NULL, NULL, "Bucket", 0, "", NULL, "s3://Bucket" },
 		{ "webdav+https://ann:geh%3Aeim@h.example:8443/p%20q//", "webdav+https", "ann", "geh:eim", "h.example",
 		  8443, "/p q", NULL, "webdav+https://ann@h.example:8443/p%20q" },
-		{ "sftp://a%40b@h/~/x/../y", "sftp", "a@b", NULL, "h", 0, "/~/x/../y", NULL, "sftp://a%40b@h/~/x/../y" },
+		{ "sftp://a%40b@h/~/x/../y", "sftp", "a@b", NULL, "h", 0, "/~/x/../y", NULL,
+		  "sftp://a%40b@h/~/x/../y" },
 		{ "https://[::1]:1/%C3%A4", "https", NULL, NULL, "[::1]", 1, "/\xc3\xa4", NULL,
 		  "https://[::1]:1/%C3%A4" },
 		{ "s3://12345678/p", "s3", NULL, NULL, "12345678", 0, "/p", NULL, "s3://12345678/p" },
@@ -64,7 +65,8 @@ static void test_refused(void **state)
 {
 	static const char *const bad[] = {
 		"s3://", "s3:///path", "https://h:geheim/", "https://u:geheim@/p", "https://u:geheim@h/a b",
-		"https://u:geheim@h/%00", "https://u:geheim@h/%0a", "https://u:geheim@h:99999/", "https://u:geheim@h\n/",
+		"https://u:geheim@h/%00", "https://u:geheim@h/%0a", "https://u:geheim@h:99999/",
+		"https://u:geheim@h\n/",
 	};
 	struct scratch *s = *state;
 	struct url u;

@@ -111,12 +111,18 @@ bool http_header(const struct http_reply *r, const char *name, char *out, size_t
 /* What Retry-After asks for (seconds or a date), in milliseconds, at most an hour; 0 if it is not there. */
 unsigned http_retry_after(const struct http_reply *r);
 
+/* A date as in "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7), in seconds since 1970; -1 if it is none. */
+int64_t http_date(const char *text);
+
 /**
  * http_escape(out, text, keep):
  * Append ${text}, percent-encoded (upper case) but for letters, digits, "-._~" and the bytes of ${keep}.  Return 0 or
  * -ENOMEM.
  */
 int http_escape(struct buf *out, const char *text, const char *keep);
+
+/* Replace each %XX by the byte that it stands for, in place.  Return 0; -EINVAL for another use of "%", and for %00. */
+int http_unescape(char *text);
 
 /**
  * http_failed(s, rc, r, operation, name):

@@ -56,13 +56,24 @@ bool http_header(const struct http_reply *r, const char *name, char *out, size_t
 	return false;
 }
 
-/* Seconds until a date as HTTP writes it (RFC 9110, 5.6.7); negative if it is past or no date. */
-static long long seconds_until(const char *date)
+/* Not by strptime(), which expects the locale's names. */
+int64_t http_date(const char *text)
 {
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	struct tm tm = { 0 };
-	const char *end = strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	char month[4];
+	const char *found;
+	int end = 0;
 
-	return end != NULL && *end == '\0' ? (long long)timegm(&tm) - (long long)time(NULL) : -1;
+	if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &tm.tm_mday, month, &tm.tm_year, &tm.tm_hour,
+		   &tm.tm_min, &tm.tm_sec, &end) != 6 || end == 0 || text[end] != '\0')
+		return -1;
+	found = strlen(month) == 3 ? strstr(months, month) : NULL;
+	if (found == NULL || (found - months) % 3 != 0 || tm.tm_year < 1970)
+		return -1;
+	tm.tm_mon = (int)(found - months) / 3;
+	tm.tm_year -= 1900;
+	return timegm(&tm);
 }
 
 unsigned http_retry_after(const struct http_reply *r)
@@ -74,7 +85,7 @@ unsigned http_retry_after(const struct http_reply *r)
 		return 0;
 	seconds = strtoll(text, &end, 10);
 	if (end == text || *end != '\0')
-		seconds = seconds_until(text);
+		seconds = http_date(text) - (long long)time(NULL);
 	if (seconds <= 0)
 		return 0;
 	return (unsigned)(seconds < RETRY_AFTER_MAX_S ? seconds : RETRY_AFTER_MAX_S) * 1000;
@@ -95,6 +106,35 @@ int http_escape(struct buf *out, const char *text, const char *keep)
 			rc = buf_printf(out, "%%%02X", c);
 	}
 	return rc;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int http_unescape(char *text)
+{
+	char *to = text;
+	int high, low;
+
+	for (; *text != '\0'; text++) {
+		if (*text != '%') {
+			*to++ = *text;
+			continue;
+		}
+		high = hex_digit(text[1]);
+		low = high < 0 ? -1 : hex_digit(text[2]);
+		if (low < 0 || (high == 0 && low == 0))
+			return -EINVAL;
+		*to++ = (char)(high << 4 | low);
+		text += 2;
+	}
+	*to = '\0';
+	return 0;
 }
 
 /* --- Failures ----------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,170 @@
+/*
+ * Store on a WebDAV server: opening, reading, listing, deleting.  See store_webdav.h; writing is in webdav_put.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo/store/webdav/store_webdav.h"
+#include "repo/store/webdav/webdav_impl.h"
+
+int webdav_request(struct store_webdav *d, struct http_request *q, const char *name, const int *accept,
+    const char *operation, const char *shown, struct http_reply *r)
+{
+	int rc = site_perform(&d->site, q, name, r);
+
+	if (rc == 0 && r->status < 300)
+		return 0;
+	for (; rc == 0 && *accept != 0; accept++) {
+		if (r->status == *accept)
+			return 0;
+	}
+	return http_failed(&d->base, rc, r, operation, shown);
+}
+
+int webdav_remove(struct store_webdav *d, const char *name, bool quiet)
+{
+	struct http_request q = { .method = "DELETE" };
+	struct http_reply r = { 0 };
+	int rc;
+
+	rc = site_perform(&d->site, &q, name, &r);
+	if (rc == 0 && (r.status < 300 || r.status == 404 || r.status == 410))
+		rc = 0;
+	else if (!quiet)
+		rc = http_failed(&d->base, rc, &r, "delete", name);
+	else if (rc == 0)
+		rc = -EIO;
+	http_reply_free(&r);
+	return rc;
+}
+
+static int webdav_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
+{
+	return site_get(&webdav_of(s)->site, s, name, off, len, out);
+}
+
+static int webdav_get_all(struct store *s, const char *name, size_t max, struct buf *out)
+{
+	return site_get_all(&webdav_of(s)->site, s, name, max, out);
+}
+
+static int webdav_stat(struct store *s, const char *name, uint64_t *size)
+{
+	return site_stat(&webdav_of(s)->site, s, name, size);
+}
+
+static int webdav_delete(struct store *s, const char *name)
+{
+	return webdav_remove(webdav_of(s), name, false);
+}
+
+/* --- Listing ------------------------------------------------------------------------------------------------------ */
+
+/* A collection's members on their way to who lists. */
+struct members {
+	listing_fn *fn;
+	void *arg;
+};
+
+static int on_member(void *arg, const struct webdav_resource *w)
+{
+	struct members *m = arg;
+	struct listing_entry e = { .directory = w->collection, .size = w->size };
+	size_t len = strlen(w->name);
+
+	if (len == 0)
+		return 0;
+	memcpy(e.name, w->name, len + 1);
+	return m->fn(m->arg, &e);
+}
+
+static int page_of(struct store *s, const char *dir, listing_fn *fn, void *arg)
+{
+	struct members m = { fn, arg };
+	int rc = webdav_propfind(webdav_of(s), dir, 1, on_member, &m);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int webdav_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
+{
+	return site_list(&webdav_of(s)->site, s, page_of, prefix, true, fn, arg);
+}
+
+static int webdav_list_names(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
+{
+	return site_list(&webdav_of(s)->site, s, page_of, prefix, false, fn, arg);
+}
+
+/* --- Figures ------------------------------------------------------------------------------------------------------ */
+
+static int take_quota(void *arg, const struct webdav_resource *w)
+{
+	struct store_info *info = arg;
+
+	if (w->quota_free == LISTING_NO_SIZE)
+		return -ENOSYS;
+	info->free_bytes = w->quota_free;
+	if (w->quota_used == LISTING_NO_SIZE ||
+	    __builtin_add_overflow(w->quota_free, w->quota_used, &info->total_bytes))
+		info->total_bytes = 0;
+	return 0;
+}
+
+static int webdav_info(struct store *s, struct store_info *out)
+{
+	struct store_info info = { 0 };
+	int rc;
+
+	rc = webdav_propfind(webdav_of(s), "", 0, take_quota, &info);
+	if (rc == 0)
+		*out = info;
+	return rc;
+}
+
+/* --- Opening ------------------------------------------------------------------------------------------------------ */
+
+static void webdav_close(struct store *s)
+{
+	site_close(&webdav_of(s)->site);
+	store_destroy(s);
+	free(s);
+}
+
+static const struct store_ops webdav_ops = {
+	.get = webdav_get,
+	.get_all = webdav_get_all,
+	.stat = webdav_stat,
+	.list = webdav_list,
+	.list_names = webdav_list_names,
+	.del = webdav_delete,
+	.info = webdav_info,
+	.put_begin = webdav_put_begin,
+	.put_append = webdav_put_append,
+	.put_commit = webdav_put_commit,
+	.put_abort = webdav_put_abort,
+	.close = webdav_close,
+};
+
+int store_webdav_open(const struct store_options *opts, struct store **out)
+{
+	struct store_webdav *d = calloc(1, sizeof(*d));
+	int rc = -ENOMEM;
+
+	if (d == NULL)
+		return rc;
+	d->create = opts->create;
+	d->spool_dir = opts->spool_dir;
+	rc = site_open(opts, "webdav+", "VARVE_WEBDAV", &d->site);
+	if (rc == 0) {
+		rc = store_init(&d->base, &webdav_ops, opts->log, d->site.url.shown, NULL);
+		if (rc < 0)
+			site_close(&d->site);
+	}
+	if (rc < 0)
+		free(d);
+	else
+		*out = &d->base;
+	return rc;
+}

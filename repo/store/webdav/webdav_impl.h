@@ -1,0 +1,58 @@
+/*
+ * What store_webdav.c, webdav_put.c and webdav_props.c share.
+ */
+#ifndef VARVE_STORE_WEBDAV_IMPL_H
+#define VARVE_STORE_WEBDAV_IMPL_H
+
+#include "repo/store/http/site.h"
+
+#define WEBDAV_TMP "tmp/"
+
+struct store_webdav {
+	struct store base;
+	struct site site;
+	bool create;           /* the repository's own collection may be made */
+	const char *spool_dir; /* borrowed from the options */
+	atomic_bool tidied;    /* tmp/ has been looked through for what killed writers left */
+};
+
+static inline struct store_webdav *webdav_of(struct store *s)
+{
+	return (struct store_webdav *)s;
+}
+
+/* What a PROPFIND has told of one resource. */
+struct webdav_resource {
+	char name[STORE_NAME_MAX + 1]; /* last component of its path; "" for the collection that was asked about */
+	bool collection;
+	uint64_t size;                 /* LISTING_NO_SIZE: not told */
+	int64_t modified;              /* seconds since 1970; 0: not told */
+	uint64_t quota_free, quota_used; /* LISTING_NO_SIZE: not told */
+};
+
+typedef int webdav_resource_fn(void *arg, const struct webdav_resource *resource);
+
+/**
+ * webdav_propfind(d, dir, depth, fn, arg):
+ * Ask about ${dir} ("" or ends at a "/") itself (${depth} 0: its quota), or about it and what is in it (1), and call
+ * ${fn} for each.  Return 0; -ENOENT (not logged); what ${fn} returned; others as in store_impl.h.
+ */
+int webdav_propfind(struct store_webdav *d, const char *dir, int depth, webdav_resource_fn *fn, void *arg);
+
+/**
+ * webdav_request(d, q, name, accept, operation, shown, r):
+ * Perform ${q} on ${name}.  Return 0 if the reply's status is below 300 or one of ${accept} (ends with 0); else as
+ * http_failed() for ${operation} on the object ${shown}.  ${r} is the caller's to free in any case.
+ */
+int webdav_request(struct store_webdav *d, struct http_request *q, const char *name, const int *accept,
+    const char *operation, const char *shown, struct http_reply *r);
+
+/* Remove ${name}.  Return 0 also if it is not there; ${quiet}: failures are nobody's concern, and not told. */
+int webdav_remove(struct store_webdav *d, const char *name, bool quiet);
+
+int webdav_put_begin(struct store *s, struct store_put **out);
+int webdav_put_append(struct store_put *p, const void *data, size_t len);
+int webdav_put_commit(struct store_put *p, const char *name, unsigned flags);
+void webdav_put_abort(struct store_put *p);
+
+#endif

@@ -1,0 +1,304 @@
+/*
+ * WebDAV: writing.  See store_webdav.h.
+ *
+ * What a put does at the server, in order; after -EAGAIN it goes on where it was:
+ *
+ *   PUT tmp/<random>     404, 409: MKCOL tmp/, again
+ *   MOVE to its name     404, 409: MKCOL what is above, again; still 404: it is gone (moved, its answer lost), PUT
+ *                        412: the name is taken
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "repo/store/http/spool.h"
+#include "repo/store/webdav/webdav_impl.h"
+#include "repo/util/id.h"
+
+#define RANDOM_LEN 16
+#define TMP_NAME_SIZE (sizeof(WEBDAV_TMP) + 2 * RANDOM_LEN)
+#define LEFTOVER_AGE (24 * 3600) /* seconds */
+
+struct webdav_put {
+	struct store_put base;
+	struct spool spool;
+	char tmp[TMP_NAME_SIZE];
+	bool uploaded; /* the whole of it is in ${tmp}, as far as we know */
+	bool touched;  /* something may be in ${tmp}, and the server answers */
+};
+
+static struct webdav_put *put_of(struct store_put *p)
+{
+	return (struct webdav_put *)p;
+}
+
+int webdav_put_begin(struct store *s, struct store_put **out)
+{
+	struct webdav_put *p = calloc(1, sizeof(*p));
+	uint8_t random[RANDOM_LEN];
+
+	if (p == NULL) {
+		log_error(s->log, "%s: put: out of memory", s->url);
+		return -ENOMEM;
+	}
+	p->base.store = s;
+	if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
+		log_error(s->log, "%s: put: get random bytes: %m", s->url);
+		free(p);
+		return -EIO;
+	}
+	memcpy(p->tmp, WEBDAV_TMP, sizeof(WEBDAV_TMP) - 1);
+	hex_encode(random, sizeof(random), p->tmp + sizeof(WEBDAV_TMP) - 1);
+	spool_init(&p->spool, webdav_of(s)->spool_dir);
+	*out = &p->base;
+	return 0;
+}
+
+int webdav_put_append(struct store_put *base, const void *data, size_t len)
+{
+	return spool_append(&put_of(base)->spool, data, len, base->store->log);
+}
+
+/* --- Collections -------------------------------------------------------------------------------------------------- */
+
+static int make_collection(struct store_webdav *d, const char *name, const char *shown)
+{
+	static const int accept[] = { 301, 405, 0 }; /* it is there */
+	struct http_request q = { .method = "MKCOL" };
+	struct http_reply r = { 0 };
+	int rc;
+
+	rc = webdav_request(d, &q, name, accept, "make collection", shown, &r);
+	if (rc == -ENOENT) {
+		log_error(d->base.log, "%s/%s: make collection: the server answered %d", d->base.url, shown, r.status);
+		rc = -EIO;
+	}
+	http_reply_free(&r);
+	return rc;
+}
+
+/* The repository's own may be there, and its server may not like to be asked: what is made in it will tell. */
+static void make_own(struct store_webdav *d)
+{
+	struct http_request q = { .method = "MKCOL" };
+	struct http_reply r = { 0 };
+
+	if (d->create)
+		site_perform(&d->site, &q, "", &r);
+	http_reply_free(&r);
+}
+
+/* Make the collections above ${name}. */
+static int make_parents(struct store_webdav *d, const char *name)
+{
+	char dir[STORE_NAME_MAX + 2];
+	const char *slash;
+	size_t len;
+	int rc = 0;
+
+	make_own(d);
+	for (slash = strchr(name, '/'); slash != NULL && rc == 0; slash = strchr(slash + 1, '/')) {
+		len = (size_t)(slash - name) + 1;
+		memcpy(dir, name, len);
+		dir[len] = '\0';
+		rc = make_collection(d, dir, dir);
+	}
+	return rc;
+}
+
+/* --- What others left --------------------------------------------------------------------------------------------- */
+
+struct leftovers {
+	const char *mine; /* without "tmp/" */
+	int64_t now;      /* when it was made, by the server's clock */
+	struct buf names; /* of all files, each with its NUL and then its time */
+};
+
+static int note_leftover(void *arg, const struct webdav_resource *w)
+{
+	struct leftovers *l = arg;
+
+	if (w->name[0] == '\0' || w->collection || w->modified == 0)
+		return 0;
+	if (strcmp(w->name, l->mine) == 0) {
+		l->now = w->modified;
+		return 0;
+	}
+	return buf_append(&l->names, &w->modified, sizeof(w->modified)) < 0 ||
+	       buf_append(&l->names, w->name, strlen(w->name) + 1) < 0 ? -ENOMEM : 0;
+}
+
+/* Only what we could have made is removed. */
+static bool is_ours(const char *name)
+{
+	return strlen(name) == 2 * RANDOM_LEN && name[strspn(name, "0123456789abcdef")] == '\0';
+}
+
+/* Remove what killed writers left a day before ${p}.  Failures don't matter; the next writer tries. */
+static void tidy(struct store_webdav *d, const struct webdav_put *p)
+{
+	struct leftovers l = { .mine = p->tmp + strlen(WEBDAV_TMP) };
+	char name[sizeof(WEBDAV_TMP) + STORE_NAME_MAX];
+	const char *left;
+	int64_t modified;
+
+	if (atomic_exchange(&d->tidied, true))
+		return;
+	if (webdav_propfind(d, WEBDAV_TMP, 1, note_leftover, &l) == 0) {
+		for (size_t at = 0; at < l.names.len; at += sizeof(modified) + strlen(left) + 1) {
+			memcpy(&modified, l.names.data + at, sizeof(modified));
+			left = (const char *)l.names.data + at + sizeof(modified);
+			if (l.now - modified < LEFTOVER_AGE || !is_ours(left))
+				continue;
+			snprintf(name, sizeof(name), "%s%s", WEBDAV_TMP, left);
+			if (webdav_remove(d, name, true) == 0)
+				log_info(d->base.log, "%s/%s: removed, left by a writer that did not end well",
+				    d->base.url, name);
+		}
+	}
+	buf_free(&l.names);
+}
+
+/* --- Upload and move ---------------------------------------------------------------------------------------------- */
+
+/* One PUT.  ${*status} is 404 or 409 if the collection is missing. */
+static int upload_once(struct store_webdav *d, struct webdav_put *p, const char *name, int *status)
+{
+	static const int accept[] = { 404, 409, 0 };
+	struct http_body body = spool_body(&p->spool);
+	struct http_request q = { .method = "PUT", .body = &body };
+	struct http_reply r = { 0 };
+	int rc;
+
+	rc = webdav_request(d, &q, p->tmp, accept, "put", name, &r);
+	p->touched = r.status != 0;
+	*status = r.status;
+	http_reply_free(&r);
+	return rc;
+}
+
+static int upload(struct store_webdav *d, struct webdav_put *p, const char *name)
+{
+	int status, rc;
+
+	rc = upload_once(d, p, name, &status);
+	if (rc == 0 && status >= 300) {
+		rc = make_parents(d, p->tmp);
+		if (rc == 0)
+			rc = upload_once(d, p, name, &status);
+		if (rc == 0 && status >= 300) {
+			log_error(d->base.log, "%s/%s: put: the server answered %d", d->base.url, name, status);
+			rc = -EIO;
+		}
+	}
+	p->uploaded = rc == 0;
+	if (rc == 0)
+		tidy(d, p);
+	return rc;
+}
+
+/* One MOVE to ${name}.  ${*status} is 404 or 409 if something is missing, 412 if the name is taken. */
+static int move_once(struct store_webdav *d, struct webdav_put *p, const char *name, bool overwrite, int *status)
+{
+	static const int accept[] = { 404, 409, 412, 0 };
+	const char *headers[] = { NULL, overwrite ? "Overwrite: T" : "Overwrite: F", NULL };
+	struct http_request q = { .method = "MOVE", .headers = headers };
+	struct http_reply r = { 0 };
+	char *destination = NULL;
+	int rc;
+
+	if (asprintf(&destination, "Destination: %s/%s", d->site.base, name) < 0)
+		return -ENOMEM;
+	headers[0] = destination;
+	rc = webdav_request(d, &q, p->tmp, accept, "put", name, &r);
+	*status = r.status;
+	if (rc == 0 && r.status < 300)
+		p->uploaded = p->touched = false;
+	http_reply_free(&r);
+	free(destination);
+	return rc;
+}
+
+static int move(struct store_webdav *d, struct webdav_put *p, const char *name, bool overwrite, int *status)
+{
+	int rc;
+
+	rc = move_once(d, p, name, overwrite, status);
+	if (rc == 0 && (*status == 404 || *status == 409)) {
+		rc = make_parents(d, name);
+		if (rc == 0)
+			rc = move_once(d, p, name, overwrite, status);
+	}
+	return rc;
+}
+
+/*
+ * The name is taken, by the same object.  It stays if it is whole; to replace it would take it away for a moment from
+ * those who read it, at most servers.
+ */
+static int put_again(struct store_webdav *d, struct webdav_put *p, const char *name, int *status)
+{
+	uint64_t size;
+	int rc;
+
+	rc = site_stat(&d->site, &d->base, name, &size);
+	if (rc == 0 && size == p->base.len) {
+		*status = 204;
+		return 0;
+	}
+	return rc == 0 || rc == -ENOENT ? move(d, p, name, true, status) : rc;
+}
+
+/* Bring it to its name.  Return 0; -EEXIST; -ENOENT if what was uploaded is gone; others. */
+static int publish(struct store_webdav *d, struct webdav_put *p, const char *name, unsigned flags)
+{
+	int status, rc;
+
+	rc = move(d, p, name, false, &status);
+	if (rc == 0 && status == 412 && (flags & STORE_EXCL) != 0)
+		return -EEXIST;
+	if (rc == 0 && status == 412)
+		rc = put_again(d, p, name, &status);
+	if (rc < 0 || status < 300)
+		return rc;
+	if (status == 404) {
+		p->uploaded = false;
+		return -ENOENT;
+	}
+	log_error(d->base.log, "%s/%s: put: the server answered %d to MOVE", d->base.url, name, status);
+	return -EIO;
+}
+
+int webdav_put_commit(struct store_put *base, const char *name, unsigned flags)
+{
+	struct store_webdav *d = webdav_of(base->store);
+	struct webdav_put *p = put_of(base);
+	int rc = -ENOENT;
+
+	for (int tries = 0; rc == -ENOENT && tries < 2; tries++) {
+		rc = p->uploaded ? 0 : upload(d, p, name);
+		if (rc == 0)
+			rc = publish(d, p, name, flags);
+	}
+	if (rc == -EAGAIN)
+		return rc;
+	if (rc == -ENOENT) {
+		log_error(d->base.log, "%s/%s: put: what was uploaded is gone before it could be moved", d->base.url,
+		    name);
+		rc = -EIO;
+	}
+	webdav_put_abort(base);
+	return rc;
+}
+
+void webdav_put_abort(struct store_put *base)
+{
+	struct webdav_put *p = put_of(base);
+
+	if (p->touched)
+		webdav_remove(webdav_of(base->store), p->tmp, true);
+	spool_free(&p->spool);
+	free(p);
+}
