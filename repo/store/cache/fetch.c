@@ -330,15 +330,22 @@ int cache_get_changing(struct store_cache *c, const char *name, size_t max, stru
  * Called locked: wait for whoever is fetching it; or, if nobody is, say that we do.  Return 0 with ${*out}, or without
  * one if it may be on the disk now; else why it cannot be had.
  */
-static int begin_whole(struct store_cache *c, const char *name, struct flight **out)
+static int begin_whole(struct store_cache *c, const char *name, unsigned look, struct flight **out)
 {
 	const struct window w = { 0, PIECE_BLOCKS };
 	struct flight *l = find_flight(&c->fetching, name, w.first, w.n);
-	int rc = l != NULL ? wait_for(&c->fetching, l) : 0;
+	struct cached_object o = { .name = name };
+	bool have;
 
 	*out = NULL;
 	if (l != NULL)
-		return rc;
+		return wait_for(&c->fetching, l);
+	/* Somebody may have fetched it since it was looked for. */
+	if (look < LOOKS_MAX && piece_size(&c->room, name, 0, &o.size) == 0) {
+		piece_has(&c->room, &o, 0, 1, &have);
+		if (have)
+			return 0;
+	}
 	*out = take_off(&c->fetching, name, &w);
 	return *out != NULL ? 0 : -ENOMEM;
 }
@@ -348,13 +355,13 @@ int cache_get_whole(struct store_cache *c, const char *name, size_t max, struct 
 	struct flight *l = NULL;
 	int rc = 0;
 
-	while (rc == 0 && l == NULL) {
+	for (unsigned look = 0; rc == 0 && l == NULL; look++) {
 		if (whole_from_disk(c, name, max, out) == 0)
 			return 0;
 		if (c->offline)
 			return cache_refuse(c, name);
 		pthread_mutex_lock(&c->fetching.lock);
-		rc = begin_whole(c, name, &l);
+		rc = begin_whole(c, name, look, &l);
 		pthread_mutex_unlock(&c->fetching.lock);
 	}
 	if (rc < 0)
