@@ -27,7 +27,7 @@ const struct command commands[] = {
 	{ "repair", "", "rebuild what can be rebuilt", repair_details, NULL, cmd_repair },
 	{ "sync", "URL", "copy what another store of the repository lacks", sync_details, sync_options, cmd_sync },
 	{ "key", "list|add|remove|passwd|public", "keyslots", key_details, key_options, cmd_key },
-	{ "cache", "", "show or clear the local index", NULL, cache_options, cmd_cache },
+	{ "cache", "", "show or clear what is kept here, pin", cache_details, cache_options, cmd_cache },
 	{ "version", "", "print the version", NULL, NULL, cmd_version },
 	{ "help", "[COMMAND]", "this list, or the help of a command", NULL, help_options, cmd_help },
 	{ NULL, NULL, NULL, NULL, NULL, NULL },
