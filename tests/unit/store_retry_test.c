@@ -81,8 +81,8 @@ static void test_passing(void **state)
 	char two[2];
 	struct rig g;
 
-	rig_open(&g, state, 1500);
-	g.scratch->log.max = LOG_LEVEL_WARNING;
+	rig_open(&g, state, 3000);
+	g.scratch->log.max = LOG_LEVEL_ERROR;
 	break_it(&g, ALL_OPS, 3, -EAGAIN, 0);
 	assert_int_equal(store_get(g.store, "packs/a", 2, 2, two), 0);
 	assert_memory_equal(two, "23", 2);
@@ -148,7 +148,8 @@ static void test_give_up(void **state)
 	assert_int_equal(store_get(g.store, "packs/a", 0, 1, &c), -ETIMEDOUT);
 	took = store_now_ms() - begin;
 	assert_in_range(took, 380, 2000);
-	assert_int_equal(messages(&g), 1);
+	assert_int_equal(messages(&g), 2);
+	assert_true(scratch_logged(g.scratch, "packs/a: fault injected; trying again for up to 0 s"));
 	assert_true(scratch_logged(g.scratch, "mem:/packs/a: get: packs/a: fault injected (tried "));
 	assert_true(scratch_logged(g.scratch, " times in 0.4 s)"));
 
@@ -160,7 +161,7 @@ static void test_give_up(void **state)
 	store_get_counters(g.mem, &after);
 	if (store_now_ms() - begin < 60)
 		assert_int_equal(before.gets, after.gets);
-	assert_int_equal(messages(&g), 2);
+	assert_int_equal(messages(&g), 3);
 	assert_true(scratch_logged(g.scratch, "still unreachable"));
 
 	/* One of the next asks, once. */
@@ -168,13 +169,13 @@ static void test_give_up(void **state)
 	assert_int_equal(store_get(g.store, "packs/a", 0, 1, &c), -ETIMEDOUT);
 	store_get_counters(g.mem, &after);
 	assert_in_range(after.gets, before.gets + 1, before.gets + 2);
-	assert_int_equal(messages(&g), 2);
+	assert_int_equal(messages(&g), 3);
 
 	heal(&g);
 	sleep_ms(100);
 	assert_int_equal(store_get(g.store, "packs/a", 0, 1, &c), 0);
 	assert_int_equal(store_get(g.store, "packs/a", 0, 1, &c), 0);
-	assert_int_equal(messages(&g), 3);
+	assert_int_equal(messages(&g), 4);
 	assert_true(scratch_logged(g.scratch, "mem:: reachable again"));
 	store_close(g.store);
 }
@@ -240,6 +241,27 @@ static void test_others_are_answered(void **state)
 	atomic_store(&g.cancel, 1);
 	pthread_join(t, &failed);
 	assert_null(failed);
+	store_close(g.store);
+}
+
+/* Somebody waits: that is told once, and once that it is over. */
+static void test_slow(void **state)
+{
+	struct store_fault_rule rules[] = {
+		{ .fault = STORE_FAULT_DELAY, .ops = STORE_OP_GET, .prefix = "", .count = 3, .amount = 100 },
+		{ .fault = STORE_FAULT_ERROR, .ops = STORE_OP_GET, .prefix = "", .count = 3, .err = -EAGAIN },
+	};
+	struct rig g;
+	char c;
+
+	rig_open(&g, state, 1500);
+	g.scratch->log.max = LOG_LEVEL_WARNING;
+	store_mem_set_faults(g.mem, rules, 2);
+	assert_int_equal(store_get(g.store, "packs/a", 0, 1, &c), 0);
+	assert_int_equal(store_get(g.store, "packs/a", 0, 1, &c), 0);
+	assert_int_equal(messages(&g), 2);
+	assert_true(scratch_logged(g.scratch, "trying again for up to 1 s"));
+	assert_true(scratch_logged(g.scratch, "reachable again"));
 	store_close(g.store);
 }
 
@@ -545,7 +567,8 @@ static void test_threads(void **state)
 		pthread_join(t[i], &failed);
 		assert_null(failed);
 	}
-	assert_in_range(messages(&g), 1, 8);
+	/* That it waits, that it gives up; and that it is still away, to who came too late. */
+	assert_in_range(messages(&g), 2, 3);
 	store_close(g.store);
 }
 
@@ -557,6 +580,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_give_up, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_one_object, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_others_are_answered, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_slow, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_cancel, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_not_before, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_stalls, scratch_setup, scratch_teardown),

@@ -12,6 +12,7 @@
 #define FIRST_MS 250  /* longest first pause */
 #define CAP_MS 8000   /* longest pause of all */
 #define PROBE_MS 5000 /* between two probes */
+#define SLOW_MS 5000  /* without an answer, after which somebody may wonder */
 #define SLICE_MS 50   /* of a pause: so soon it is seen that it should end */
 #define RENEWALS_MAX 4
 
@@ -27,6 +28,7 @@ void patience_init(struct patience *p, unsigned deadline_ms, const atomic_int *c
 	p->first_ms = least(FIRST_MS, deadline_ms / 20 + 1);
 	p->cap_ms = least(CAP_MS, deadline_ms / 4 + 1);
 	p->probe_ms = least(PROBE_MS, deadline_ms / 6 + 1);
+	p->slow_ms = least(SLOW_MS, deadline_ms / 6 + 1);
 	p->cancel = cancel;
 	pthread_mutex_init(&p->lock, NULL);
 }
@@ -112,16 +114,23 @@ static int64_t next_attempt(const struct patience *p, const struct effort *e, in
 	return least(until, end);
 }
 
-/* Nothing came back in all that time.  Unless somebody else had an answer meanwhile, the store counts as down. */
-static void mark_down(struct patience *p, const struct effort *e)
+/*
+ * Nothing came back in all that time.  Unless somebody else had an answer meanwhile, the store counts as down.  Return
+ * false if somebody else has found that out, and told.
+ */
+static bool mark_down(struct patience *p, const struct effort *e)
 {
+	bool first;
+
 	pthread_mutex_lock(&p->lock);
-	if (atomic_load(&p->answers) == e->answers && !atomic_load(&p->down)) {
+	first = !atomic_load(&p->down);
+	if (first && atomic_load(&p->answers) == e->answers) {
 		p->told = false;
 		p->next_probe_ms = store_now_ms() + p->probe_ms;
 		atomic_store(&p->down, true);
 	}
 	pthread_mutex_unlock(&p->lock);
+	return first;
 }
 
 enum patience_advice patience_again(struct patience *p, struct effort *e, int64_t not_before_ms, bool progress)
@@ -145,29 +154,33 @@ enum patience_advice patience_again(struct patience *p, struct effort *e, int64_
 	if (progress)
 		e->since_ms = now;
 	until = next_attempt(p, e, now, not_before_ms);
-	if (until < 0) {
-		mark_down(p, e);
-		return PATIENCE_GIVE_UP;
-	}
+	if (until < 0)
+		return mark_down(p, e) ? PATIENCE_GIVE_UP : PATIENCE_REFUSED;
 	if (!pause_until(p, until))
 		return canceled(p) ? PATIENCE_CANCELED : PATIENCE_REFUSED;
 	e->attempt_ms = store_now_ms();
 	return PATIENCE_ASK;
 }
 
+bool patience_slow(struct patience *p, const struct effort *e)
+{
+	return store_now_ms() - e->begun_ms >= p->slow_ms && !e->probe && !atomic_exchange(&p->told_slow, true);
+}
+
 bool patience_answered(struct patience *p, struct effort *e)
 {
-	bool was_down;
+	bool told;
 
 	atomic_fetch_add(&p->answers, 1);
-	if (!e->probe && !atomic_load(&p->down))
+	if (!e->probe && !atomic_load(&p->down) && !atomic_load(&p->told_slow))
 		return false;
 	pthread_mutex_lock(&p->lock);
-	was_down = atomic_exchange(&p->down, false);
+	told = atomic_exchange(&p->down, false);
+	told |= atomic_exchange(&p->told_slow, false);
 	if (e->probe)
 		p->probing = false;
 	pthread_mutex_unlock(&p->lock);
-	return was_down;
+	return told;
 }
 
 void patience_abandon(struct patience *p, struct effort *e)

@@ -4,7 +4,7 @@
  * One operation is tried again after random pauses that grow (full jitter), not before the server wants to be asked,
  * until it has made no progress for the deadline.  If by then nobody else had an answer from the store either, the
  * store counts as down: operations fail at once, but for one every few seconds that is let through to probe, until one
- * is answered.  Each of these changes is told once.
+ * is answered.  Each of these changes is told once, and so is, well before, that somebody waits.
  *
  * Why jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
  *
@@ -19,11 +19,12 @@
 #include <stdint.h>
 
 struct patience {
-	int64_t deadline_ms, first_ms, cap_ms, probe_ms; /* the last three follow from the first */
+	int64_t deadline_ms, first_ms, cap_ms, probe_ms, slow_ms; /* all follow from the first */
 	const atomic_int *cancel;
 	pthread_mutex_t lock;
 	_Atomic uint64_t answers;
 	atomic_bool down;
+	atomic_bool told_slow; /* that it is being waited for, since the last answer */
 	bool probing;         /* an operation has been let through and is not back */
 	bool told;            /* that it is still unreachable */
 	int64_t next_probe_ms; /* on store_now_ms()'s clock, as all times here */
@@ -64,7 +65,10 @@ enum patience_advice patience_begin(struct patience *p, struct effort *e);
  */
 enum patience_advice patience_again(struct patience *p, struct effort *e, int64_t not_before_ms, bool progress);
 
-/* The store has answered, with whatever it was.  Return true if it had counted as down: tell that it no longer does. */
+/* Has this operation failed for so long that it is to be told that it goes on?  True once, until there is an answer. */
+bool patience_slow(struct patience *p, const struct effort *e);
+
+/* The store has answered, with whatever it was.  Return true if that is to be told, for its silence has been. */
 bool patience_answered(struct patience *p, struct effort *e);
 
 /* The operation ends without an answer: it was cancelled, or is not tried again. */

@@ -79,6 +79,15 @@ static void tell_given_up(struct store_retry *r, const struct call *c, const str
 	    cause, e->tries, e->tries == 1 ? "" : "s", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
 }
 
+static void tell_slow(struct store_retry *r, const struct call *c)
+{
+	char cause[sizeof(r->lower->trouble.cause)];
+
+	last_cause(r, c, cause, sizeof(cause));
+	log_warn(r->base.log, "%s/%s: %s: %s; trying again for up to %lld s", r->base.url, c->name, c->operation, cause,
+	    (long long)r->patience.deadline_ms / 1000);
+}
+
 /* Carry out what the patience advises.  Return 0 to ask (again), or the operation's result. */
 static int heed(struct store_retry *r, const struct call *c, const struct effort *e, enum patience_advice advice)
 {
@@ -116,13 +125,16 @@ static int failed(struct store_retry *r, struct call *c, struct effort *e)
 	}
 	if (c->put != NULL)
 		c->sent = c->put->sent;
+	if (patience_slow(&r->patience, e))
+		tell_slow(r, c);
 	return heed(r, c, e, patience_again(&r->patience, e, not_before, progress));
 }
 
 static int run(struct store_retry *r, struct call *c)
 {
-	struct effort e;
-	int rc = heed(r, c, &e, patience_begin(&r->patience, &e));
+	struct effort e = { 0 };
+	enum patience_advice advice = patience_begin(&r->patience, &e);
+	int rc = heed(r, c, &e, advice);
 
 	if (rc < 0)
 		return rc;

@@ -10,6 +10,7 @@
  * asked once only: nobody should wait for its figures.
  *
  * At the deadline -ETIMEDOUT, after one message: operation, object, last cause, how often and how long it was tried.
+ * Before that, after five seconds, one warning says that it is being waited for, and another that it answers again.
  * While the store counts as down the same at once, of which only the first is told.
  */
 #ifndef VARVE_STORE_STORE_RETRY_H
