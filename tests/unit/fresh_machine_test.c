@@ -38,7 +38,7 @@ static void put_others(struct fixture *f, uint64_t seed)
 			id.b[i] = (uint8_t)(n * (UINT64_MAX / OTHERS) >> (56 - 8 * i));
 		assert_int_equal(run_add(w, &id, &place), 0);
 	}
-	assert_int_equal(run_commit(w, &id), 0);
+	assert_int_equal(run_commit(w, &id, NULL), 0);
 }
 
 /* A snapshot of "tree", in a repository with much else in it, and nothing known of that. */
