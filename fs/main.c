@@ -20,6 +20,7 @@
 #include "fs/options.h"
 #include "fs/kernel/refresh.h"
 #include "repo/access.h"
+#include "repo/util/argv.h"
 #include "repo/util/stdfds.h"
 
 enum { EXIT_USAGE = 2, EXIT_DAMAGED = 5, EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12 };
@@ -308,12 +309,16 @@ static int run(struct mount *m)
 int main(int argc, char **argv)
 {
 	struct mount m = { .daemon = { .ready_fd = -1 }, .ops = { .audit_fd = -1 } };
+	char **args = argv_private(argc, argv);
 	char error[512];
 	int status, rc;
 
 	stdfds_open();
 	m.log = (struct log){ .write = write_log, .arg = &m, .max = LOG_LEVEL_INFO };
-	if (fs_options_parse(argc, argv, &m.options, error, sizeof(error)) != 0) {
+	if (args == NULL) {
+		fprintf(stderr, "varvefs: %s\n", strerror(ENOMEM));
+		status = 1;
+	} else if (fs_options_parse(argc, args, &m.options, error, sizeof(error)) != 0) {
 		fprintf(stderr, "varvefs: %s\n", error);
 		status = EXIT_USAGE;
 	} else if (m.options.help) {
@@ -328,6 +333,7 @@ int main(int argc, char **argv)
 		status = run(&m);
 	}
 	fs_options_destroy(&m.options);
+	argv_free(args);
 	rc = stdfds_finish();
 	if (rc == 0)
 		return status;

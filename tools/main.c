@@ -1,9 +1,11 @@
 /*
  * varve: the command line.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/util/argv.h"
 #include "repo/util/stdfds.h"
 #include "tools/cli/cli.h"
 #include "tools/commands/commands.h"
@@ -131,6 +133,15 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	char **args = argv_private(argc, argv);
+	int status;
+
 	stdfds_open();
-	return finish_output(run(argc, argv));
+	if (args == NULL) {
+		fprintf(stderr, "varve: %s\n", strerror(ENOMEM));
+		return EXIT_FAILED;
+	}
+	status = finish_output(run(argc, args));
+	argv_free(args);
+	return status;
 }
