@@ -240,6 +240,22 @@ int store_get(struct store *s, const char *name, uint64_t off, size_t len, void 
 	return rc;
 }
 
+int store_get_once(struct store *s, const char *name, uint64_t off, size_t len, void *out, size_t room)
+{
+	int rc;
+
+	if (!s->ops->get_once)
+		return store_get(s, name, off, len, out);
+	rc = check_range(s, name, off, len);
+	if (rc < 0)
+		return rc;
+	count(s, GETS, 1);
+	rc = s->ops->get_once(s, name, off, len, out, room);
+	if (rc == 0)
+		count(s, GET_BYTES, len);
+	return rc;
+}
+
 int store_get_in(struct store *s, const char *name, uint64_t size, uint64_t off, size_t len, void *out)
 {
 	int rc;

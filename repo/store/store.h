@@ -92,6 +92,14 @@ const char *store_local_path(const struct store *s);
 int store_get(struct store *s, const char *name, uint64_t off, size_t len, void *out);
 
 /**
+ * store_get_once(s, name, off, len, out, room):
+ * As store_get(), for those who read whole objects from front to end and not again: a directory need not leave them in
+ * the system's memory, which costs less if ${out} and ${off} are multiples of 4096.  ${out} has ${room} bytes, which
+ * may all be overwritten; up to 4095 more than ${len} are of use.
+ */
+int store_get_once(struct store *s, const char *name, uint64_t off, size_t len, void *out, size_t room);
+
+/**
  * store_get_in(s, name, size, off, len, out):
  * As store_get(), of an object that is known to have ${size} bytes: a cache may fetch more of it, and keep that.
  */

@@ -17,7 +17,7 @@
  *
  * A store that may go away answers -EAGAIN (store_transient()) to any of these, and is then asked again:
  *
- *   get, get_all, stat, del, info, thaw, thaw_state, retain
+ *   get, get_once, get_all, stat, del, info, thaw, thaw_state, retain
  *                                   from the start
  *   list, list_names                from the start; ${fn} may have been called for some names by then, and does not see
  *                                   them twice (retry/ sees to it).  What ${fn} returns is no failure of the store.
@@ -34,6 +34,8 @@ struct store_ops {
 	int (*get)(struct store *s, const char *name, uint64_t off, size_t len, void *out);
 	int (*get_in)(struct store *s, const char *name, uint64_t size, uint64_t off, size_t len,
 	    void *out); /* NULL: as get */
+	int (*get_once)(struct store *s, const char *name, uint64_t off, size_t len, void *out,
+	    size_t room); /* NULL: as get */
 	int (*get_all)(struct store *s, const char *name, size_t max, struct buf *out);
 	int (*distrust)(struct store *s, const char *name, uint64_t off, uint64_t len); /* NULL: -ENOENT */
 	int (*stat)(struct store *s, const char *name, uint64_t *size);

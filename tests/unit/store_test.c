@@ -304,6 +304,55 @@ static void test_too_short(void **state)
 	buf_free(&b);
 }
 
+/* Have the system forget what it has of an object's bytes, if it is a file. */
+static void evict(struct each *e, const char *name)
+{
+	char path[SCRATCH_PATH_SIZE * 2];
+	int fd;
+
+	if (store_local_path(e->store) == NULL)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", store_local_path(e->store), name);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	close(fd);
+}
+
+/* What is read once is the same, wherever it is put, and nothing behind the room is touched. */
+static void test_get_once(void **state)
+{
+	enum { LEN = 2000000, PAGE = 4096 };
+	static const struct { uint64_t off; size_t len, at, slack; } reads[] = {
+		{ 0, LEN, 0, PAGE }, { 0, LEN, 0, 0 }, { 4096, 1000000, 0, PAGE }, { 4096, 1048576, 0, 0 },
+		{ 5, 1000000, 5, PAGE }, { 8192, 1000000, 17, 100 }, { LEN - 300000, 300000, 0, PAGE },
+		{ 1998848, LEN - 1998848, 0, PAGE }, { LEN, 0, 0, 0 },
+	};
+	struct each *e = *state;
+	uint8_t *whole = malloc(LEN), *room = aligned_alloc(PAGE, LEN / PAGE * PAGE + 4 * PAGE), *to;
+	size_t end;
+
+	assert_non_null(whole);
+	assert_non_null(room);
+	for (size_t i = 0; i < LEN; i++)
+		whole[i] = (uint8_t)(i * 2654435761u >> 13);
+	assert_int_equal(store_put(e->store, "packs/ab/abcd", whole, LEN, 0), 0);
+	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+		to = room + reads[i].at;
+		end = reads[i].len + reads[i].slack;
+		to[end] = 0x5a;
+		evict(e, "packs/ab/abcd");
+		assert_int_equal(store_get_once(e->store, "packs/ab/abcd", reads[i].off, reads[i].len, to, end), 0);
+		assert_memory_equal(to, whole + reads[i].off, reads[i].len);
+		assert_int_equal(to[end], 0x5a);
+	}
+	assert_int_equal(store_get_once(e->store, "packs/ab/abcd", LEN - 300000, 300001, room, 400000), -EBADMSG);
+	assert_int_equal(store_get_once(e->store, "packs/ab/abce", 0, 1, room, 1), -ENOENT);
+	assert_int_equal(store_get_once(e->store, "../x", 0, 1, room, 1), -EINVAL);
+	free(room);
+	free(whole);
+}
+
 static void test_second_put(void **state)
 {
 	struct each *e = *state;
@@ -519,6 +568,7 @@ int main(void)
 		EACH(test_life),
 		EACH(test_empty_object),
 		EACH(test_too_short),
+		EACH(test_get_once),
 		EACH(test_second_put),
 		EACH(test_put_in_parts),
 		EACH(test_list),

@@ -9,6 +9,7 @@
 #include "repo/util/le.h"
 
 #define THREADS_MAX 256
+#define WAITING 2 /* threads */
 
 struct pool {
 	struct check *c;
@@ -109,8 +110,11 @@ static void *work(void *arg)
 
 static unsigned wanted_threads(const struct check *c, size_t npacks)
 {
-	long n = c->o->threads > 0 ? (long)c->o->threads : sysconf(_SC_NPROCESSORS_ONLN);
+	long n = c->o->threads;
 
+	/* Beyond the processors, so that some may wait for the disk. */
+	if (n == 0)
+		n = sysconf(_SC_NPROCESSORS_ONLN) + WAITING;
 	n = n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
 	return (size_t)n < npacks ? (unsigned)n : (unsigned)npacks;
 }

@@ -15,13 +15,17 @@
 #include "repo/check/pass/tally.h"
 #include "repo/object/packing/packing.h"
 
+#define PAGE 4096
+
 struct pack_scan {
 	struct check *c;
 	struct check_pack *pack;
 	char name[PACK_NAME_SIZE];
 	struct hash_stream stream;
-	struct buf window;    /* bytes of the pack from ${at} on; up to ${done} they are no longer what they were */
-	uint64_t at;
+	uint8_t *room;        /* ${cap} bytes, on a page */
+	size_t cap;
+	uint64_t at;          /* the window: ${len} bytes of the pack from here on, in ${room} behind ${at % PAGE} */
+	size_t len;           /* of it; up to ${done} they are no longer what they were */
 	uint64_t done;        /* the end of the last box that was opened */
 	struct records records;
 	struct rd rest;       /* records behind the next object's */
@@ -55,7 +59,7 @@ void pack_scan_free(struct pack_scan *s)
 		return;
 	crypt_wipe(&s->key, sizeof(s->key));
 	records_free(&s->records);
-	buf_free(&s->window);
+	free(s->room);
 	free(s);
 }
 
@@ -66,7 +70,7 @@ enum pack_kind pack_scan_kind(const struct pack_scan *s)
 
 static uint64_t read_so_far(const struct pack_scan *s)
 {
-	return s->at + s->window.len;
+	return s->at + s->len;
 }
 
 /* The store or the index failed: no more of this pack.  Return 0, or an error that ends the check. */
@@ -120,7 +124,7 @@ int pack_scan_begin(struct pack_scan *s, struct check_pack *p)
 	s->pack = p;
 	pack_name(p->kind, &p->id, s->name);
 	hash_stream_init(&s->stream);
-	buf_clear(&s->window);
+	s->len = 0;
 	s->at = s->done = 0;
 	s->more = s->failed = false;
 	s->t = (struct tally){ .named = p->number != NO_NUMBER ? s->c->objects_of[p->number] : 0 };
@@ -137,6 +141,31 @@ int pack_scan_begin(struct pack_scan *s, struct check_pack *p)
 
 /* --- Its bytes ---------------------------------------------------------------------------------------------------- */
 
+/* A byte has the same position in a page of memory as in one of the file, so that it can be read past the page cache. */
+static uint8_t *window(const struct pack_scan *s)
+{
+	return s->room + s->at % PAGE;
+}
+
+/* Make the room large enough for ${n} bytes of window, and a page. */
+static int grow(struct pack_scan *s, size_t n)
+{
+	size_t cap = (n + 3 * PAGE - 1) / PAGE * PAGE;
+	uint8_t *room;
+
+	if (cap <= s->cap)
+		return 0;
+	room = aligned_alloc(PAGE, cap);
+	if (room == NULL)
+		return -ENOMEM;
+	if (s->len > 0)
+		memcpy(room + s->at % PAGE, window(s), s->len);
+	free(s->room);
+	s->room = room;
+	s->cap = cap;
+	return 0;
+}
+
 /* Forget what is before the next object, and make room for one more piece. */
 static int make_room(struct pack_scan *s, size_t n)
 {
@@ -144,17 +173,18 @@ static int make_room(struct pack_scan *s, size_t n)
 	size_t drop;
 
 	keep = keep < s->at ? s->at : keep;
-	drop = keep > read_so_far(s) ? s->window.len : (size_t)(keep - s->at);
-	if (drop > 0)
-		memmove(s->window.data, s->window.data + drop, s->window.len - drop);
-	s->window.len -= drop;
+	drop = keep > read_so_far(s) ? s->len : (size_t)(keep - s->at);
+	if (drop < s->len)
+		memmove(s->room + (s->at + drop) % PAGE, window(s) + drop, s->len - drop);
 	s->at += drop;
-	return buf_reserve(&s->window, n);
+	s->len -= drop;
+	return grow(s, s->len + n);
 }
 
 static int fetch(struct pack_scan *s, uint8_t *to, size_t n)
 {
-	int rc = n > 0 ? store_get(s->c->store, s->name, read_so_far(s), n, to) : 0;
+	int rc = n > 0 ? store_get_once(s->c->store, s->name, read_so_far(s), n, to,
+			     s->cap - (size_t)(to - s->room)) : 0;
 
 	if (rc != -EIO)
 		return rc;
@@ -176,11 +206,11 @@ int pack_scan_read(struct pack_scan *s, struct hash_piece *piece)
 	rc = make_room(s, n);
 	if (rc < 0)
 		return rc;
-	to = n > 0 ? s->window.data + s->window.len : NULL;
+	to = n > 0 ? window(s) + s->len : NULL;
 	rc = fetch(s, to, n);
 	if (rc < 0)
 		return fail(s, rc);
-	s->window.len += n;
+	s->len += n;
 	if (s->c->o->progress != NULL)
 		s->c->o->progress->bytes += n;
 	*piece = (struct hash_piece){ .stream = &s->stream, .data = to, .len = n, .last = n == left };
@@ -198,7 +228,7 @@ static bool open_box(struct pack_scan *s, struct decompressor *d, const struct s
 		s->t.disorder++;
 		return false;
 	}
-	box = s->window.data + (sp->offset - s->at);
+	box = window(s) + (sp->offset - s->at);
 	s->done = (uint64_t)sp->offset + sp->box;
 	return pack_open_segment(s->c->r->config.cipher, s->pack->kind, &s->key, sp->offset, box, sp->box, box) == 0 &&
 	    decompress_segment(d, box, sp->box - CRYPT_TAG_LEN, out, sp->len) == 0;

@@ -15,6 +15,7 @@
 
 #include "repo/store/dir/store_dir.h"
 #include "repo/store/dir/store_dir_impl.h"
+#include "repo/util/direct.h"
 
 static int store_error(int err)
 {
@@ -135,21 +136,28 @@ static int lease_object(const struct store_dir *d, const char *name, struct fd_l
 	return 0;
 }
 
-/* Read ${len} bytes of a file that has just been ${size} long. */
+/*
+ * Read ${len} bytes of a file that has just been ${size} long; past the page cache if ${room}, bytes at ${out}, is not
+ * 0: nobody else may then read by that descriptor.
+ */
 static int read_range(const struct store_dir *d, const char *name, int fd, off_t size, uint64_t off, size_t len,
-		      void *out)
+		      void *out, size_t room)
 {
 	uint8_t *to = out;
 	uint64_t end = off + len;
 	ssize_t n = (uint64_t)size < end ? 0 : 1;
+	struct direct direct;
 
+	if (room > 0)
+		direct_init(&direct, fd);
 	while (n > 0 && len > 0) {
-		n = pread(fd, to, len, (off_t)(end - len));
+		n = room > 0 ? direct_read(&direct, to, len, room, end - len) : pread(fd, to, len, (off_t)(end - len));
 		if (n < 0 && errno == EINTR) {
 			n = 1;
 		} else if (n > 0) {
 			to += n;
 			len -= (size_t)n;
+			room -= room > 0 ? (size_t)n : 0;
 		}
 	}
 	if (n < 0)
@@ -172,8 +180,22 @@ static int dir_get(struct store *s, const char *name, uint64_t off, size_t len, 
 	rc = lease_object(d, name, &lease, &st);
 	if (rc < 0)
 		return rc;
-	rc = read_range(d, name, lease.fd, st.st_size, off, len, out);
+	rc = read_range(d, name, lease.fd, st.st_size, off, len, out, 0);
 	fd_cache_give(d->fds, &lease);
+	return rc;
+}
+
+static int dir_get_once(struct store *s, const char *name, uint64_t off, size_t len, void *out, size_t room)
+{
+	struct store_dir *d = store_dir_of(s);
+	struct stat st;
+	int fd, rc;
+
+	fd = open_object(d, name, &st);
+	if (fd < 0)
+		return fd;
+	rc = read_range(d, name, fd, st.st_size, off, len, out, room);
+	close(fd);
 	return rc;
 }
 
@@ -200,7 +222,7 @@ static int dir_get_all(struct store *s, const char *name, size_t max, struct buf
 		goto out;
 	}
 	if (len > 0)
-		rc = read_range(d, name, fd, st.st_size, 0, len, out->data + out->len);
+		rc = read_range(d, name, fd, st.st_size, 0, len, out->data + out->len, 0);
 	if (rc == 0)
 		out->len += len;
 out:
@@ -263,6 +285,7 @@ static void dir_close(struct store *s)
 
 static const struct store_ops dir_ops = {
 	.get = dir_get,
+	.get_once = dir_get_once,
 	.get_all = dir_get_all,
 	.stat = dir_stat,
 	.list = store_dir_list,
