@@ -151,7 +151,8 @@ static const struct {
 	{ "GET", 404, NULL, S3_ERROR("NoSuchKey"), -ENOENT, NULL },
 	{ "GET", 404, NULL, S3_ERROR("NoSuchBucket"), -ENOENT, "get: the bucket \"bucket\" does not exist" },
 	{ "GET", 404, NULL, "<html>nothing here</html>", -EIO, "not as S3 does" },
-	{ "GET", 403, NULL, S3_ERROR("AccessDenied"), -EACCES, "/x: get: no permission to get" },
+	{ "GET", 403, NULL, S3_ERROR("AccessDenied"), -EACCES, "/x: get: no permission to read" },
+	{ "PUT", 403, NULL, S3_ERROR("AccessDenied"), -EACCES, "/x: put: no permission to write" },
 	{ "DELETE", 403, NULL, S3_ERROR("AccessDenied"), -EACCES, "/x: delete: no permission to delete" },
 	{ "DELETE", 403, NULL, ERROR_WITH("AccessDenied", "<Message>Access Denied because object protected by object "
 	    "lock.</Message>"), -EACCES, "/x: delete: it is locked (Object Lock) until its retention ends" },

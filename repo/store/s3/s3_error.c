@@ -53,12 +53,17 @@ static int say(const struct store_s3 *s, const struct s3_request *q, int rc, con
 /* Who may not delete is told whether it is a lock that keeps him from it. */
 static int denied(const struct store_s3 *s, const struct s3_request *q, const struct s3_error *e)
 {
+	const char *verb = q->operation;
 	char words[64];
 
 	if (strcasestr(e->message, "object lock") != NULL || strcasestr(e->message, "WORM") != NULL ||
 	    strcasestr(e->message, "retention") != NULL || strcasestr(e->code, "Locked") != NULL)
 		return say(s, q, -EACCES, "it is locked (Object Lock) until its retention ends");
-	snprintf(words, sizeof(words), "no permission to %s", q->operation);
+	if (strcmp(verb, "get") == 0 || strcmp(verb, "stat") == 0)
+		verb = "read";
+	else if (strcmp(verb, "put") == 0)
+		verb = "write";
+	snprintf(words, sizeof(words), "no permission to %s", verb);
 	return say(s, q, -EACCES, words);
 }
 
