@@ -18,8 +18,8 @@
 
 static void test_errors(void **state)
 {
-	static const char error[] = "<?xml version=\"1.0\"?>\n<Error><Code>InvalidObjectState</Code><Message>The operation "
-	    "is not valid</Message><StorageClass>GLACIER</StorageClass><Region>eu-west-1</Region></Error>";
+	static const char error[] = "<?xml version=\"1.0\"?>\n<Error><Code>InvalidObjectState</Code><Message>The "
+	    "operation is not valid</Message><StorageClass>GLACIER</StorageClass><Region>eu-west-1</Region></Error>";
 	static const char *const none[] = { "", "<html><Code>x</Code></html>", "<Error><Code>x", "not found",
 		"<Error><Other><Code>x</Code></Other></Error>" };
 	struct s3_error e;
@@ -87,7 +87,8 @@ static void test_pages(void **state)
 
 	at = 0;
 	assert_int_equal(parse("<ListBucketResult><Contents><Key>a%2F+b</Key><Size>0</Size></Contents>"
-	    "<IsTruncated>false</IsTruncated><NextContinuationToken>old</NextContinuationToken></ListBucketResult>", &p),
+	    "<IsTruncated>false</IsTruncated><NextContinuationToken>old</NextContinuationToken></ListBucketResult>",
+	    &p),
 	    0);
 	assert_int_equal(p.next.len, 0);
 	expect_entry(&p, &at, "a%2F+b", 0);
@@ -110,7 +111,8 @@ static void test_bad_pages(void **state)
 		"<ListBucketResult><Contents><Key>a</Key><Size></Size></Contents></ListBucketResult>",
 		"<ListBucketResult><Contents><Key>a</Key><Size>-1</Size></Contents></ListBucketResult>",
 		"<ListBucketResult><Contents><Key>a</Key><Size>1x</Size></Contents></ListBucketResult>",
-		"<ListBucketResult><Contents><Key>a</Key><Size>18446744073709551616</Size></Contents></ListBucketResult>",
+		"<ListBucketResult><Contents><Key>a</Key><Size>18446744073709551616</Size></Contents>"
+		    "</ListBucketResult>",
 	};
 	struct s3_page p;
 
@@ -124,8 +126,8 @@ static void test_bad_pages(void **state)
 
 static void test_upload_id(void **state)
 {
-	static const char xml[] = "<InitiateMultipartUploadResult " NS "><Bucket>b</Bucket><UploadId>VXB/2~+=</UploadId>"
-	    "</InitiateMultipartUploadResult>";
+	static const char xml[] = "<InitiateMultipartUploadResult " NS "><Bucket>b</Bucket><UploadId>VXB/2~+="
+	    "</UploadId></InitiateMultipartUploadResult>";
 	static const char none[] = "<InitiateMultipartUploadResult><UploadId/></InitiateMultipartUploadResult>";
 	struct buf id = BUF_INIT;
 
@@ -138,6 +140,20 @@ static void test_upload_id(void **state)
 	buf_free(&id);
 }
 
+static void test_retention(void **state)
+{
+	static const char xml[] = "<Retention " NS "><Mode>GOVERNANCE</Mode><RetainUntilDate>2030-01-01T00:00:00Z"
+	    "</RetainUntilDate></Retention>";
+	struct s3_retention r;
+
+	(void)state;
+	assert_int_equal(s3_retention_parse(xml, sizeof(xml) - 1, &r), 0);
+	assert_string_equal(r.mode, "GOVERNANCE");
+	assert_string_equal(r.until, "2030-01-01T00:00:00Z");
+	assert_int_equal(s3_retention_parse("<Retention/>", 12, &r), -EBADMSG);
+	assert_int_equal(s3_retention_parse("", 0, &r), -EBADMSG);
+}
+
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
 
 static int json(const char *text, const char *name, char *out, size_t size)
@@ -147,8 +163,9 @@ static int json(const char *text, const char *name, char *out, size_t size)
 
 static void test_json(void **state)
 {
-	static const char text[] = " {\n \"Code\" : \"Success\", \"n\": -1.5e3, \"deep\": {\"Token\": \"no\", \"a\": [1, "
-	    "{\"}\": \"]\"}]}, \"t\": true,\"Token\":\"a\\/b\\\"\\\\\\n\\u0041\\u00e4=\", \"\": \"\", \"Last\": \"z\"} ";
+	static const char text[] = " {\n \"Code\" : \"Success\", \"n\": -1.5e3, \"deep\": {\"Token\": \"no\", \"a\": "
+	    "[1, {\"}\": \"]\"}]}, \"t\": true,\"Token\":\"a\\/b\\\"\\\\\\n\\u0041\\u00e4=\", \"\": \"\", "
+	    "\"Last\": \"z\"} ";
 	char out[32];
 
 	(void)state;
@@ -191,6 +208,7 @@ int main(void)
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_bad_pages),
 		cmocka_unit_test(test_upload_id),
+		cmocka_unit_test(test_retention),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_bad_json),
 	};

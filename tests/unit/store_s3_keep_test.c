@@ -49,7 +49,8 @@ static void test_parts(void **state)
 		{ "POST " KEY "x?uploads=", NULL, "", 200, NULL, BEGUN },
 		{ "PUT " KEY "x?partNumber=1&uploadId=id%2F1", first, NULL, 200, "ETag: \"e1\"\r\n", NULL },
 		{ "PUT " KEY "x?partNumber=2&uploadId=id%2F1", second, NULL, 200, "ETag: \"e2\"\r\n", NULL },
-		{ "POST " KEY "x?uploadId=id%2F1", exclusive, LIST("e1", "e2"), 200, NULL, "<CompleteMultipartUploadResult/>" },
+		{ "POST " KEY "x?uploadId=id%2F1", exclusive, LIST("e1", "e2"), 200, NULL,
+		    "<CompleteMultipartUploadResult/>" },
 	};
 	struct s3_rig r;
 
@@ -71,7 +72,8 @@ static void test_parts_go_on(void **state)
 		{ "PUT " KEY "x?partNumber=2&uploadId=id%2F1", NULL, NULL, 200, "ETag: \"e2\"\r\n", NULL },
 		/* It fails under the status of a success. */
 		{ "POST " KEY "x?uploadId=id%2F1", NULL, LIST("e1", "e2"), 200, NULL, S3_ERROR("InternalError") },
-		{ "POST " KEY "x?uploadId=id%2F1", NULL, LIST("e1", "e2"), 200, NULL, "<CompleteMultipartUploadResult/>" },
+		{ "POST " KEY "x?uploadId=id%2F1", NULL, LIST("e1", "e2"), 200, NULL,
+		    "<CompleteMultipartUploadResult/>" },
 	};
 	static const uint64_t sent[] = { 0, 5 * MIB, 5 * MIB, 10 * MIB };
 	struct store_put *p;
@@ -166,8 +168,8 @@ static void test_classes(void **state)
 }
 
 #define GLACIER "x-amz-storage-class: GLACIER\r\n"
-#define RESTORE "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>3</Days><GlacierJobParameters>" \
-	"<Tier>Bulk</Tier></GlacierJobParameters></RestoreRequest>"
+#define RESTORE "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>3</Days>" \
+	"<GlacierJobParameters><Tier>Bulk</Tier></GlacierJobParameters></RestoreRequest>"
 
 static void test_states(void **state)
 {
@@ -181,7 +183,8 @@ static void test_states(void **state)
 		{ "HEAD " KEY "x", NULL, NULL, 200, "x-amz-storage-class: DEEP_ARCHIVE\r\n"
 		    "x-amz-restore: ongoing-request=\"true\"\r\n", NULL },
 		{ "HEAD " KEY "x", NULL, NULL, 200, GLACIER
-		    "x-amz-restore: ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2040 00:00:00 GMT\"\r\n", NULL },
+		    "x-amz-restore: ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2040 00:00:00 GMT\"\r\n",
+		    NULL },
 		{ "HEAD " KEY "x", NULL, NULL, 200, "x-amz-storage-class: INTELLIGENT_TIERING\r\n"
 		    "x-amz-archive-status: ARCHIVE_ACCESS\r\n", NULL },
 		{ "GET " KEY "x", NULL, NULL, 403, NULL, S3_ERROR("InvalidObjectState") },
@@ -234,21 +237,26 @@ static void test_thaw(void **state)
 #define UNTIL INT64_C(2209086245)
 #define RETENTION(mode) "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>" mode "</Mode>" \
 	"<RetainUntilDate>2040-01-02T03:04:05Z</RetainUntilDate></Retention>"
-#define LOCKED(mode, until) "x-amz-object-lock-mode: " mode "\r\nx-amz-object-lock-retain-until-date: " until "\r\n"
+#define LOCKED(mode, until) "<Retention><Mode>" mode "</Mode><RetainUntilDate>" until "</RetainUntilDate></Retention>"
+#define NOT_LOCKED S3_ERROR("NoSuchObjectLockConfiguration")
 
 static void test_retain(void **state)
 {
 	static const struct script_step steps[] = {
-		{ "HEAD " KEY "x", NULL, NULL, 200, NULL, NULL },
+		{ "GET " KEY "x?retention=", NULL, NULL, 404, NULL, NOT_LOCKED },
 		{ "PUT " KEY "x?retention=", NULL, RETENTION("GOVERNANCE"), 200, NULL, NULL },
-		{ "HEAD " KEY "x", NULL, NULL, 200, LOCKED("GOVERNANCE", "2040-01-02T03:04:04.000Z"), NULL },
+		{ "GET " KEY "x?retention=", NULL, NULL, 200, NULL, LOCKED("GOVERNANCE", "2040-01-02T03:04:04.000Z") },
 		{ "PUT " KEY "x?retention=", NULL, RETENTION("GOVERNANCE"), 200, NULL, NULL },
-		{ "HEAD " KEY "x", NULL, NULL, 200, LOCKED("COMPLIANCE", "2039-01-01T00:00:00Z"), NULL },
+		{ "GET " KEY "x?retention=", NULL, NULL, 200, NULL, LOCKED("COMPLIANCE", "2039-01-01T00:00:00Z") },
 		{ "PUT " KEY "x?retention=", NULL, RETENTION("COMPLIANCE"), 200, NULL, NULL },
-		{ "HEAD " KEY "x", NULL, NULL, 200, LOCKED("GOVERNANCE", "2040-01-02T03:04:05.000000000Z"), NULL },
-		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "x?retention=", NULL, NULL, 200, NULL, LOCKED("GOVERNANCE",
+		    "2040-01-02T03:04:05.000000000Z") },
+		{ "GET " KEY "x?retention=", NULL, NULL, 404, NULL, S3_ERROR("ObjectLockConfigurationNotFoundError") },
+		{ "PUT " KEY "x?retention=", NULL, RETENTION("GOVERNANCE"), 200, NULL, NULL },
+		{ "GET " KEY "x?retention=", NULL, NULL, 404, NULL, S3_ERROR("NoSuchKey") },
+		{ "GET " KEY "x?retention=", NULL, NULL, 200, NULL, "<html/>" },
 	};
-	static const int want[] = { 0, 0, 0, 0, -ENOENT };
+	static const int want[] = { 0, 0, 0, 0, 0, -ENOENT };
 	struct s3_rig r;
 
 	s3_rig_open(&r, state, URL "lock=governance&lock-days=30&", steps, COUNT(steps), NULL);
@@ -256,6 +264,8 @@ static void test_retain(void **state)
 	for (size_t i = 0; i < COUNT(want); i++)
 		assert_int_equal(store_retain(r.store, "x", UNTIL), want[i]);
 	assert_int_equal(r.scratch->nmessages, 0);
+	assert_int_equal(store_retain(r.store, "x", UNTIL), -EIO);
+	assert_true(scratch_logged(r.scratch, "the server's answer is no retention"));
 	s3_rig_close(&r);
 	s3_rig_open(&r, state, URL, NULL, 0, NULL);
 	assert_int_equal(store_retain_days(r.store), 0);
@@ -277,7 +287,8 @@ static void test_locked_puts(void **state)
 {
 	static const char *const locked[] = { "x-amz-object-lock-mode: COMPLIANCE",
 		"x-amz-object-lock-retain-until-date: 2040-01-02T03:04:05Z", NULL };
-	static const char *const not_locked[] = { "x-amz-object-lock-mode:", "x-amz-object-lock-retain-until-date:", NULL };
+	static const char *const not_locked[] = { "x-amz-object-lock-mode:", "x-amz-object-lock-retain-until-date:",
+	    NULL };
 	static const struct script_step steps[] = {
 		{ "PUT " KEY "packs/ab/x", locked, NULL, 200, NULL, NULL },
 		{ "PUT " KEY "config", locked, NULL, 200, NULL, NULL },
@@ -287,7 +298,7 @@ static void test_locked_puts(void **state)
 		{ NULL, not_locked, NULL, 200, "ETag: \"e1\"\r\n", NULL },
 		{ NULL, not_locked, NULL, 200, "ETag: \"e2\"\r\n", NULL },
 		{ "POST " KEY "x?uploadId=id%2F1", not_locked, NULL, 200, NULL, "<CompleteMultipartUploadResult/>" },
-		{ "HEAD " KEY "x", NULL, NULL, 200, NULL, NULL },
+		{ "GET " KEY "x?retention=", NULL, NULL, 404, NULL, NOT_LOCKED },
 		{ "PUT " KEY "x?retention=", NULL, NULL, 200, NULL, NULL },
 	};
 	struct s3_rig r;
@@ -310,7 +321,8 @@ static void test_google(void **state)
 		"If-None-Match:", "x-amz-content-sha256:", "x-amz-date:", "x-amz-checksum-sha256:", NULL };
 	static const struct script_step steps[] = {
 		{ "HEAD " KEY "packs/x", NULL, NULL, 404, NULL, NULL },
-		{ "PUT " KEY "packs/x", put, "x", 200, "x-goog-hash: md5=nQ==\r\nETag: \"9dd4e461268c8034f5c8564e155c67a6\"\r\n",
+		{ "PUT " KEY "packs/x", put, "x", 200,
+		    "x-goog-hash: md5=nQ==\r\nETag: \"9dd4e461268c8034f5c8564e155c67a6\"\r\n",
 		    NULL },
 		{ "GET " KEY "packs/x", NULL, NULL, 200, NULL, "x" },
 	};

@@ -192,3 +192,23 @@ int s3_upload_id_parse(const void *data, size_t len, struct buf *out)
 		rc = -EBADMSG;
 	return rc;
 }
+
+static int on_retention_element(void *arg, const char *path, const char *text)
+{
+	struct s3_retention *r = arg;
+
+	if (strcmp(path, "/Retention/Mode") == 0)
+		snprintf(r->mode, sizeof(r->mode), "%s", text);
+	else if (strcmp(path, "/Retention/RetainUntilDate") == 0)
+		snprintf(r->until, sizeof(r->until), "%s", text);
+	return 0;
+}
+
+int s3_retention_parse(const void *data, size_t len, struct s3_retention *out)
+{
+	int rc;
+
+	*out = (struct s3_retention){ 0 };
+	rc = xml_parse(data, len, on_retention_element, out);
+	return rc == 0 && *out->mode == '\0' ? -EBADMSG : rc;
+}

@@ -1,5 +1,5 @@
 /*
- * What S3 answers in XML: errors, listings, and the two answers of an upload in parts.
+ * What S3 answers in XML: errors, listings, retentions, and the beginning of an upload in parts.
  */
 #ifndef VARVE_STORE_S3_ANSWER_H
 #define VARVE_STORE_S3_ANSWER_H
@@ -42,6 +42,15 @@ void s3_page_free(struct s3_page *p);
  * Return false at the end.
  */
 bool s3_page_next(struct s3_page *p, size_t *at, char **key, uint64_t *size);
+
+/* <Retention> of an object. */
+struct s3_retention {
+	char mode[16];  /* "GOVERNANCE", "COMPLIANCE" */
+	char until[40]; /* a date */
+};
+
+/* Read it.  Return 0; -EBADMSG if it is none; -ENOMEM. */
+int s3_retention_parse(const void *data, size_t len, struct s3_retention *out);
 
 /* <InitiateMultipartUploadResult>: its UploadId, with a NUL, appended to ${out}.  Return 0; -EBADMSG; -ENOMEM. */
 int s3_upload_id_parse(const void *data, size_t len, struct buf *out);

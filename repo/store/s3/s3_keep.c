@@ -11,6 +11,8 @@
 
 #include "repo/store/s3/s3_impl.h"
 
+#define ANSWER_MAX (64u * 1024)
+
 void s3_time(int64_t when, char out[S3_TIME_SIZE])
 {
 	time_t t = (time_t)when;
@@ -129,23 +131,35 @@ unsigned s3_retain_days(const struct store *base)
 	return s->config.lock != NULL ? s->config.lock_days : 0;
 }
 
-/* Until when it is retained already (0: it is not), and whether so that nobody can take it back. */
-static int retained(struct store_s3 *s, const char *name, int64_t *until, bool *compliance)
+/*
+ * How it is retained already.  By the subresource and not by a HEAD, for which one must be allowed to read the object:
+ * writers need not be.
+ */
+static int get_retention(struct store_s3 *s, const char *name, struct s3_retention *out)
 {
+	struct buf body = BUF_INIT;
+	struct s3_request q = { .operation = "retain", .method = "GET", .name = name, .query = "retention=",
+		.append = &body, .max = ANSWER_MAX, .accept = { 404 } };
 	struct http_reply r = { 0 };
-	char text[64];
+	struct s3_error e = { 0 };
 	int rc;
 
-	rc = s3_head(s, "retain", name, &r);
-	*until = 0;
-	*compliance = false;
-	if (rc == 0 && http_header(&r, s->config.google ? "x-goog-object-lock-retain-until-date" :
-	    "x-amz-object-lock-retain-until-date", text, sizeof(text)))
-		*until = s3_time_parse(text);
-	if (rc == 0 && http_header(&r, s->config.google ? "x-goog-object-lock-mode" : "x-amz-object-lock-mode", text,
-	    sizeof(text)))
-		*compliance = strcmp(text, "COMPLIANCE") == 0;
+	*out = (struct s3_retention){ 0 };
+	rc = s3_perform(s, &q, &r);
+	if (rc == 0 && r.status == 404)
+		rc = s3_error_parse(r.error.data, r.error.len, &e);
+	else if (rc == 0)
+		rc = s3_retention_parse(body.data, body.len, out);
+	/* AWS, Ceph. */
+	if (rc == 0 && r.status == 404 && strcmp(e.code, "NoSuchObjectLockConfiguration") != 0 &&
+	    strcmp(e.code, "ObjectLockConfigurationNotFoundError") != 0)
+		rc = s3_failed(s, &q, &r, &e);
+	if (rc == -EBADMSG || rc == -EMSGSIZE) {
+		log_error(s->base.log, "%s/%s: retain: the server's answer is no retention", s->base.url, name);
+		rc = -EIO;
+	}
 	http_reply_free(&r);
+	buf_free(&body);
 	return rc;
 }
 
@@ -154,19 +168,18 @@ int s3_retain(struct store *base, const char *name, int64_t until)
 	struct store_s3 *s = s3_of(base);
 	struct s3_request q = { .operation = "retain", .method = "PUT", .name = name, .query = "retention=" };
 	char document[256], date[S3_TIME_SIZE];
-	int64_t already;
-	bool compliance;
+	struct s3_retention already;
 	int rc;
 
 	if (s->config.lock == NULL)
 		return -ENOTSUP;
-	rc = retained(s, name, &already, &compliance);
-	if (rc != 0 || already >= until)
+	rc = get_retention(s, name, &already);
+	if (rc != 0 || s3_time_parse(already.until) >= until)
 		return rc;
 	s3_time(until, date);
 	snprintf(document, sizeof(document),
 	    "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>%s</Mode>"
 	    "<RetainUntilDate>%s</RetainUntilDate></Retention>",
-	    compliance ? "COMPLIANCE" : s->config.lock, date);
+	    strcmp(already.mode, "COMPLIANCE") == 0 ? already.mode : s->config.lock, date);
 	return send_document(s, &q, document);
 }
