@@ -64,7 +64,8 @@ static bool answer(void *arg, const struct web_request *q)
 	step = s->at < s->n ? &s->steps[s->at++] : NULL;
 	wrong = step != NULL ? judge(step, q) : "nothing more";
 	if (wrong != NULL && s->wrong[0] == '\0')
-		snprintf(s->wrong, sizeof(s->wrong), "request %zu: %s %.500s\n%.800s\nexpected: %.500s", s->at, q->method, q->target,
+		snprintf(s->wrong, sizeof(s->wrong), "request %zu: %s %.500s\n%.800s\nexpected: %.500s", s->at,
+		    q->method, q->target,
 		    q->headers, wrong);
 	pthread_mutex_unlock(&s->lock);
 	if (wrong == NULL && s->before != NULL)

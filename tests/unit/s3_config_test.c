@@ -49,9 +49,9 @@ static void test_options(void **state)
 	struct scratch *s = *state;
 	struct s3_config c;
 
-	assert_int_equal(s3_config_read("s3://b1_-x/p?endpoint=https://s3.example:9000/base//&region=eu-central-1&style=host&"
-	    "profile=other&storage-class=GLACIER_IR&storage-class-hot=STANDARD&thaw-tier=Bulk&lock=compliance&"
-	    "lock-days=30&checksum=none&part-size=5M", &s->log, &c), 0);
+	assert_int_equal(s3_config_read("s3://b1_-x/p?endpoint=https://s3.example:9000/base//&region=eu-central-1&"
+	    "style=host&profile=other&storage-class=GLACIER_IR&storage-class-hot=STANDARD&thaw-tier=Bulk&"
+	    "lock=compliance&lock-days=30&checksum=none&part-size=5M", &s->log, &c), 0);
 	assert_string_equal(c.bucket, "b1_-x");
 	assert_string_equal(c.endpoint, "https://s3.example:9000/base");
 	assert_string_equal(c.region, "eu-central-1");
@@ -76,7 +76,8 @@ static void test_refused(void **state)
 		"s3://b/a//b", "s3://b/./b", "s3://b/a/../b", "s3://b/a/..", "s3://b?nonsense=1", "s3://b?region=a/b",
 		"s3://b?region=", "s3://b?endpoint=host", "s3://b?endpoint=ftp://h", "s3://b?endpoint=https://",
 		"s3://b?endpoint=https:///x", "s3://b?endpoint=https://user:geheim@h", "s3://b?endpoint=https://h%3Fq",
-		"s3://b?endpoint=https://h%20x", "s3://b?style=dns", "s3://b?storage-class=a%0Ab", "s3://b?lock=compliance",
+		"s3://b?endpoint=https://h%20x", "s3://b?style=dns", "s3://b?storage-class=a%0Ab",
+		    "s3://b?lock=compliance",
 		"s3://b?lock-days=3", "s3://b?lock=on&lock-days=3", "s3://b?lock=governance&lock-days=0",
 		"s3://b?lock=governance&lock-days=3x", "s3://b?lock=governance&lock-days=-3",
 		"s3://b?lock=governance&lock-days=36501", "s3://b?checksum=md5", "s3://b?part-size=4M",
@@ -173,10 +174,12 @@ static void test_profile_syntax(void **state)
 	memset(token, 'T', sizeof(token) - 1);
 	token[sizeof(token) - 1] = '\0';
 	snprintf(text, sizeof(text), "# comment\n; another\n\nkey = before\r\n [ default ] \r\n  key=one # not this\n"
-	    "  KEY2\t=  a=b;c#d  \n  key3 =\n  nested =\n    key4 = no\n  key4 = yes\n[else]\nkey5 = no\n[default]\ntoken = %s\n"
+	    "  KEY2\t=  a=b;c#d  \n  key3 =\n  nested =\n    key4 = no\n  key4 = yes\n[else]\nkey5 = no\n"
+	    "[default]\ntoken = %s\n"
 	    "key5 = last", token);
 	aws_file(s, "credentials", text);
-	aws_file(s, "config", "[profile default]\na = 1\n[default]\nb = 2\n[else]\nc = 3\n[profile else]\nc = 4\n[broken\nx = 1\n");
+	aws_file(s, "config",
+	    "[profile default]\na = 1\n[default]\nb = 2\n[else]\nc = 3\n[profile else]\nc = 4\n[broken\nx = 1\n");
 	assert_int_equal(s3_profile_open(NULL, &s->log, &p), 0);
 	assert_string_equal(p.name, "default");
 	assert_string_equal(value(&p, S3_FILE_CREDENTIALS, "key"), "one");

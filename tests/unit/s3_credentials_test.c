@@ -204,7 +204,8 @@ static void answer_keys(struct fake *f, const struct web_request *q)
 	struct tm tm;
 
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&expires, &tm));
-	snprintf(body, sizeof(body), "{\n  \"Code\" : \"Success\",\n  \"AccessKeyId\" : \"id%u\",\n  \"SecretAccessKey\" : "
+	snprintf(body, sizeof(body),
+	    "{\n  \"Code\" : \"Success\",\n  \"AccessKeyId\" : \"id%u\",\n  \"SecretAccessKey\" : "
 	    "\"se/cret\",\n  \"Token\" : \"to/ken==\",\n  \"Expiration\" : \"%s\"\n}",
 	    atomic_fetch_add(&f->served, 1) + 1, date);
 	web_answer(q, atomic_load(&f->status), "Content-Type: application/json\r\n", body, strlen(body));
@@ -226,7 +227,8 @@ static bool machine(void *arg, const struct web_request *q)
 		web_answer(q, 401, "", "", 0);
 	} else if (strcmp(q->target, path) == 0) {
 		web_answer(q, 200, "", "the role\nanother", 16);
-	} else if (strncmp(q->target, path, sizeof(path) - 1) == 0 && strcmp(q->target + sizeof(path) - 1, "the%20role") == 0) {
+	} else if (strncmp(q->target, path, sizeof(path) - 1) == 0 && strcmp(q->target + sizeof(path) - 1,
+	    "the%20role") == 0) {
 		answer_keys(arg, q);
 	} else {
 		web_answer(q, 404, "", "", 0);

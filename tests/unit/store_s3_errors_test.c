@@ -29,11 +29,15 @@ static void test_region(void **state)
 		{ "HEAD " KEY "config", NULL, NULL, 301, "x-amz-bucket-region: eu-west-8\r\n", NULL },
 		{ "HEAD " KEY "config", NULL, NULL, 200, NULL, "12" },
 		/* It makes no sense, and is not followed for ever. */
-		{ "GET " KEY "config", NULL, NULL, 301, "x-amz-bucket-region: eu-west-9\r\n", S3_ERROR("PermanentRedirect") },
-		{ "GET " KEY "config", NULL, NULL, 301, "x-amz-bucket-region: eu-west-7\r\n", S3_ERROR("PermanentRedirect") },
-		{ "GET " KEY "config", NULL, NULL, 301, "x-amz-bucket-region: eu-west-6\r\n", S3_ERROR("PermanentRedirect") },
+		{ "GET " KEY "config", NULL, NULL, 301, "x-amz-bucket-region: eu-west-9\r\n",
+		    S3_ERROR("PermanentRedirect") },
+		{ "GET " KEY "config", NULL, NULL, 301, "x-amz-bucket-region: eu-west-7\r\n",
+		    S3_ERROR("PermanentRedirect") },
+		{ "GET " KEY "config", NULL, NULL, 301, "x-amz-bucket-region: eu-west-6\r\n",
+		    S3_ERROR("PermanentRedirect") },
 		/* The same region: no reason to ask again. */
-		{ "GET " KEY "config", NULL, NULL, 403, "x-amz-bucket-region: eu-west-6\r\n", S3_ERROR("AccessDenied") },
+		{ "GET " KEY "config", NULL, NULL, 403, "x-amz-bucket-region: eu-west-6\r\n",
+		    S3_ERROR("AccessDenied") },
 	};
 	struct buf all = BUF_INIT;
 	uint64_t size = 0;
@@ -212,7 +216,8 @@ static void test_errors(void **state)
 	for (size_t i = 0; i < COUNT(errors); i++) {
 		scratch_log_clear(*state);
 		snprintf(request, sizeof(request), "%s %sx", errors[i].method, KEY);
-		step = (struct script_step){ .request = request, .status = errors[i].status, .headers = errors[i].headers,
+		step = (struct script_step){ .request = request, .status = errors[i].status,
+		    .headers = errors[i].headers,
 			.answer = errors[i].answer };
 		s3_rig_open(&r, state, URL, &step, 1, NULL);
 		rc = do_it(&r, errors[i].method);
@@ -224,7 +229,8 @@ static void test_errors(void **state)
 
 static void test_retry_after(void **state)
 {
-	static const struct script_step steps[] = { { NULL, NULL, NULL, 503, "Retry-After: 7\r\n", S3_ERROR("SlowDown") } };
+	static const struct script_step steps[] = { { NULL, NULL, NULL, 503, "Retry-After: 7\r\n",
+	    S3_ERROR("SlowDown") } };
 	struct buf all = BUF_INIT;
 	int64_t wait_ms;
 	char cause[240];

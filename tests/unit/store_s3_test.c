@@ -155,10 +155,12 @@ static void test_list(void **state)
 	static const struct script_step steps[] = {
 		{ "GET /bucket?encoding-type=url&list-type=2&prefix=pre%20fix%2Fpacks%2F", NULL, NULL, 200, NULL,
 		    "<ListBucketResult><EncodingType>url</EncodingType>" CONTENTS("pre+fix%2Fpacks%2Fab%2Fa1", "1")
-		    CONTENTS("pre+fix%2Fpacks%2FAB%2Fa2", "2") CONTENTS("pre+fix%2Fpacks%2F", "0") CONTENTS("packs%2Fa", "3")
+		    CONTENTS("pre+fix%2Fpacks%2FAB%2Fa2", "2") CONTENTS("pre+fix%2Fpacks%2F",
+		    "0") CONTENTS("packs%2Fa", "3")
 		    CONTENTS("pre+fix%2Ftrees%2Fa", "4") "<IsTruncated>true</IsTruncated>"
 		    "<NextContinuationToken>a/b=</NextContinuationToken></ListBucketResult>" },
-		{ "GET /bucket?continuation-token=a%2Fb%3D&encoding-type=url&list-type=2&prefix=pre%20fix%2Fpacks%2F", NULL,
+		{ "GET /bucket?continuation-token=a%2Fb%3D&encoding-type=url&list-type=2&prefix=pre%20fix%2Fpacks%2F",
+		    NULL,
 		    NULL, 200, NULL, "<ListBucketResult>" CONTENTS("pre fix/packs/ab/a5", "5") "<IsTruncated>false"
 		    "</IsTruncated></ListBucketResult>" },
 		{ "GET /bucket?encoding-type=url&list-type=2&prefix=pre%20fix%2F", NULL, NULL, 200, NULL,

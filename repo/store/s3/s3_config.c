@@ -175,7 +175,8 @@ static int take_lock(struct reading *r)
 	unsigned long n = 0;
 	int rc;
 
-	rc = take_choice(r, "lock", "governance", "compliance", "\"governance\" or \"compliance\"", &compliance, &given);
+	rc = take_choice(r, "lock", "governance", "compliance", "\"governance\" or \"compliance\"", &compliance,
+	    &given);
 	if (rc == 0)
 		rc = url_option(&r->url, "lock-days", &days);
 	if (rc == 0 && given != (days != NULL)) {

@@ -37,7 +37,8 @@ struct s3_credentials;
 /**
  * s3_credentials_open(profile, services, opts, out):
  * Set up; nothing is read yet.  ${profile}: its name, or NULL for the usual one; copied.  ${services}: also ask the
- * services of containers and machines.  Of ${opts}, ${log} and ${cancel} are heeded, and borrowed.  Return 0 or -ENOMEM.
+ * services of containers and machines.  Of ${opts}, ${log} and ${cancel} are heeded, and borrowed.  Return 0 or
+ * -ENOMEM.
  */
 int s3_credentials_open(const char *profile, bool services, const struct store_options *opts,
     struct s3_credentials **out);

@@ -91,7 +91,7 @@ static const char *hint(const struct store_s3 *s, const struct s3_request *q, co
 
 	if (argument && strcmp(q->operation, "put") == 0 && (c->class_packs != NULL || c->class_hot != NULL))
 		return " (does the server have the storage class?)";
-	if (c->lock != NULL && (strcmp(e->code, "InvalidRequest") == 0 || strcmp(e->code, "ObjectLockConfigurationNotFoundError") == 0))
+	if (c->lock != NULL && strcmp(e->code, "InvalidRequest") == 0)
 		return " (does the bucket have Object Lock?)";
 	return "";
 }
@@ -119,8 +119,8 @@ static int other(struct store_s3 *s, const struct s3_request *q, const struct ht
 static int transient(struct store_s3 *s, const struct s3_request *q, const struct http_reply *r,
     const struct s3_error *e)
 {
-	return store_transient(&s->base, http_retry_after(r), "%s %s: the server answered %d, %s", q->operation, q->shown,
-	    r->status, e->code);
+	return store_transient(&s->base, http_retry_after(r), "%s %s: the server answered %d, %s", q->operation,
+	    q->shown, r->status, e->code);
 }
 
 int s3_failed(struct store_s3 *s, const struct s3_request *q, const struct http_reply *r, const struct s3_error *e)

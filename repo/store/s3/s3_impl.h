@@ -53,9 +53,9 @@ void s3_plain_header(struct s3_headers *h, const char *name, const char *value);
 
 /**
  * s3_perform(s, q, r):
- * Sign, send, and wait for the answer, in ${r} (all zero before; to be freed in any case).  Sent once more if the server
- * says that the bucket is in another region, or that the credentials have expired.  Return 0 for a status below 300 or
- * one of ${q->accept}; else as s3_failed(); -EMSGSIZE is returned as it is, not logged.
+ * Sign, send, and wait for the answer, in ${r} (all zero before; to be freed in any case).  Sent once more if the
+ * server says that the bucket is in another region, or that the credentials have expired.  Return 0 for a status below
+ * 300 or one of ${q->accept}; else as s3_failed(); -EMSGSIZE is returned as it is, not logged.
  */
 int s3_perform(struct store_s3 *s, struct s3_request *q, struct http_reply *r);
 

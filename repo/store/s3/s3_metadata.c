@@ -246,8 +246,8 @@ static int machine_endpoint(char *out, size_t size)
 }
 
 /*
- * Three steps: a token for the session, the name of the role, its credentials.  Who does not answer the first is not the
- * service, and who has no role has no credentials: -ENOENT.
+ * Three steps: a token for the session, the name of the role, its credentials.  Who does not answer the first is not
+ * the service, and who has no role has no credentials: -ENOENT.
  */
 static int ask_machine(struct service *s, const char *endpoint, char *header, struct s3_keys **out,
     char cause[S3_CAUSE_SIZE])

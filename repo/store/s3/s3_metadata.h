@@ -11,9 +11,9 @@
 
 /**
  * s3_metadata_container(opts, out, cause), s3_metadata_machine(opts, out, cause):
- * Ask the container's service, or EC2's.  A second for each request, not more.  Return 0 with new keys; -ENOENT if there
- * is no such service, or it has none; -EAGAIN with ${cause} if it should have and failed; -EACCES with ${cause} if it
- * refused or is not to be asked; -ECANCELED; -ENOMEM.
+ * Ask the container's service, or EC2's.  A second for each request, not more.  Return 0 with new keys; -ENOENT if
+ * there is no such service, or it has none; -EAGAIN with ${cause} if it should have and failed; -EACCES with ${cause}
+ * if it refused or is not to be asked; -ECANCELED; -ENOMEM.
  */
 int s3_metadata_container(const struct store_options *opts, struct s3_keys **out, char cause[S3_CAUSE_SIZE]);
 int s3_metadata_machine(const struct store_options *opts, struct s3_keys **out, char cause[S3_CAUSE_SIZE]);

@@ -119,7 +119,8 @@ static int put_part(struct store_s3 *s, struct s3_multipart *m, const struct spo
 	uint64_t len = spool->len - off < m->part_size ? spool->len - off : m->part_size;
 	struct http_body body = spool_body(spool);
 	struct s3_headers headers = { 0 };
-	struct s3_request q = { .operation = "put", .method = "PUT", .name = m->name, .headers = &headers, .body = &body };
+	struct s3_request q = { .operation = "put", .method = "PUT", .name = m->name, .headers = &headers,
+	    .body = &body };
 	struct http_reply r = { 0 };
 	struct buf query = BUF_INIT;
 	struct s3_sum sum;
@@ -153,7 +154,8 @@ static int put_list_of_parts(const struct s3_multipart *m, struct buf *out)
 	int rc = buf_printf(out, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
 
 	for (uint64_t i = 0; rc == 0 && i < m->nparts; i++) {
-		rc = buf_printf(out, "<Part><PartNumber>%" PRIu64 "</PartNumber><ETag>%s</ETag>", i + 1, m->parts[i].etag);
+		rc = buf_printf(out, "<Part><PartNumber>%" PRIu64 "</PartNumber><ETag>%s</ETag>", i + 1,
+		    m->parts[i].etag);
 		if (rc == 0 && m->parts[i].sha256[0] != '\0')
 			rc = buf_printf(out, "<ChecksumSHA256>%s</ChecksumSHA256>", m->parts[i].sha256);
 		if (rc == 0)
@@ -208,7 +210,8 @@ static int complete(struct store_s3 *s, struct s3_multipart *m, unsigned flags, 
 	struct buf list = BUF_INIT, query = BUF_INIT, answer = BUF_INIT;
 	struct s3_headers headers = { 0 };
 	struct http_body body = { 0 };
-	struct s3_request q = { .operation = "put", .method = "POST", .name = m->name, .headers = &headers, .body = &body,
+	struct s3_request q = { .operation = "put", .method = "POST", .name = m->name, .headers = &headers,
+	    .body = &body,
 		.append = &answer, .max = ANSWER_MAX, .accept = { 404, 412 } };
 	struct http_reply r = { 0 };
 	struct s3_sum sum;

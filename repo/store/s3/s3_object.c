@@ -59,8 +59,8 @@ int s3_get_all(struct store *base, const char *name, size_t max, struct buf *out
 }
 
 /*
- * Why a HEAD was refused is in no body: a GET of one byte that fails for the same reason tells it (s3_perform() acts upon
- * it).  Return 0 if the HEAD is worth another, or the logged error.
+ * Why a HEAD was refused is in no body: a GET of one byte that fails for the same reason tells it (s3_perform() acts
+ * upon it).  Return 0 if the HEAD is worth another, or the logged error.
  */
 static int ask_for_cause(struct store_s3 *s, const char *operation, const char *name)
 {

@@ -30,8 +30,8 @@ void s3_profile_close(struct s3_profile *p); /* wipes; does nothing to what is a
 
 /**
  * s3_profile_value(p, file, key, out):
- * Append the value of ${key} in this profile to ${out}, with a NUL behind it that is counted; nothing if it is not there
- * or empty.  Return 0 or -ENOMEM.
+ * Append the value of ${key} in this profile to ${out}, with a NUL behind it that is counted; nothing if it is not
+ * there or empty.  Return 0 or -ENOMEM.
  */
 int s3_profile_value(const struct s3_profile *p, enum s3_file file, const char *key, struct buf *out);
 

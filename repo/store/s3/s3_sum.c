@@ -65,7 +65,9 @@ int s3_sum(struct store_s3 *s, const char *name, const struct spool *spool, uint
 	return rc;
 }
 
-/* Is the ETag of this reply the MD5 of the bytes?  Where the service's own keys encrypt, or the customer's, it is not. */
+/*
+ * Is the ETag of this reply the MD5 of the bytes? Where the service's own keys encrypt, or the customer's, it is not.
+ */
 static bool etag_is_md5(const struct http_reply *r, uint8_t md5[MD5_LEN])
 {
 	char etag[80], with[64];

@@ -4,8 +4,8 @@
  *
  *   s3://BUCKET[/PREFIX][?OPTION=VALUE&...]     gs://BUCKET[/PREFIX][?...]
  *
- *   endpoint=URL               the server, instead of AWS' ($AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, configuration file)
- *   region=NAME                ($AWS_REGION, $AWS_DEFAULT_REGION, configuration file; us-east-1)
+ *   endpoint=URL               the server, instead of AWS' ($AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, configuration
+ *   file) region=NAME                ($AWS_REGION, $AWS_DEFAULT_REGION, configuration file; us-east-1)
  *   style=path|host            where the bucket stands: path with an endpoint, host with AWS
  *   profile=NAME               of the credentials file (s3_credentials.h)
  *   storage-class=CLASS        of data packs; storage-class-hot=CLASS of everything else
@@ -15,8 +15,8 @@
  *   part-size=SIZE             larger objects are sent in parts of this size (64M; at least 5M)
  *
  * Requests are signed (Signature Version 4) with the hash of their body, so that a server that verifies signatures
- * accepts no other bytes; what it says of the stored bytes (x-amz-checksum-sha256, or an ETag that is an MD5) is compared
- * too.
+ * accepts no other bytes; what it says of the stored bytes (x-amz-checksum-sha256, or an ETag that is an MD5) is
+ * compared too.
  *
  * https://docs.aws.amazon.com/AmazonS3/latest/API/, https://cloud.google.com/storage/docs/xml-api/overview
  */
