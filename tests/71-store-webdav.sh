@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# What must work over every store, over WebDAV: nginx with TLS and a password.
+. "$(dirname "$0")/lib/scenario.sh"
+# shellcheck source=tests/lib/services.sh
+. "$(dirname "$0")/lib/services.sh"
+
+start_service webdav
+store_objects=$WEBDAV_ROOT
+# shellcheck source=tests/lib/store_suite.sh
+. "$(dirname "$0")/lib/store_suite.sh"
+
+url=webdav+https://$WEBDAV_USER@localhost:$WEBDAV_TLS_PORT/some/repo
+export VARVE_REPOSITORY=$url VARVE_WEBDAV_PASSWORD=$WEBDAV_PASSWORD VARVE_CA_FILE=$WEBDAV_CA_FILE
+store_suite
+
+# --- Who it is, on both sides -------------------------------------------------------------------------------------------
+suite_forget_caches
+expect_status 1 env VARVE_WEBDAV_PASSWORD=wrong-one "$VARVE" snapshots
+expect_match 'some/repo.*(401|[Dd]enied)' "$WORK/err"
+expect_no_match 'wrong-one' "$WORK/err"
+expect_status 0 env -u VARVE_WEBDAV_PASSWORD "$VARVE" -r "${url/@/:$WEBDAV_PASSWORD@}" snapshots
+suite_forget_caches
+expect_status 1 env -u VARVE_CA_FILE "$VARVE" snapshots
+expect_match '[Cc]ertificate' "$WORK/err"
+expect_status 0 env -u VARVE_CA_FILE "$VARVE" --ca-file "$WEBDAV_CA_FILE" snapshots
+suite_forget_caches
+expect_status 1 "$VARVE" -r "${url/$WEBDAV_TLS_PORT/$WEBDAV_EXPIRED_PORT}" snapshots
+expect_match '[Cc]ertificate.*expired' "$WORK/err"
+expect_no_match "$WEBDAV_PASSWORD" "$WORK/err"
+ok "wrong password, unknown authority, expired certificate"
