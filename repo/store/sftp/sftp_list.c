@@ -1,16 +1,19 @@
 /*
- * Listing: one directory after the other, each as "ls -l" would show it.  See sftp_impl.h.
+ * Listing: directory by directory, some at a time, each as "ls -l" would show it.  See sftp_impl.h.
  *
  * The protocol leaves that text to the server; the sizes in it are asked for singly where it looks unusual.
  */
 #include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "repo/store/sftp/sftp_impl.h"
 
 #define LIST_MAX ((size_t)256 * 1024 * 1024) /* bytes of a directory's listing */
+#define AT_ONCE 8 /* directories; the engine has no more connections of this kind */
 
 /* Cut the last word off a line.  Return it, or NULL if there is none. */
 static char *cut_word(char *line)
@@ -131,41 +134,87 @@ static int take_lines(struct listing *l, const char *directory, char *text)
 	return rc;
 }
 
-static int read_directory(struct listing *l, const char *directory)
+/* A directory that is being read, by a thread of its own. */
+struct reading {
+	struct store_sftp *f;
+	char directory[STORE_NAME_MAX + 2];
+	struct buf text; /* its listing, with a NUL; empty if there is no such directory: nothing was put into it yet */
+	int rc;
+	pthread_t thread;
+	bool started;
+};
+
+static void read_directory(struct reading *d)
 {
-	struct buf text = BUF_INIT;
-	struct http_request q = { .method = "LIST", .append = &text, .max = LIST_MAX };
+	struct http_request q = { .method = "LIST", .append = &d->text, .max = LIST_MAX };
 	struct http_reply r = { 0 };
 	int rc;
 
-	rc = sftp_perform(l->f, &q, directory, &r);
+	rc = sftp_perform(d->f, &q, d->directory, &r);
 	if (rc < 0 || r.status != 200)
-		rc = sftp_failed(l->f, rc, &r, "list", directory);
+		rc = sftp_failed(d->f, rc, &r, "list", d->directory);
 	else
-		rc = buf_u8(&text, 0);
+		rc = buf_u8(&d->text, 0);
 	http_reply_free(&r);
-	/* A directory that nothing has been put into yet. */
-	if (rc == -ENOENT)
-		rc = 0;
-	else if (rc == 0)
-		rc = take_lines(l, directory, (char *)text.data);
-	buf_free(&text);
+	d->rc = rc == -ENOENT ? 0 : rc;
+}
+
+static void *run_reading(void *arg)
+{
+	read_directory(arg);
+	return NULL;
+}
+
+/* All of them side by side, as each costs some round trips.  Without a thread for one, it is read here. */
+static void read_directories(struct reading *d, size_t n)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (size_t i = 1; i < n; i++)
+		d[i].started = pthread_create(&d[i].thread, NULL, run_reading, &d[i]) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	for (size_t i = 0; i < n; i++)
+		if (!d[i].started)
+			read_directory(&d[i]);
+	for (size_t i = 0; i < n; i++)
+		if (d[i].started)
+			pthread_join(d[i].thread, NULL);
+}
+
+/* Read the next pending directories, from ${*at} on, and tell of their files. */
+static int list_some(struct listing *l, struct reading *d, size_t *at)
+{
+	size_t n, len;
+	int rc = 0;
+
+	for (n = 0; n < AT_ONCE && *at < l->pending.len; n++, *at += len) {
+		len = strlen((const char *)l->pending.data + *at) + 1;
+		d[n] = (struct reading){ .f = l->f };
+		memcpy(d[n].directory, l->pending.data + *at, len);
+	}
+	read_directories(d, n);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = d[i].rc;
+		if (rc == 0 && d[i].text.len > 0)
+			rc = take_lines(l, d[i].directory, (char *)d[i].text.data);
+	}
+	for (size_t i = 0; i < n; i++)
+		buf_free(&d[i].text);
 	return rc;
 }
 
 static int list(struct store *s, const char *prefix, bool names_only, store_list_fn *fn, void *arg)
 {
 	struct listing l = { .f = sftp_of(s), .fn = fn, .arg = arg, .names_only = names_only };
-	char directory[STORE_NAME_MAX + 2];
-	size_t at, len;
+	struct reading readings[AT_ONCE];
+	size_t at = 0;
 	int rc;
 
 	rc = buf_append(&l.pending, prefix, strlen(prefix) + 1);
-	for (at = 0; rc == 0 && at < l.pending.len; at += len) {
-		len = strlen((const char *)l.pending.data + at) + 1;
-		memcpy(directory, l.pending.data + at, len);
-		rc = read_directory(&l, directory);
-	}
+	while (rc == 0 && at < l.pending.len)
+		rc = list_some(&l, readings, &at);
 	if (rc == -ENOMEM && !l.ended)
 		log_error(s->log, "%s/%s: list: out of memory", s->url, prefix);
 	buf_free(&l.pending);
