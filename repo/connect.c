@@ -81,7 +81,7 @@ static void remember(const struct connecting *n)
 
 	if (n->opts->cache_dir == NULL || remembered_name(n, &path) < 0)
 		goto out;
-	if (read_file((char *)path.data, &old) == 0 && old.len == n->raw.len &&
+	if (read_file((char *)path.data, &old) == 0 && old.len > 0 && old.len == n->raw.len &&
 	    memcmp(old.data, n->raw.data, old.len) == 0)
 		goto out;
 	/* The cache's directory, and "urls" in it; who is above is the user's business. */

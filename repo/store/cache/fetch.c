@@ -364,7 +364,7 @@ int cache_get_whole(struct store_cache *c, const char *name, size_t max, struct 
 		rc = begin_whole(c, name, look, &l);
 		pthread_mutex_unlock(&c->fetching.lock);
 	}
-	if (rc < 0)
+	if (l == NULL)
 		return rc;
 	rc = whole_from_store(c, name, max, out);
 	land(&c->fetching, l, rc);

@@ -287,7 +287,7 @@ static int write_blocks(struct cache_room *r, const struct cached_object *o, uin
 	rc = room_take(r, directory_of(path), (uint64_t)n * BLOCK_LEN);
 	if (rc == 0)
 		rc = make_piece(r, o, (uint32_t)(first / PIECE_BLOCKS), &p);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	for (uint32_t i = 0; i < n; i++)
 		block_sum(p.head, from + i, data + (size_t)i * BLOCK_LEN, block_len(o, first + i), sums + i * SUM_LEN);

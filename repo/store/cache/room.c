@@ -269,10 +269,10 @@ static int count_dir(struct cache_room *r, unsigned d, struct count *c)
 	const char sub[2] = { "0123456789abcdef"[d], '\0' };
 	const struct dirent *e;
 	struct stat st;
-	DIR *dir;
+	DIR *dir = NULL;
 	int rc = open_sub(r, sub, &dir);
 
-	if (rc < 0)
+	if (dir == NULL)
 		return rc;
 	while ((e = readdir(dir)) != NULL) {
 		if (e->d_name[0] != '.' && fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -392,10 +392,10 @@ int room_usage(struct cache_room *r, struct cache_usage *out)
 int room_empty(struct cache_room *r, const char *sub)
 {
 	const struct dirent *e;
-	DIR *dir;
+	DIR *dir = NULL;
 	int rc = r->dir < 0 ? -ENOENT : open_sub(r, sub, &dir);
 
-	if (rc < 0)
+	if (dir == NULL)
 		return rc == -ENOENT ? 0 : rc;
 	while ((e = readdir(dir)) != NULL) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
