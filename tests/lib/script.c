@@ -49,7 +49,8 @@ static const char *judge(const struct script_step *step, const struct web_reques
 		if (!has_header(q, step->with[i]))
 			return step->with[i];
 	if (step->body != NULL &&
-	    (q->body.len != strlen(step->body) || memcmp(q->body.data, step->body, q->body.len) != 0))
+	    (q->body.len != strlen(step->body) ||
+		(q->body.len > 0 && memcmp(q->body.data, step->body, q->body.len) != 0)))
 		return step->body;
 	return NULL;
 }
