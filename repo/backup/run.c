@@ -241,6 +241,20 @@ static void add_figures(struct run *run, struct backup_result *out)
 	out->duration_ns = monotonic_ns() - run->started_ns;
 }
 
+/* Keep the number of runs small, now that there is one more.  The snapshot is there, whatever becomes of this. */
+static void merge_runs(struct session *s)
+{
+	struct object_writer_counters n;
+	int rc;
+
+	object_writer_counters(s->writer, &n);
+	if (n.runs == 0)
+		return;
+	rc = index_merge_runs(s->repo->index);
+	if (rc < 0 && rc != -ENOENT && !session_cancelled(s))
+		log_warn(s->repo->log, "index runs could not be merged: %s", ERR(rc));
+}
+
 int run_backup(struct run *run, struct backup_result *out)
 {
 	struct session *s = &run->s;
@@ -263,6 +277,8 @@ int run_backup(struct run *run, struct backup_result *out)
 		err = -EINTR;
 	if (err == 0 && !s->opts->dry_run)
 		err = publish(s, &run->pub, out);
+	if (err == 0 && !s->opts->dry_run)
+		merge_runs(s);
 	commit_free(c);
 	return err;
 }

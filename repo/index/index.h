@@ -122,6 +122,15 @@ int index_pack(struct index *x, uint32_t number, struct pack_info *out);
  */
 int index_add_run(struct index *x, const struct id *id);
 
+/**
+ * index_merge_runs(x):
+ * If there are 16 or more runs of about one size in the store, and not very large ones, write one that replaces them.
+ * All runs must have been loaded (index_refresh()).  It costs a listing, and where there is something to do, reading
+ * and writing what is merged.  Return the number of runs that were merged, 0 if there were not enough; -ENOENT if one
+ * of them has vanished meanwhile; -EACCES if this role cannot seal; -EBADMSG, -ENOMEM; what the store returns.
+ */
+int index_merge_runs(struct index *x);
+
 /* Iterate over all packs, or all objects in order of id; a non-zero return of ${fn} ends it and is returned. */
 typedef int index_pack_fn(void *arg, uint32_t number, const struct pack_info *info);
 typedef int index_object_fn(void *arg, const struct id *id, const struct place *place);

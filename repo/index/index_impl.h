@@ -5,7 +5,9 @@
  *   resolve.c   what is not known: ask the store for it
  *   learn.c     places that were learned without loading a run
  *   listing.c   which runs there are
+ *   loaded.c    which runs are loaded
  *   refresh.c   which runs are to be loaded
+ *   merge.c     many runs in the store into one
  *   replace.c   another environment, when one fails
  *   load.c      runs into an environment
  *   load_write.c  what that shares with learning: transactions, packs, tables
@@ -146,6 +148,29 @@ int index_refresh_some(struct index *x, struct run_list *present);
 /* As index_add_run(), of a run of that size (0: not known). */
 int index_add_listed(struct index *x, const struct id *id, uint64_t size);
 
+/* The runs of an environment. */
+struct loaded_runs {
+	struct ids loaded;   /* whole or in part, sorted */
+	struct ids whole;    /* of those, the whole ones */
+	struct ids replaced; /* by those of the whole ones that are in the store, sorted */
+	uint32_t generation; /* of the environment */
+};
+
+/* Read them into ${out}, which is all zero, and the caller's in any case.  0 or a failure of the environment. */
+int loaded_runs_read(struct env *env, const struct run_list *present, struct loaded_runs *out);
+void loaded_runs_free(struct loaded_runs *l);
+
+/* Mark as left, in a listing, all runs but those that are loaded whole and not replaced.  0 or -EIO. */
+int index_mark_loaded(struct index *x, struct run_list *present);
+
+/**
+ * index_adopt_run(x, id, replaced, merged, n):
+ * Run ${id} has been made of the ${n} runs ${merged} and of nothing else, and replaces ${replaced}, them among these:
+ * if all of them are loaded it is, too, in their place.  Otherwise the next refresh will see to it. 0 or -EIO.
+ */
+int index_adopt_run(struct index *x, const struct id *id, const struct ids *replaced, const struct id *merged,
+    size_t n);
+
 /* Set up, and let go of, what index_resolve() uses. */
 void resolver_init(struct resolver *r);
 void resolver_destroy(struct resolver *r);
@@ -182,8 +207,8 @@ struct load_run {
 /**
  * load_runs(env, generation, runs, n):
  * Load them into the tables of this generation, each object with the first of the runs that has it, unless the tables
- * have it already.  Transactions and memory are bounded.  Return 0, with each run's ${rc}; or the failure of the
- * environment.
+ * have it already; but if one of the runs replaces others, in place of what the tables have.  Transactions and memory
+ * are bounded.  Return 0, with each run's ${rc}; or the failure of the environment.
  */
 int load_runs(struct env *env, uint32_t generation, struct load_run *runs, size_t n);
 
@@ -203,6 +228,18 @@ int load_copy_packs(struct env *from, struct env *to);
 
 /* Copy all records of a table.  0 or a failure of ${to}; what ${from} cannot give is left out. */
 int load_copy_table(struct env *from, struct env *to, unsigned table);
+
+/* These runs are not loaded any more, as others hold what they held.  0 or a failure of the environment. */
+int load_retire_runs(struct env *env, uint32_t generation, const struct id *ids, size_t n);
+
+/* As index_adopt_run(), in this generation. */
+struct load_adopt {
+	const struct id *id;
+	const struct ids *replaced;
+	const struct id *merged;
+	size_t n;
+};
+int load_adopt_run(struct env *env, const struct load_adopt *a);
 
 /* Records of the tables "packs" and "runs". */
 #define PACK_RECORD_LEN 124

@@ -74,6 +74,8 @@ static int put_object(struct load *l, const struct id *id)
 			return rc;
 		l->append = false;
 	}
+	if (l->overwrite)
+		return lmdb_put(l->txn, table, id->b, ID_LEN, l->value.data, l->value.len);
 	rc = lmdb_insert(l->txn, table, id->b, ID_LEN, l->value.data, l->value.len);
 	return rc == -EEXIST ? 0 : rc;
 }
@@ -135,10 +137,16 @@ out:
 static int load_group(struct load *l, struct load_run *group, size_t n)
 {
 	uint64_t count = 1;
+	size_t nreplaced;
 
 	if (load_begin(l) == 0)
 		l->rc = lmdb_count(l->txn, ENV_OBJECTS + l->generation % 2, &count);
 	l->append = count == 0;
+	l->overwrite = false;
+	for (size_t i = 0; i < n; i++) {
+		run_replaced(group[i].run, &nreplaced);
+		l->overwrite |= nreplaced > 0;
+	}
 	l->batch = BATCH_INSERT;
 	for (size_t i = 0; i < n && l->rc == 0; i++)
 		enter_run(l, &group[i]);
@@ -165,6 +173,52 @@ int load_runs(struct env *env, uint32_t generation, struct load_run *runs, size_
 		group = n - i < MERGE_RUNS_MAX ? n - i : MERGE_RUNS_MAX;
 		load_group(&l, runs + i, group);
 	}
+	buf_free(&l.value);
+	return l.rc;
+}
+
+int load_retire_runs(struct env *env, uint32_t generation, const struct id *ids, size_t n)
+{
+	struct load l = { .env = env };
+
+	if (n == 0)
+		return 0;
+	load_begin(&l);
+	for (size_t i = 0; i < n && l.rc == 0; i++)
+		l.rc = lmdb_delete(l.txn, ENV_RUNS + generation % 2, ids[i].b, ID_LEN);
+	return load_commit(&l);
+}
+
+static bool is_whole(struct load *l, unsigned table, const struct id *id)
+{
+	struct run_record rec;
+	struct rd r;
+
+	return lmdb_get(l->txn, table, id->b, ID_LEN, &r) == 0 && run_record_decode(r, &rec) == 0 && rec.whole;
+}
+
+int load_adopt_run(struct env *env, const struct load_adopt *a)
+{
+	const uint8_t head[RUN_RECORD_HEAD] = { true };
+	struct load l = { .env = env };
+	bool all = true;
+	unsigned table;
+
+	if (load_begin(&l) < 0)
+		return load_commit(&l);
+	table = ENV_RUNS + l.state.generation % 2;
+	for (size_t i = 0; i < a->n && all; i++)
+		all = is_whole(&l, table, &a->merged[i]);
+	if (all) {
+		l.rc = buf_append(&l.value, head, sizeof(head));
+		if (l.rc == 0)
+			l.rc = buf_append(&l.value, a->replaced->id, a->replaced->n * ID_LEN);
+		if (l.rc == 0)
+			l.rc = lmdb_put(l.txn, table, a->id->b, ID_LEN, l.value.data, l.value.len);
+		for (size_t i = 0; i < a->n && l.rc == 0; i++)
+			l.rc = lmdb_delete(l.txn, table, a->merged[i].b, ID_LEN);
+	}
+	load_commit(&l);
 	buf_free(&l.value);
 	return l.rc;
 }

@@ -17,6 +17,7 @@ struct load {
 	struct lmdb_txn *txn;
 	unsigned pending, batch; /* records in the transaction, and when to commit */
 	struct env_state state;
+	bool overwrite;          /* what the objects' table has */
 	bool append;             /* the objects' table was empty when the merge began */
 	struct buf value;
 	int rc;                  /* the environment's failure */

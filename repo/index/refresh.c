@@ -1,8 +1,9 @@
 /*
  * Bringing the index up to date with the runs of the store.
  *
- * The runs that should be loaded are those that are in the store, but for those that another of them replaces.  If one
- * is loaded that should not be, all places are loaded anew, beside the old ones; else what is missing is added.
+ * The runs that should be loaded are those that are in the store, but for those that another of them replaces.  What is
+ * missing is added.  If a run that is loaded has been replaced, what replaces it holds all that it held, and writes
+ * over its places.  If one has vanished otherwise, all places are loaded anew, beside the old ones.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,13 +18,10 @@ struct refresh {
 	struct index *x;
 	struct env *env;
 	struct run_list *present; /* in the store */
-	struct ids loaded;       /* in the environment, whole or in part, sorted */
-	struct ids whole;        /* of those, the whole ones */
-	struct ids replaced;     /* by any run that is present; sorted once all is known */
+	struct loaded_runs have;  /* and the environment; also what new runs replace */
 	struct load_run *run;    /* opened */
 	size_t nruns, nbad;      /* of them; of those that could not be opened or loaded */
 	bool transient;          /* a run could not be read now, but perhaps later */
-	uint32_t generation;
 	size_t memory;           /* of the open runs */
 	bool load_new;           /* and not only drop what has vanished */
 };
@@ -45,50 +43,6 @@ static void count_bad(struct refresh *f, const struct id *id, int rc)
 		bad_run_note(f->x, id);
 	else
 		f->transient = true;
-}
-
-/* Take one record of the table "runs". */
-static int take_loaded(struct refresh *f, struct rd key, struct rd data)
-{
-	struct run_record rec;
-	struct id id;
-	int rc;
-
-	if (key.len != ID_LEN)
-		return -EBADMSG;
-	memcpy(id.b, key.p, ID_LEN);
-	rc = run_record_decode(data, &rec);
-	if (rc == 0)
-		rc = ids_add(&f->loaded, id.b);
-	if (rc == 0 && rec.whole)
-		rc = ids_add(&f->whole, id.b);
-	if (run_list_find(f->present, &id) < 0)
-		return rc;
-	for (size_t i = 0; i < rec.nreplaced && rc == 0; i++)
-		rc = ids_add(&f->replaced, rec.replaced + i * ID_LEN);
-	return rc;
-}
-
-static int read_loaded(struct refresh *f)
-{
-	struct lmdb_txn *txn;
-	struct lmdb_cursor *c;
-	struct rd key, data;
-	int rc;
-
-	rc = env_read(f->env, &txn);
-	if (rc < 0)
-		return rc;
-	rc = env_generation(txn, &f->generation);
-	if (rc == 0)
-		rc = lmdb_seek(txn, ENV_RUNS + f->generation % 2, NULL, 0, &c);
-	if (rc == 0) {
-		while ((rc = lmdb_next(c, &key, &data)) > 0 && (rc = take_loaded(f, key, data)) == 0)
-			;
-		lmdb_cursor_close(c);
-	}
-	lmdb_end(txn);
-	return rc;
 }
 
 /* Open a run that is to be loaded, and note what it replaces.  Its own faults are counted, not returned. */
@@ -120,13 +74,13 @@ static int open_run(struct refresh *f, const struct id *id, uint64_t size)
 		run_trim(r->run);
 	f->memory += run_memory(r->run);
 	/* Of a run that is loaded, the environment has told this already. */
-	if (ids_have(&f->whole, id))
+	if (ids_have(&f->have.whole, id))
 		return 0;
 	replaced = run_replaced(r->run, &n);
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = ids_add(&f->replaced, replaced[i].b);
+		rc = ids_add(&f->have.replaced, replaced[i].b);
 	if (n > 0)
-		ids_sort(&f->replaced);
+		ids_sort(&f->have.replaced);
 	return rc;
 }
 
@@ -144,7 +98,7 @@ static void mark_new(struct refresh *f)
 	for (size_t i = 0; i < f->present->n; i++) {
 		struct listed_run *l = &f->present->run[i];
 
-		l->left = !ids_have(&f->whole, &l->id) && !ids_have(&f->replaced, &l->id);
+		l->left = !ids_have(&f->have.whole, &l->id) && !ids_have(&f->have.replaced, &l->id);
 		bytes += l->left ? l->size : 0;
 		n += l->left;
 	}
@@ -169,7 +123,7 @@ static int open_new_runs(struct refresh *f)
 	}
 	run_list_by_size(&new);
 	for (size_t i = 0; i < new.n && rc == 0; i++)
-		if (!ids_have(&f->replaced, &new.run[i].id))
+		if (!ids_have(&f->have.replaced, &new.run[i].id))
 			rc = open_run(f, &new.run[i].id, new.run[i].size);
 	free(new.run);
 	return rc;
@@ -181,7 +135,7 @@ static void drop_replaced(struct refresh *f)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < f->nruns; i++) {
-		if (ids_have(&f->replaced, &f->run[i].id))
+		if (ids_have(&f->have.replaced, &f->run[i].id))
 			run_close(f->run[i].run);
 		else
 			f->run[kept++] = f->run[i];
@@ -196,13 +150,27 @@ static int compare_runs(const void *a, const void *b)
 	return id_compare(&x->id, &y->id);
 }
 
-/* Is a run loaded that should not be? */
+/* Are there places of which nobody knows any more whether they are right? */
 static bool is_stale(const struct refresh *f)
 {
-	for (size_t i = 0; i < f->loaded.n; i++)
-		if (run_list_find(f->present, &f->loaded.id[i]) < 0 || ids_have(&f->replaced, &f->loaded.id[i]))
+	for (size_t i = 0; i < f->have.loaded.n; i++) {
+		const struct id *id = &f->have.loaded.id[i];
+
+		if (run_list_find(f->present, id) < 0 && !ids_have(&f->have.replaced, id))
 			return true;
+	}
 	return false;
+}
+
+/* What replaces them is loaded, and has written over all that came from them. */
+static int retire_replaced(struct refresh *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->have.loaded.n; i++)
+		if (ids_have(&f->have.replaced, &f->have.loaded.id[i]))
+			f->have.loaded.id[n++] = f->have.loaded.id[i];
+	return load_retire_runs(f->env, f->have.generation, f->have.loaded.id, n);
 }
 
 /* Load what is open, in order of id. */
@@ -229,10 +197,10 @@ static int open_loaded_runs(struct refresh *f)
 	ssize_t at;
 	int rc = 0;
 
-	for (size_t i = 0; i < f->whole.n && rc == 0; i++)
-		if ((at = run_list_find(f->present, &f->whole.id[i])) >= 0 &&
-		    !ids_have(&f->replaced, &f->whole.id[i]))
-			rc = open_run(f, &f->whole.id[i], f->present->run[at].size);
+	for (size_t i = 0; i < f->have.whole.n && rc == 0; i++)
+		if ((at = run_list_find(f->present, &f->have.whole.id[i])) >= 0 &&
+		    !ids_have(&f->have.replaced, &f->have.whole.id[i]))
+			rc = open_run(f, &f->have.whole.id[i], f->present->run[at].size);
 	return rc;
 }
 
@@ -252,7 +220,7 @@ static int load_anew(struct refresh *f)
 	if (f->transient) {
 		while (f->nruns > nnew)
 			run_close(f->run[--f->nruns].run);
-		return load_open(f, f->generation);
+		return load_open(f, f->have.generation);
 	}
 	rc = load_begin_generation(f->env, &generation);
 	if (rc == 0)
@@ -267,26 +235,27 @@ static void end_refresh(struct refresh *f)
 	for (size_t i = 0; f->run && i < f->nruns; i++)
 		run_close(f->run[i].run);
 	free(f->run);
-	free(f->loaded.id);
-	free(f->whole.id);
-	free(f->replaced.id);
+	loaded_runs_free(&f->have);
 }
 
 int index_bring_up(struct index *x, struct env *env, struct run_list *present)
 {
 	struct refresh f = { .x = x, .env = env, .present = present };
+	bool anew = false;
 	int rc;
 
-	rc = read_loaded(&f);
+	rc = loaded_runs_read(env, present, &f.have);
 	if (rc == 0) {
-		ids_sort(&f.replaced);
 		mark_new(&f);
 		rc = open_new_runs(&f);
 	}
 	if (rc == 0) {
 		drop_replaced(&f);
-		rc = is_stale(&f) ? load_anew(&f) : load_open(&f, f.generation);
+		anew = is_stale(&f);
+		rc = anew ? load_anew(&f) : load_open(&f, f.have.generation);
 	}
+	if (rc == 0 && !anew && f.nbad == 0)
+		rc = retire_replaced(&f);
 	if (rc == 0 && f.load_new && f.nbad == 0)
 		rc = learn_clear(env);
 	end_refresh(&f);
@@ -373,12 +342,12 @@ static int add_run(struct index *x, const struct id *id, uint64_t size)
 	rc = env_lock_load(f.env);
 	if (rc < 0)
 		return rc;
-	rc = is_loaded(f.env, id, &f.generation);
+	rc = is_loaded(f.env, id, &f.have.generation);
 	if (rc == 0) {
 		f.run = calloc(1, sizeof(*f.run));
 		rc = f.run ? open_run(&f, id, size) : -ENOMEM;
 		if (rc == 0)
-			rc = load_open(&f, f.generation);
+			rc = load_open(&f, f.have.generation);
 	}
 	end_refresh(&f);
 	env_unlock_load(f.env);
