@@ -59,7 +59,7 @@ struct check_options {
 	bool read_data;
 	uint32_t part, parts;     /* read only packs of part (1..parts) of ${parts} by their ids; 0/0: all */
 	uint32_t percent;         /* or a random share of the packs, 1..100; 0: all */
-	unsigned threads;         /* that read packs; 0: as the machine has, and two */
+	unsigned threads;         /* that read packs; 0: as the machine has, and one */
 	uint64_t paths;           /* told for each finding; 0: CHECK_PATHS_DEFAULT */
 	bool every_snapshot;      /* tell a path in every snapshot that has it, not only in the newest */
 	struct check_progress *progress; /* NULL: none */

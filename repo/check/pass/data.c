@@ -9,7 +9,7 @@
 #include "repo/util/le.h"
 
 #define THREADS_MAX 256
-#define WAITING 2 /* threads */
+#define WAITING 1 /* thread; each has 20 MB or so in hand */
 
 struct pool {
 	struct check *c;
@@ -112,7 +112,7 @@ static unsigned wanted_threads(const struct check *c, size_t npacks)
 {
 	long n = c->o->threads;
 
-	/* Beyond the processors, so that some may wait for the disk. */
+	/* Beyond the processors, so that one may wait for the disk. */
 	if (n == 0)
 		n = sysconf(_SC_NPROCESSORS_ONLN) + WAITING;
 	n = n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : n;
