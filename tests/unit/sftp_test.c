@@ -264,7 +264,7 @@ static void test_refusals(void **state)
 	assert_int_equal(refused(-EPROTO, 0, "the host's key is not the one in /k", "get"), -EIO);
 	assert_non_null(strstr(last, "the host's key is not the one in /k"));
 	assert_int_equal(refused(-EACCES, 0, "Authentication failure", "get"), -EACCES);
-	assert_non_null(strstr(last, "login of ann denied"));
+	assert_non_null(strstr(last, "login of ann denied, with the agent's keys"));
 }
 
 int main(void)

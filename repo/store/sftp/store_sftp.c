@@ -69,8 +69,9 @@ int sftp_failed(struct store_sftp *f, int rc, const struct http_reply *r, const 
 		return -EIO;
 	}
 	if (rc == -EACCES) {
-		log_error(log, "%s/%s: %s: login of %s denied%s%s%s", f->base.url, name, operation, p->user,
-		    p->password != NULL ? ", by password" : p->key_file != NULL ? ", with the key " : "",
+		log_error(log, "%s/%s: %s: login of %s denied, with %s%s%s", f->base.url, name, operation, p->user,
+		    p->password != NULL ? "the password" : p->key_file != NULL ? "the key " :
+						      "the agent's keys and those in ~/.ssh",
 		    p->password == NULL && p->key_file != NULL ? p->key_file : "",
 		    p->key_file != NULL && sftp_key_is_rsa(p->key_file) ?
 		    ": servers refuse RSA keys from this libssh2, use an Ed25519 key" : "");
