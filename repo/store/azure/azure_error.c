@@ -1,6 +1,7 @@
 /*
  * What the service says when it refuses, in words for people.  Codes are those of Microsoft's "Blob service error
- * codes" and "Common REST API error codes"; they come in the header x-ms-error-code, and in the body with their details.
+ * codes" and "Common REST API error codes"; they come in the header x-ms-error-code, and in the body with their
+ * details.
  */
 #include <errno.h>
 #include <stdio.h>
