@@ -88,6 +88,14 @@ int cli_status(const struct cli *c, int rc)
 	}
 }
 
+int cli_worse(int status, int rc)
+{
+	if (status == EXIT_DAMAGED || rc == 0)
+		return status;
+	return rc == -EIO || rc == -ETIMEDOUT || rc == -ECANCELED || rc == -ENOMEM || rc == -EACCES ? EXIT_FAILED :
+	    EXIT_DAMAGED;
+}
+
 /* --- Options ------------------------------------------------------------------------------------------------------ */
 
 enum { OPT_BASE = 256, OPTIONS_MAX = 64 };

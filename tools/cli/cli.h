@@ -85,6 +85,12 @@ void cli_warn_unused(const struct cli *c, const char *kind, const struct match_l
 /* Exit status for an error of the library (0 or a negative errno) that has been logged there. */
 int cli_status(const struct cli *c, int rc);
 
+/*
+ * The exit status ${status} so far, made worse by an item that could not be had for ${rc}: damage is worst; a store that
+ * cannot be reached is no damage.
+ */
+int cli_worse(int status, int rc);
+
 /* Options for repo_open() and repo_init(); ${url} is checked to be there: 0 or EXIT_USAGE. */
 int cli_repo_options(struct cli *c, struct repo_options *out);
 

@@ -93,7 +93,7 @@ static int search(const struct find_args *a, const struct id *id, const struct m
 	while ((rc = tree_walk_next(w, &item)) == 1) {
 		if (item.event == WALK_DAMAGED) {
 			cli_error(a->cli, "%s: %s", item.path, ERR(item.err));
-			*status = EXIT_DAMAGED;
+			*status = cli_worse(*status, item.err);
 		}
 		if (item.event == WALK_ENTRY && item.depth > 0 && matches(a, &item, &path))
 			print(a, id, &item);
@@ -127,8 +127,10 @@ static int search_all(struct find_args *a)
 
 		if (match == 0)
 			continue;
-		if (match < 0 || catalog_manifest(a->catalog, i, &m) != 0) {
-			status = EXIT_DAMAGED;
+		if (match > 0)
+			match = catalog_manifest(a->catalog, i, &m);
+		if (match < 0) {
+			status = cli_worse(status, match);
 			continue;
 		}
 		rc = search(a, &catalog_at(a->catalog, i)->id, &m, &status);

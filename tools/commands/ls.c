@@ -69,7 +69,7 @@ static int list(struct ls_args *a, const struct located *l)
 	while ((rc = tree_walk_next(w, &item)) == 1) {
 		if (item.event == WALK_DAMAGED) {
 			cli_error(a->cli, "%s: %s", item.path, ERR(item.err));
-			status = EXIT_DAMAGED;
+			status = cli_worse(status, item.err);
 		}
 		if (item.event != WALK_ENTRY || item.depth == 0)
 			continue;

@@ -71,7 +71,7 @@ static size_t choose(const struct catalog *cat, const struct snapshots_args *a, 
 		int rc = catalog_matches(cat, i, &a->filter);
 
 		if (rc < 0)
-			*status = EXIT_DAMAGED;
+			*status = cli_worse(*status, rc);
 		else if (rc > 0)
 			chosen[n++] = i;
 	}
@@ -89,9 +89,10 @@ static int list(const struct snapshots_args *a, const struct catalog *cat)
 	n = choose(cat, a, chosen, &status);
 	while (n-- > 0) {
 		const struct snapshot *s = catalog_at(cat, chosen[n]);
+		int rc = catalog_manifest(cat, chosen[n], &m);
 
-		if (catalog_manifest(cat, chosen[n], &m) != 0) {
-			status = EXIT_DAMAGED;
+		if (rc != 0) {
+			status = cli_worse(status, rc);
 			continue;
 		}
 		if (a->cli->json)

@@ -167,7 +167,7 @@ static int snapshot_stats(struct cli *c, const char *spec, const struct snapshot
 		if (item.event == WALK_ENTRY)
 			count_entry(&s, item.entry);
 		else if (item.event == WALK_DAMAGED)
-			status = EXIT_DAMAGED;
+			status = cli_worse(status, item.err);
 	}
 	tree_walk_end(w);
 	if (rc == 0)
