@@ -28,3 +28,14 @@ expect_status 1 "$VARVE" -r "${url/$WEBDAV_TLS_PORT/$WEBDAV_EXPIRED_PORT}" snaps
 expect_match '[Cc]ertificate.*expired' "$WORK/err"
 expect_no_match "$WEBDAV_PASSWORD" "$WORK/err"
 ok "wrong password, unknown authority, expired certificate"
+
+# --- What cannot be used ------------------------------------------------------------------------------------------------
+expect_status 1 "$VARVE" --ca-file "$WORK/none.pem" snapshots
+expect_match 'none.pem: read the trusted certificates: No such file' "$WORK/err"
+expect_status 1 "$VARVE" -r webdav+http://backup.example.org/repo snapshots
+expect_match 'http is not encrypted' "$WORK/err"
+suite_forget_caches
+expect_status 1 env VARVE_HTTP_USER="$WEBDAV_USER" VARVE_HTTP_PASSWORD="$WEBDAV_PASSWORD" \
+	"$VARVE" -r "https://localhost:$WEBDAV_TLS_PORT/some/repo" snapshots
+expect_match 'makes no listings of directories' "$WORK/err"
+ok "no authority file, no TLS, no listings"

@@ -564,7 +564,7 @@ static void test_ca_file(void **state)
 	struct http *h = NULL;
 
 	r->options.ca_file = "/does/not/exist.pem";
-	assert_int_equal(http_open(&r->options, &h), -ENOENT);
+	assert_int_equal(http_open(&r->options, &h), -EINVAL);
 	assert_null(h);
 	assert_true(scratch_logged(r->scratch, "/does/not/exist.pem: read the trusted certificates: No such file"));
 }

@@ -293,7 +293,8 @@ static int check_ca_file(const struct store_options *opts)
 		return 0;
 	rc = -errno;
 	log_error(opts->log, "%s: read the trusted certificates: %m", opts->ca_file);
-	return rc == -EACCES ? rc : -ENOENT;
+	/* -ENOENT would be that there is no repository. */
+	return rc == -EACCES ? rc : -EINVAL;
 }
 
 int http_open(const struct store_options *opts, struct http **out)

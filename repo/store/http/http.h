@@ -20,7 +20,7 @@ struct http;
  * Get ready; the thread is started by the first request, so that until then the process may fork.  Heeded of ${opts}:
  * ${ca_file}, the rates (all requests of this handle share them), ${deadline_ms}, ${cancel}, ${log}; borrowed until
  * http_close().  A request that has not moved a byte for a third of the deadline is given up
- * (-ETIMEDOUT), so that there is time to try it again elsewhere.  Return 0; -ENOENT, -EACCES if ${ca_file} cannot be
+ * (-ETIMEDOUT), so that there is time to try it again elsewhere.  Return 0; -EINVAL, -EACCES if ${ca_file} cannot be
  * read (logged); -ENOMEM.
  */
 int http_open(const struct store_options *opts, struct http **out);

@@ -65,8 +65,8 @@ int64_t http_date(const char *text)
 	const char *found;
 	int end = 0;
 
-	if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &tm.tm_mday, month, &tm.tm_year, &tm.tm_hour,
-		   &tm.tm_min, &tm.tm_sec, &end) != 6 || end == 0 || text[end] != '\0')
+	if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &tm.tm_mday, month, &tm.tm_year,
+		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &end) != 6 || end == 0 || text[end] != '\0')
 		return -1;
 	found = strlen(month) == 3 ? strstr(months, month) : NULL;
 	if (found == NULL || (found - months) % 3 != 0 || tm.tm_year < 1970)
