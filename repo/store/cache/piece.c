@@ -248,13 +248,16 @@ static int write_at(int fd, const void *data, size_t len, off_t at)
 /* The piece of this number; a new one in place of any that is damaged or of another object. */
 static int make_piece(struct cache_room *r, const struct cached_object *o, uint32_t number, struct piece *p)
 {
+	uint8_t fixed[FIXED_LEN + SUM_LEN];
 	char path[PIECE_PATH_SIZE];
 	int rc;
 
-	if (open_piece_of(r, o, number, O_RDWR, p) == 0)
-		return 0;
+	make_fixed(o, number, fixed);
 	piece_path(o->name, number, path);
-	if (open_piece(r, path, O_RDONLY, p) == 0) {
+	/* It is looked at once: between two looks somebody may have made it. */
+	if (open_piece(r, path, O_RDWR, p) == 0) {
+		if (memcmp(p->head, fixed, sizeof(fixed)) == 0)
+			return 0;
 		close(p->fd);
 		unlinkat(r->dir, path, 0);
 	}
@@ -265,8 +268,8 @@ static int make_piece(struct cache_room *r, const struct cached_object *o, uint3
 	if (p->fd < 0)
 		return -errno;
 	memset(p->head, 0, sizeof(p->head));
-	make_fixed(o, number, p->head);
-	rc = write_at(p->fd, p->head, FIXED_LEN + SUM_LEN, 0);
+	memcpy(p->head, fixed, sizeof(fixed));
+	rc = write_at(p->fd, fixed, sizeof(fixed), 0);
 	if (rc < 0)
 		close(p->fd);
 	return rc;
