@@ -59,21 +59,29 @@ static void test_in_order(void **state)
  * A link of 20 ms: one reader needs the bytes of a pack (1.3 s at 200 Mbit/s, which the store in memory does not heed)
  * with at most as many waits as a link that is 80 % full allows.
  */
+static int64_t timed(struct cache_rig *rig, const char *name)
+{
+	struct timespec begin, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	read_in_order(rig, name, 96, PACK);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	return (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
+}
+
 static void test_in_flight(void **state)
 {
 	struct cache_rig rig = { .cache = NULL };
-	struct timespec begin, end;
-	int64_t ms;
+	int64_t ms, without;
 
 	cache_rig_open(&rig, *state, 0, false);
+	cache_rig_put(&rig, "packs/aa/0", PACK);
 	cache_rig_put(&rig, "packs/aa/1", PACK);
+	without = timed(&rig, "packs/aa/0");
 	delay(&rig, 20);
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	read_in_order(&rig, "packs/aa/1", 96, PACK);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
-	/* One by one it would be 328 waits, more than 6.5 s. */
-	assert_true(ms < 3000);
+	ms = timed(&rig, "packs/aa/1");
+	/* One by one it would be 328 waits, more than 6.5 s; what the machine takes comes on top, and varies. */
+	assert_true(ms < 3000 + 3 * without);
 	cache_rig_close(&rig);
 }
 

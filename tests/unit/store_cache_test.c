@@ -61,6 +61,7 @@ static void test_not_kept(void **state)
 	struct cache_rig rig = { .cache = NULL };
 	uint8_t *data = malloc(4 * MIB);
 	struct buf b = BUF_INIT;
+	uint64_t size;
 
 	assert_non_null(data);
 	cache_rig_open(&rig, *state, 0, false);
@@ -86,6 +87,10 @@ static void test_not_kept(void **state)
 	assert_memory_equal(data, "0123456789", 10);
 	assert_int_equal(cache_rig_gets(&rig), 9);
 	/* What is deleted is not there any more. */
+	assert_int_equal(store_put(rig.cache, "packs/aa/3", "0123456789", 10, 0), 0);
+	assert_int_equal(store_stat(rig.cache, "packs/aa/3", &size), 0);
+	assert_int_equal(store_delete(rig.cache, "packs/aa/3"), 0);
+	assert_int_equal(store_stat(rig.cache, "packs/aa/3", &size), -ENOENT);
 	assert_int_equal(store_delete(rig.cache, "packs/aa/2"), 0);
 	assert_int_equal(store_get_in(rig.cache, "packs/aa/2", 10, 0, 10, data), -ENOENT);
 	buf_free(&b);

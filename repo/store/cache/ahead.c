@@ -92,14 +92,17 @@ static struct stream *find_stream(struct ahead *a, const char *name, uint64_t of
 static struct stream *new_stream(struct ahead *a, const char *name, uint64_t off)
 {
 	struct stream *s = &a->stream[0];
+	bool first = true;
 
-	for (unsigned i = 1; i < AHEAD_STREAMS; i++)
+	for (unsigned i = 0; i < AHEAD_STREAMS; i++) {
 		if (a->stream[i].used < s->used)
 			s = &a->stream[i];
+		first = first && strcmp(a->stream[i].name, name) != 0;
+	}
 	memset(s, 0, sizeof(*s));
 	memcpy(s->name, name, strlen(name) + 1);
 	s->front = s->issued = off;
-	if (off < BLOCK_LEN && a->carry > 0) {
+	if (first && a->carry > 0) {
 		s->run = a->carry;
 		s->reads = READS_MIN;
 		a->carry = 0;
@@ -148,6 +151,10 @@ void ahead_reads(struct store_cache *c, const struct cached_object *o, uint64_t 
 
 	pthread_mutex_lock(&a->lock);
 	s = find_stream(a, o->name, off);
+	if (s == NULL && o->size - off < END_NEAR) {
+		pthread_mutex_unlock(&a->lock);
+		return;
+	}
 	if (s == NULL)
 		s = new_stream(a, o->name, off);
 	s->used = ++a->tick;

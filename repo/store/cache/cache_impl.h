@@ -149,7 +149,7 @@ void ahead_reads(struct store_cache *c, const struct cached_object *o, uint64_t 
 /* A block of it was not there.  Return how many have been missed so far, in this process. */
 unsigned ahead_missed(struct store_cache *c, const struct cached_object *o);
 
-/* Remember the size of an object; recall it: 0 or -ENOENT. */
+/* Remember the size of an object (0: it is not known any more); recall it: 0 or -ENOENT. */
 void ahead_know(struct store_cache *c, const char *name, uint64_t size);
 int ahead_known(struct store_cache *c, const char *name, uint64_t *size);
 

@@ -213,9 +213,10 @@ static int cache_del(struct store *s, const char *name)
 
 	if (c->offline)
 		return cache_refuse(c, name);
-	piece_size(&c->room, name, 0, &size);
+	known_size(c, name, 0, &size);
 	rc = store_delete(c->inner, name);
 	if (rc == 0) {
+		ahead_know(c, name, 0);
 		piece_remove(&c->room, name, size);
 		cache_list_change(c, name, 0, false);
 	}
