@@ -14,7 +14,7 @@
 
 #define MERGE_MIN 16                         /* runs of a size; also between two sizes */
 #define MERGE_MAX 256                        /* that are read at a time */
-#define MERGE_BYTES_MAX (256u * 1024 * 1024) /* what is larger than a sixteenth of this is left alone */
+#define MERGE_BYTES_MAX (128u * 1024 * 1024) /* at a time: 16 of the runs that a large backup puts */
 #define MERGE_MEMORY (32u * 1024 * 1024)
 #define SIZE_MIN (64u * 1024)                /* smaller ones are of one size */
 
@@ -38,25 +38,31 @@ static unsigned tier_of(uint64_t size)
 	return tier;
 }
 
-/* Are there enough runs of one size?  Mark the others.  The smallest size that has. */
+/* How many runs of one size can be merged at a time?  With ${mark}, mark all others as left. */
+static size_t choose_of(struct run_list *l, unsigned tier, bool mark)
+{
+	uint64_t bytes = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct listed_run *r = &l->run[i];
+
+		if (!r->left && n < MERGE_MAX && tier_of(r->size) == tier && bytes + r->size <= MERGE_BYTES_MAX) {
+			bytes += r->size;
+			n++;
+		} else if (mark) {
+			r->left = true;
+		}
+	}
+	return n;
+}
+
+/* Are there enough runs of one size?  The smallest size that has; all others are marked as left. */
 static bool choose(struct run_list *l)
 {
-	for (unsigned tier = 0; tier <= tier_of(MERGE_BYTES_MAX / MERGE_MIN); tier++) {
-		uint64_t bytes = 0;
-		size_t n = 0;
-
-		for (size_t i = 0; i < l->n; i++) {
-			if (l->run[i].left || tier_of(l->run[i].size) != tier)
-				continue;
-			bytes += l->run[i].size;
-			n++;
-		}
-		if (n < MERGE_MIN || bytes > MERGE_BYTES_MAX)
-			continue;
-		for (size_t i = 0; i < l->n; i++)
-			l->run[i].left |= tier_of(l->run[i].size) != tier;
-		return true;
-	}
+	for (unsigned tier = 0; tier <= tier_of(MERGE_BYTES_MAX / MERGE_MIN); tier++)
+		if (choose_of(l, tier, false) >= MERGE_MIN)
+			return choose_of(l, tier, true) > 0;
 	return false;
 }
 
@@ -69,7 +75,7 @@ static int open_runs(struct merge *m)
 	size_t n;
 	int rc = 0;
 
-	for (size_t i = 0; i < m->present.n && m->n < MERGE_MAX && rc == 0; i++) {
+	for (size_t i = 0; i < m->present.n && rc == 0; i++) {
 		const struct listed_run *l = &m->present.run[i];
 
 		if (l->left)

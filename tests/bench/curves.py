@@ -12,7 +12,7 @@ MARK = "< steeper than it should be"
 # Slopes that are still straight, and still flat: caches fill up, files become sparse, machines are busy.
 TOLERANCE = 0.25
 # Below these nothing is said of a slope: they are the noise of starting a process.
-NOISE = {"s": 0.1, "ms": 20, "us": 20, "MB": 10, "bytes": 0}
+NOISE = {"s": 0.1, "ms": 20, "us": 20, "MB": 10, "bytes": 0, "requests": 4, "kB": 200}
 
 
 def format_size(n):

@@ -16,7 +16,7 @@ BASE_TIME = "2000-01-01T00:00:00Z"
 BASE_SECONDS = 946684800
 EXTENTS = 1000
 # What caches may take when they are full, and what a lookup costs that has to go to the disk.
-BACKUP_MB, MOUNT_MB, LOAD_MB, DISK_US = 100, 110, 64, 2000
+BACKUP_MB, MOUNT_MB, LOAD_MB, DISK_US, NEVER_SEEN_MS = 100, 110, 64, 2000, 200
 COLD_READS, WARM_READS = 200, 200000
 
 
@@ -214,6 +214,30 @@ def snapshots(s, n):
 # --- Many chunks in the index ---
 
 
+def requests(s):
+    """What the mount has asked of the store: reads, bytes."""
+    text = os.getxattr(s.varve.mountpoint, "user.varve.requests").decode()
+    counts = {key: int(value) for key, value in (line.split() for line in text.splitlines())}
+    return counts["store_gets"], counts["store_get_bytes"]
+
+
+def note_never_seen(s, note):
+    """A machine that never saw the repository: into the newest snapshot, then to a byte of a file."""
+    shutil.rmtree(s.varve.env()["VARVE_CACHE_DIR"], ignore_errors=True)
+    drop_caches()
+    seconds, path = s.mount()
+    reads, size = requests(s)
+    note("never seen: mount to first ls", seconds * 1000, "ms", FLAT, NEVER_SEEN_MS)
+    note("never seen: reads of the store for that", reads, "requests", FLAT)
+    note("never seen: bytes of the store for that", size / 1e3, "kB", FLAT)
+    s.timed("cat file >/dev/null", path)
+    reads, size = (now - then for now, then in zip(requests(s), (reads, size)))
+    note("never seen: reads for a file", reads, "requests", LINEAR)
+    note("never seen: MB for a file", size / 1e6, "MB", LINEAR)
+    s.varve.unmount()
+    shutil.rmtree(s.varve.env()["VARVE_CACHE_DIR"], ignore_errors=True)
+
+
 def chunks(s, n):
     def note(measure, value, unit, slope, bound=0):
         s.note("chunks", n, measure, value, unit, slope, bound)
@@ -226,6 +250,7 @@ def chunks(s, n):
     s.backup(source)
     s.tool("scale", "runs", str(n))
     note("runs in the store, a chunk", tree_size(os.path.join(s.varve.repo, "index")) / n, "bytes", FLAT)
+    note_never_seen(s, note)
     drop_caches()
     start = time.monotonic()
     loaded = s.tool("scale", "load")
