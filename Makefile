@@ -100,8 +100,8 @@ FUZZ_COMPILE = $(FUZZ_CC) $(STANDARD) -O1 -g -fno-omit-frame-pointer -fsanitize=
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench bench-remote bench-scale demo deps install uninstall \
-	clean help objects FORCE
+.PHONY: all check check-ceph run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench bench-remote bench-scale \
+	demo deps install uninstall clean help objects FORCE
 
 all: $(PROGRAMS) ## build varve and varvefs (the default)
 
@@ -191,6 +191,11 @@ check: ## install what is missing, build, and run all tests (T=PATTERN: those th
 run-tests: check-programs
 	@mkdir -p $(BUILD)
 	@SANITIZE='$(SANITIZE)' JOBS='$(JOBS)' tests/run.sh $(BUILD) $(T)
+
+check-ceph: ## the stores' tests on a real Ceph cluster with its S3 gateway, which loses disks (some minutes)
+	@packaging/install-deps.sh --services --ceph --if-needed
+	+@$(AGAIN) check-programs
+	@BUILD='$(abspath $(BUILD))' tests/long/ceph.sh
 
 # -O1: at -O2 the sanitizers' reports no longer name the right line.
 asan: ## the tests with the address and undefined-behaviour sanitizers, in build-asan/
