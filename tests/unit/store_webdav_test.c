@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,6 +32,7 @@ struct rig {
 	struct dav dav;
 	struct web *web;
 	struct store *store;
+	pthread_mutex_t lock; /* of the server's part: held while it answers, and while it is changed (now()) */
 	/* For the hooks: what is to go wrong, and how often. */
 	const char *method, *what;
 	int times;
@@ -54,6 +56,49 @@ static struct store *open_static(struct rig *r)
 	return s;
 }
 
+static bool answer(void *arg, const struct web_request *q)
+{
+	struct rig *r = arg;
+	bool more;
+
+	pthread_mutex_lock(&r->lock);
+	more = dav_answer(&r->dav, q);
+	pthread_mutex_unlock(&r->lock);
+	return more;
+}
+
+/* What the server is to do from now on.  ${method} may be NULL: all is well. */
+static void now(struct rig *r, bool (*before)(void *, const struct web_request *, bool *),
+		bool (*after)(void *, const struct web_request *, bool *), const char *method, const char *what,
+		int times)
+{
+	pthread_mutex_lock(&r->lock);
+	r->dav.before = before;
+	r->dav.after = after;
+	r->method = method;
+	r->what = what;
+	r->times = times;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static int times_left(struct rig *r)
+{
+	int n;
+
+	pthread_mutex_lock(&r->lock);
+	n = r->times;
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+static void now_lists(struct rig *r, enum dav_index index, bool quota)
+{
+	pthread_mutex_lock(&r->lock);
+	r->dav.index = index;
+	r->dav.quota = quota;
+	pthread_mutex_unlock(&r->lock);
+}
+
 static int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
@@ -63,7 +108,8 @@ static int setup(void **state)
 	scratch_path(r->scratch, "files", r->root);
 	assert_int_equal(mkdir(r->root, 0700), 0);
 	r->dav = (struct dav){ .root = r->root, .arg = r };
-	r->web = web_start(dav_answer, &r->dav);
+	pthread_mutex_init(&r->lock, NULL);
+	r->web = web_start(answer, r);
 	snprintf(r->url, sizeof(r->url), "webdav+%s/a%%20b", web_url(r->web));
 	snprintf(r->static_url, sizeof(r->static_url), "%s/repo", web_url(r->web));
 	*state = r;
@@ -76,6 +122,7 @@ static int teardown(void **state)
 
 	store_close(r->store);
 	web_stop(r->web);
+	pthread_mutex_destroy(&r->lock);
 	assert_int_equal(scratch_teardown((void **)&r->scratch), 0);
 	free(r);
 	return 0;
@@ -190,7 +237,7 @@ static void test_list(void **state)
 	make_file(r, "packs/README.txt", time(NULL));
 	for (int kind = 0; kind < 3; kind++) {
 		if (kind > 0) {
-			r->dav.index = kind == 1 ? DAV_INDEX_HTML : DAV_INDEX_JSON;
+			now_lists(r, kind == 1 ? DAV_INDEX_HTML : DAV_INDEX_JSON, false);
 			store_close(r->store);
 			r->store = open_static(r);
 		}
@@ -214,7 +261,7 @@ static void test_info(void **state)
 	begin(r);
 	assert_int_equal(store_put(r->store, "config", "x", 1, 0), 0);
 	assert_int_equal(store_info(r->store, &info), -ENOSYS);
-	r->dav.quota = true;
+	now_lists(r, DAV_INDEX_NONE, true);
 	assert_int_equal(store_info(r->store, &info), 0);
 	assert_int_equal(info.free_bytes, 1000);
 	assert_int_equal(info.total_bytes, 1234);
@@ -335,11 +382,8 @@ static void test_put_again(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct store_put *p = NULL;
 
-		r->method = cases[i].method;
-		r->what = cases[i].what;
-		r->times = 1;
-		r->dav.before = cases[i].after ? NULL : go_wrong;
-		r->dav.after = cases[i].after ? go_wrong : NULL;
+		now(r, cases[i].after ? NULL : go_wrong, cases[i].after ? go_wrong : NULL, cases[i].method,
+		    cases[i].what, 1);
 		snprintf(name, sizeof(name), "packs/%zu/a%zu", i, i);
 		assert_int_equal(store_put_begin(r->store, &p), 0);
 		assert_int_equal(store_put_append(p, name, strlen(name)), 0);
@@ -347,7 +391,7 @@ static void test_put_again(void **state)
 		/* What is cut on a connection that was kept is tried once more on a new one, by curl. */
 		if (rc != -EAGAIN && (rc != 0 || strcmp(r->what, "cut") != 0))
 			fail_msg("%s %s: %d, %s", r->method, r->what, rc, r->scratch->messages);
-		assert_int_equal(r->times, 0);
+		assert_int_equal(times_left(r), 0);
 		if (rc == -EAGAIN)
 			assert_int_equal(store_put_commit(p, name, 0), 0);
 		buf_clear(&out);
@@ -382,12 +426,10 @@ static void test_failures(void **state)
 
 	begin(r);
 	assert_int_equal(store_put(r->store, "config", "x", 1, 0), 0);
-	r->dav.before = go_wrong;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		scratch_log_clear(r->scratch);
-		r->method = cases[i].method;
-		r->what = cases[i].what;
-		r->times = strcmp(r->what, "cut") == 0 ? 2 : 1; /* curl tries a kept connection's again */
+		/* Curl tries a kept connection's again. */
+		now(r, go_wrong, NULL, cases[i].method, cases[i].what, strcmp(cases[i].what, "cut") == 0 ? 2 : 1);
 		rc = strcmp(r->method, "PUT") == 0 ? store_put(r->store, "keys/aa", "x", 1, 0) :
 		     strcmp(r->method, "PROPFIND") == 0 ? store_list(r->store, "keys/", count, r) :
 		     strcmp(r->method, "DELETE") == 0 ? store_delete(r->store, "keys/aa") :
@@ -423,10 +465,9 @@ static void test_static_without_listings(void **state)
 	assert_int_equal(store_put(r->store, "keys/aa", "x", 1, 0), 0);
 	store_close(r->store);
 	r->store = open_static(r);
-	r->dav.before = start_page;
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
 		scratch_log_clear(r->scratch);
-		r->what = answers[i];
+		now(r, start_page, NULL, NULL, answers[i], 0);
 		assert_int_equal(store_list(r->store, "keys/", count, r), -EIO);
 		assert_int_equal(r->scratch->nmessages, 1);
 		assert_true(scratch_logged(r->scratch, "the server makes no listings of directories"));
@@ -435,13 +476,10 @@ static void test_static_without_listings(void **state)
 	buf_free(&out);
 
 	/* One whose listing has the directory, and no page for it. */
-	r->dav.before = NULL;
-	r->dav.index = DAV_INDEX_HTML;
-	r->times = 0;
+	now(r, NULL, NULL, NULL, NULL, 0);
+	now_lists(r, DAV_INDEX_HTML, false);
 	assert_int_equal(store_list(r->store, "keys/", count, r), 0);
 	assert_int_equal(r->times, 1001);
-	r->dav.before = go_wrong;
-	r->method = "PUT";
 	assert_int_equal(store_list(r->store, "doomed/", count, r), 0);
 }
 
