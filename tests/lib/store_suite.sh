@@ -10,7 +10,7 @@ store_objects=${store_objects:-}
 
 # Everything that a file can have, many small files, and a large one of which half does not compress.
 suite_trees() {
-	local options=(--seed 70 --tall 40 --chunk 32K,128K,512K --segment 64K --skip comb --skip reserved --skip long)
+	local options=(--seed 70 --tall 40 --chunk "32K,128K,512K" --segment 64K --skip comb --skip reserved --skip long)
 
 	need_fuse
 	need rsync python3
