@@ -115,8 +115,8 @@ int store_get_all(struct store *s, const char *name, size_t max, struct buf *out
 /**
  * store_distrust(s, name, off, len):
  * Say that these bytes of an object, as they were returned, are damaged: a cache forgets them, a replica is passed over
- * for this object.  Return 0 if asking again may give other bytes (then do, once); -ENOENT if not.  A replica logs which
- * store it was, else nothing is logged.
+ * for this object.  Return 0 if asking again may give other bytes (then do, once); -ENOENT if not.  A replica logs
+ * which store it was, else nothing is logged.
  */
 int store_distrust(struct store *s, const char *name, uint64_t off, uint64_t len);
 

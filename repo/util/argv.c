@@ -6,7 +6,7 @@
 
 #include "repo/util/argv.h"
 
-/* The authority of a URL ends at the first "/", "?" or "#", its user information at the last "@" in it (RFC 3986, 3.2). */
+/* The authority of a URL ends at the first "/", "?" or "#", its user at the last "@" in it (RFC 3986, 3.2). */
 static void hide_password(char *arg)
 {
 	char *authority = strstr(arg, "://"), *at, *colon;

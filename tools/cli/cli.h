@@ -86,8 +86,8 @@ void cli_warn_unused(const struct cli *c, const char *kind, const struct match_l
 int cli_status(const struct cli *c, int rc);
 
 /*
- * The exit status ${status} so far, made worse by an item that could not be had for ${rc}: damage is worst; a store that
- * cannot be reached is no damage.
+ * The exit status ${status} so far, made worse by an item that could not be had for ${rc}: damage is worst; a store
+ * that cannot be reached is no damage.
  */
 int cli_worse(int status, int rc);
 

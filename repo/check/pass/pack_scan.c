@@ -141,7 +141,7 @@ int pack_scan_begin(struct pack_scan *s, struct check_pack *p)
 
 /* --- Its bytes ---------------------------------------------------------------------------------------------------- */
 
-/* A byte has the same position in a page of memory as in one of the file, so that it can be read past the page cache. */
+/* A byte has the same position in a page of memory as in one of the file, to be read past the page cache. */
 static uint8_t *window(const struct pack_scan *s)
 {
 	return s->room + s->at % PAGE;
