@@ -57,8 +57,8 @@ SEEDERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(SEED_SRC))
 
 # --- Foreign libraries -----------------------------------------------------------------------------------------------
 
-REPO_PKGS := libzstd libsodium lmdb libcurl expat
-TOOLS_PKGS := jansson inih
+REPO_PKGS := libzstd libsodium lmdb libcurl expat jansson
+TOOLS_PKGS := inih
 FS_PKGS := fuse3
 TEST_PKGS := cmocka
 NEEDED := $(REPO_PKGS) $(TOOLS_PKGS) $(FS_PKGS)

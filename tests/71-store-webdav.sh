@@ -23,6 +23,9 @@ suite_forget_caches
 expect_status 1 env -u VARVE_CA_FILE "$VARVE" snapshots
 expect_match '[Cc]ertificate' "$WORK/err"
 expect_status 0 env -u VARVE_CA_FILE "$VARVE" --ca-file "$WEBDAV_CA_FILE" snapshots
+# Not as if it could not be reached, for which the cache would step in.
+expect_status 1 env -u VARVE_CA_FILE "$VARVE" snapshots
+expect_match '[Cc]ertificate' "$WORK/err"
 suite_forget_caches
 expect_status 1 "$VARVE" -r "${url/$WEBDAV_TLS_PORT/$WEBDAV_EXPIRED_PORT}" snapshots
 expect_match '[Cc]ertificate.*expired' "$WORK/err"

@@ -9,7 +9,7 @@
 
 #include "repo/store/azure/store_azure.h"
 #include "repo/store/dir/store_dir.h"
-#include "repo/store/http/store_static.h"
+#include "repo/store/web/store_static.h"
 #include "repo/store/replica/store_replica.h"
 #include "repo/store/retry/store_retry.h"
 #include "repo/store/s3/store_s3.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "repo/store/s3/s3_answer.h"
-#include "repo/store/s3/s3_json.h"
-#include "repo/store/s3/s3_profile.h"
+#include "repo/store/parse/json.h"
+#include "repo/store/aws/s3_profile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,7 +58,7 @@ static void read_upload_id(const uint8_t *data, size_t size)
 static void read_json(const uint8_t *data, size_t size)
 {
 	char out[16];
-	int rc = s3_json_string((const char *)data, size, "Token", out, sizeof(out));
+	int rc = http_json_string((const char *)data, size, "Token", out, sizeof(out));
 
 	if (rc == 0 && memchr(out, '\0', sizeof(out)) == NULL)
 		abort();

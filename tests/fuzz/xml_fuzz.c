@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/store/http/xml.h"
+#include "repo/store/parse/xml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -51,7 +51,8 @@ static int put(const char *path, const struct buf *body)
 	f = fopen(path, "w");
 	if (f == NULL)
 		return status_of(errno);
-	fwrite(body->data, 1, body->len, f);
+	if (body->len > 0)
+		fwrite(body->data, 1, body->len, f);
 	return fclose(f) != 0 ? 507 : is_new ? 201 : 204;
 }
 

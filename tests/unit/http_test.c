@@ -610,6 +610,7 @@ static void test_failed(void **state)
 	store_last_trouble(&s, cause, sizeof(cause));
 	assert_string_equal(cause, "get keys/ab: it broke");
 	assert_int_equal(http_failed(&s, -EPROTO, &reply, "get", "keys/ab"), -EIO);
+	assert_int_equal(http_failed(&s, -EPERM, &reply, "get", "keys/ab"), -EACCES);
 	assert_int_equal(http_failed(&s, -ECANCELED, &reply, "get", "keys/ab"), -ECANCELED);
 	assert_int_equal(http_failed(&s, -EACCES, &reply, "get", "keys/ab"), -EACCES);
 	buf_free(&reply.headers);

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "repo/store/s3/s3_answer.h"
-#include "repo/store/s3/s3_json.h"
+#include "repo/store/parse/json.h"
 
 #define NS "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
 
@@ -111,8 +111,8 @@ static void test_bad_pages(void **state)
 		"<ListBucketResult><Contents><Key>a</Key><Size></Size></Contents></ListBucketResult>",
 		"<ListBucketResult><Contents><Key>a</Key><Size>-1</Size></Contents></ListBucketResult>",
 		"<ListBucketResult><Contents><Key>a</Key><Size>1x</Size></Contents></ListBucketResult>",
-		"<ListBucketResult><Contents><Key>a</Key><Size>18446744073709551616</Size></Contents>"
-		    "</ListBucketResult>",
+		("<ListBucketResult><Contents><Key>a</Key><Size>18446744073709551616</Size></Contents>"
+		    "</ListBucketResult>"),
 	};
 	struct s3_page p;
 
@@ -158,7 +158,7 @@ static void test_retention(void **state)
 
 static int json(const char *text, const char *name, char *out, size_t size)
 {
-	return s3_json_string(text, strlen(text), name, out, size);
+	return http_json_string(text, strlen(text), name, out, size);
 }
 
 static void test_json(void **state)
@@ -172,7 +172,7 @@ static void test_json(void **state)
 	assert_int_equal(json(text, "Code", out, sizeof(out)), 0);
 	assert_string_equal(out, "Success");
 	assert_int_equal(json(text, "Token", out, sizeof(out)), 0);
-	assert_string_equal(out, "a/b\"\\\nA?=");
+	assert_string_equal(out, "a/b\"\\\nA\xc3\xa4=");
 	assert_int_equal(json(text, "Last", out, sizeof(out)), 0);
 	assert_string_equal(out, "z");
 	assert_int_equal(json(text, "", out, sizeof(out)), 0);

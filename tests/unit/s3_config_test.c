@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "repo/store/s3/s3_config.h"
-#include "repo/store/s3/s3_profile.h"
+#include "repo/store/aws/s3_profile.h"
 #include "tests/lib/aws.h"
 #include "tests/lib/scratch.h"
 

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "repo/crypt/crypt.h"
-#include "repo/store/s3/s3_credentials.h"
+#include "repo/store/aws/s3_credentials.h"
 #include "tests/lib/aws.h"
 #include "tests/lib/web.h"
 

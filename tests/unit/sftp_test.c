@@ -261,7 +261,7 @@ static void test_refusals(void **state)
 	assert_non_null(strstr(last, "Operation failed"));
 	assert_int_equal(refused(0, 507, "No space", "put"), -ENOSPC);
 	assert_int_equal(refused(-EPIPE, 0, "broken", "get"), -EAGAIN);
-	assert_int_equal(refused(-EPROTO, 0, "the host's key is not the one in /k", "get"), -EIO);
+	assert_int_equal(refused(-EPERM, 0, "the host's key is not the one in /k", "get"), -EACCES);
 	assert_non_null(strstr(last, "the host's key is not the one in /k"));
 	assert_int_equal(refused(-EACCES, 0, "Authentication failure", "get"), -EACCES);
 	assert_non_null(strstr(last, "login of ann denied, with the agent's keys"));

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "repo/store/http/listing.h"
-#include "repo/store/http/store_static.h"
+#include "repo/store/parse/listing.h"
+#include "repo/store/web/store_static.h"
 #include "repo/store/store_impl.h"
 #include "repo/store/webdav/store_webdav.h"
 #include "tests/lib/dav.h"
@@ -547,11 +547,12 @@ static void test_json(void **state)
 		{ " [ {\"name\":\"ab\",\"type\":\"file\",\"size\":12}, {\"type\":\"directory\",\"name\":\"cd\"} ]\n", 0,
 		  "ab=12 cd/ " },
 		{ "[{\"name\":\"cd/\",\"is_dir\":true,\"size\":4096},{\"name\":\"A\"},{}]", 0, "cd/=4096 " },
-		{ "[{\"name\":\"a\\\"b\"},{\"name\":\"x\",\"size\":-1},{\"name\":\"y\",\"size\":99999999999999999999}]",
-		  0, "x y " },
+		{ "[{\"name\":\"a\\\"b\"},{\"name\":\"x\",\"size\":-1},{\"name\":\"y\",\"size\":1e3},"
+		  "{\"name\":[]}]", 0, "x y " },
 		{ "", -EBADMSG, "" }, { "{}", -EBADMSG, "" }, { "[", -EBADMSG, "" }, { "[{", -EBADMSG, "" },
-		{ "[{\"name\":\"ab\"}", -EBADMSG, "ab " }, { "[{\"name\":\"ab", -EBADMSG, "" },
-		{ "[{\"name\":\"ab\\", -EBADMSG, "" }, { "[{\"name\":[]}]", -EBADMSG, "" },
+		{ "[{\"name\":\"ab\"}", -EBADMSG, "" }, { "[{\"name\":\"ab", -EBADMSG, "" },
+		{ "[{\"name\":\"ab\\", -EBADMSG, "" },
+		{ "[{\"name\":\"y\",\"size\":99999999999999999999}]", -EBADMSG, "" },
 		{ "[{\"name\"}]", -EBADMSG, "" }, { "[1]", -EBADMSG, "" },
 	};
 

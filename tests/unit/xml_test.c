@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "repo/store/http/xml.h"
+#include "repo/store/parse/xml.h"
 #include "repo/util/buf.h"
 
 /* Elements as lines "path=text". */

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "repo/store/azure/azure_impl.h"
-#include "repo/store/http/xml.h"
+#include "repo/store/parse/xml.h"
 
 #define CLOCK_TOLERANCE 900 /* seconds: what the service accepts */
 #define DETAIL_SIZE 240

@@ -7,7 +7,7 @@
 #include "repo/store/azure/azure_account.h"
 #include "repo/store/azure/azure_sign.h"
 #include "repo/store/http/http.h"
-#include "repo/store/http/xml.h"
+#include "repo/store/parse/xml.h"
 #include "repo/store/store_impl.h"
 
 /* Blobs up to this length go in one request; longer ones in blocks, of which a broken one is sent again alone. */

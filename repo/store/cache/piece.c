@@ -13,6 +13,7 @@
 #include "repo/crypt/crypt.h"
 #include "repo/util/le.h"
 
+#define TOUCH_NS 100000000 /* a tenth of a second */
 #define MAGIC "VARVEC01"
 #define FIXED_LEN 280
 #define SUM_LEN 24
@@ -134,14 +135,18 @@ static int open_piece_of(const struct cache_room *r, const struct cached_object 
 	return -ENOENT;
 }
 
-/* Once a second at most, as it costs a write of the inode. */
+/*
+ * Not for each read, as it costs a write of the inode; but often enough that a fast network cannot fill the whole cache
+ * between two.
+ */
 static void touch(int fd)
 {
 	struct timespec now;
 	struct stat st;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (fstat(fd, &st) == 0 && st.st_mtim.tv_sec != now.tv_sec)
+	if (fstat(fd, &st) == 0 && (now.tv_sec - st.st_mtim.tv_sec) * 10 +
+	    (now.tv_nsec - st.st_mtim.tv_nsec) / TOUCH_NS != 0)
 		futimens(fd, NULL);
 }
 

@@ -74,6 +74,7 @@ static int errno_of(CURLcode code, const char *text)
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
+		return -EPERM;
 	case CURLE_WEIRD_SERVER_REPLY:
 		return -EPROTO;
 	default:

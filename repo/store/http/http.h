@@ -96,8 +96,8 @@ struct http_reply {
  *   -ETIMEDOUT      nothing moved for too long
  *   -EPIPE          the connection broke, or the body is shorter than announced
  *   -EMSGSIZE       the body is longer than ${q->max}
- *   -EPROTO         the peer is not who it should be (certificate, host key), does not speak the protocol, or sent
- *                   another range than was asked for
+ *   -EPERM          the peer is not who it should be (certificate, host key)
+ *   -EPROTO         it does not speak the protocol, or sent another range than was asked for
  *   -EACCES         sftp: login denied
  *   -EINVAL         malformed URL, an empty range, sftp without known_hosts or user
  *   -ECANCELED, -ENOMEM, -EIO (reading the body's file)
@@ -129,7 +129,8 @@ int http_unescape(char *text);
  * The agreed answer of stores to a request that has failed for no reason that the store knows better: -EAGAIN by
  * store_transient() for broken, stalled and refused connections and for the statuses 408, 425, 429, 500, 502, 503, 504
  * (with their Retry-After); else a logged error: -EACCES for 401 and 403, -ENOENT for 404 and 410 (not logged),
- * -ENOSPC for 507 and 413, -EPROTO as -EIO, -ECANCELED, -EIO.  ${rc} is what http_perform() returned.
+ * -ENOSPC for 507 and 413, -EACCES for -EPERM, -EIO for -EPROTO, -ECANCELED, -EIO.  ${rc} is what http_perform()
+ * returned.
  */
 int http_failed(struct store *s, int rc, const struct http_reply *r, const char *operation, const char *name);
 

@@ -227,6 +227,9 @@ int http_failed(struct store *s, int rc, const struct http_reply *r, const char 
 		return store_transient(s, 0, "%s %.*s: %s", operation, NAME_SHOWN_MAX, name, r->cause);
 	default:
 		log_error(s->log, "%s/%s: %s: %s", s->url, name, operation, r->cause);
+		/* Not -EIO: who is not trusted must not pass for a store that cannot be reached. */
+		if (rc == -EPERM)
+			return -EACCES;
 		return rc == -ECANCELED || rc == -EACCES || rc == -ENOMEM ? rc : -EIO;
 	}
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/store/http/xml.h"
+#include "repo/store/parse/xml.h"
 #include "repo/store/s3/s3_answer.h"
 #include "repo/util/le.h"
 

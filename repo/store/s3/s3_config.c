@@ -8,7 +8,7 @@
 
 #include "repo/store/http/url.h"
 #include "repo/store/s3/s3_config.h"
-#include "repo/store/s3/s3_profile.h"
+#include "repo/store/aws/s3_profile.h"
 #include "repo/util/text/when.h"
 
 #define PART_SIZE_MIN (5u << 20)     /* S3 takes none below but the last */

@@ -8,7 +8,7 @@
 #include "repo/store/http/spool.h"
 #include "repo/store/s3/s3_answer.h"
 #include "repo/store/s3/s3_config.h"
-#include "repo/store/s3/s3_credentials.h"
+#include "repo/store/aws/s3_credentials.h"
 #include "repo/store/store_impl.h"
 
 struct store_s3 {

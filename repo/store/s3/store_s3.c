@@ -3,7 +3,7 @@
  *
  *   store_s3.c        opened and closed
  *   s3_config.c       URL, environment, configuration file     s3_profile.c  AWS' two files
- *   s3_credentials.c  keys, and when they are read again       s3_metadata.c from services, s3_json.c
+ *   s3_credentials.c  keys, and when they are read again       s3_metadata.c from services
  *   s3_request.c      URLs, signatures, a second try           s3_error.c    what errors mean
  *   s3_answer.c       what comes back in XML                   s3_sum.c      checksums
  *   s3_object.c       get, stat, delete                        s3_list.c     list

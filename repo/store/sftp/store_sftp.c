@@ -63,10 +63,10 @@ int sftp_failed(struct store_sftp *f, int rc, const struct http_reply *r, const 
 	const struct sftp_place *p = &f->place;
 	const struct log *log = f->base.log;
 
-	if (rc == -EPROTO && strncmp(r->cause, "the host's key", 14) == 0) {
+	if (rc == -EPERM && strncmp(r->cause, "the host's key", 14) == 0) {
 		log_error(log, "%s/%s: %s: %s: another machine may pretend to be %s; if it has new keys, put them "
 		    "there", f->base.url, name, operation, r->cause, p->host);
-		return -EIO;
+		return -EACCES;
 	}
 	if (rc == -EACCES) {
 		log_error(log, "%s/%s: %s: login of %s denied, with %s%s%s", f->base.url, name, operation, p->user,

@@ -4,7 +4,7 @@
 #ifndef VARVE_STORE_WEBDAV_IMPL_H
 #define VARVE_STORE_WEBDAV_IMPL_H
 
-#include "repo/store/http/site.h"
+#include "repo/store/web/site.h"
 
 #define WEBDAV_TMP "tmp/"
 

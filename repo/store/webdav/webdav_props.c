@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/store/http/xml.h"
+#include "repo/store/parse/xml.h"
 #include "repo/store/webdav/webdav_impl.h"
 
 #define XML_HEAD "<?xml version=\"1.0\" encoding=\"utf-8\"?><propfind xmlns=\"DAV:\"><prop>"

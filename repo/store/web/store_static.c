@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/store/http/site.h"
-#include "repo/store/http/store_static.h"
+#include "repo/store/web/site.h"
+#include "repo/store/web/store_static.h"
 
 struct store_static {
 	struct store base;

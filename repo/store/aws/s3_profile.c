@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "repo/store/s3/s3_profile.h"
+#include "repo/store/aws/s3_profile.h"
 
 #define FILE_MAX (1u << 20)
 

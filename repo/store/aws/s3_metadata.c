@@ -12,8 +12,8 @@
 
 #include "repo/crypt/crypt.h"
 #include "repo/store/http/http.h"
-#include "repo/store/s3/s3_json.h"
-#include "repo/store/s3/s3_metadata.h"
+#include "repo/store/parse/json.h"
+#include "repo/store/aws/s3_metadata.h"
 
 #define DEADLINE_MS 3000 /* transfers give up after a third of it */
 #define REPLY_MAX (32u * 1024)
@@ -102,12 +102,12 @@ static int keys_of_reply(const struct service *s, struct s3_keys **out)
 
 	if (f == NULL)
 		return rc;
-	rc = s3_json_string(json, s->reply.len, "AccessKeyId", f->id, sizeof(f->id));
+	rc = http_json_string(json, s->reply.len, "AccessKeyId", f->id, sizeof(f->id));
 	if (rc == 0)
-		rc = s3_json_string(json, s->reply.len, "SecretAccessKey", f->secret, sizeof(f->secret));
+		rc = http_json_string(json, s->reply.len, "SecretAccessKey", f->secret, sizeof(f->secret));
 	if (rc == 0)
-		rc = s3_json_string(json, s->reply.len, "Token", f->token, sizeof(f->token));
-	if (rc == 0 && s3_json_string(json, s->reply.len, "Expiration", expires, sizeof(expires)) != 0)
+		rc = http_json_string(json, s->reply.len, "Token", f->token, sizeof(f->token));
+	if (rc == 0 && http_json_string(json, s->reply.len, "Expiration", expires, sizeof(expires)) != 0)
 		expires[0] = '\0';
 	if (rc == 0) {
 		*out = s3_keys_new(f->id, f->secret, f->token, parse_time(expires));

@@ -30,7 +30,7 @@ int listing_html(const char *text, size_t len, const char *path, listing_fn *fn,
 
 /**
  * listing_json(text, len, fn, arg):
- * Find the entries of an array of flat objects, of whose members "name", "type" ("directory" or another), "is_dir" and
+ * Find the entries of an array of objects, of whose members "name", "type" ("directory" or another), "is_dir" and
  * "size" count, as nginx and Caddy write it.  Return 0; -EBADMSG if it is not such an array; what ${fn} returned.
  */
 int listing_json(const char *text, size_t len, listing_fn *fn, void *arg);

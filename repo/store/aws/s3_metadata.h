@@ -7,7 +7,7 @@
 #ifndef VARVE_STORE_S3_METADATA_H
 #define VARVE_STORE_S3_METADATA_H
 
-#include "repo/store/s3/s3_credentials.h"
+#include "repo/store/aws/s3_credentials.h"
 
 /**
  * s3_metadata_container(opts, out, cause), s3_metadata_machine(opts, out, cause):

@@ -9,9 +9,9 @@
 #include <time.h>
 
 #include "repo/crypt/crypt.h"
-#include "repo/store/s3/s3_credentials.h"
-#include "repo/store/s3/s3_metadata.h"
-#include "repo/store/s3/s3_profile.h"
+#include "repo/store/aws/s3_credentials.h"
+#include "repo/store/aws/s3_metadata.h"
+#include "repo/store/aws/s3_profile.h"
 
 #define REFRESH_BEFORE 300 /* seconds: services have new ones ready by then */
 #define REFRESH_MIN 30     /* not more often than that */

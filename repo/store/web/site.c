@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "repo/store/http/site.h"
+#include "repo/store/web/site.h"
 
 /* --- Opening ------------------------------------------------------------------------------------------------------ */
 
@@ -153,7 +153,7 @@ int site_get(const struct site *site, struct store *s, const char *name, uint64_
 	struct http_request q = { .method = "GET", .ranged = true, .range_off = off, .range_len = len, .into = out,
 		.max = len };
 	struct http_reply r = { 0 };
-	uint64_t size;
+	uint64_t size = 0;
 	int rc;
 
 	if (len == 0) {

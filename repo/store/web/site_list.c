@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "repo/store/http/site.h"
+#include "repo/store/web/site.h"
 
 /* A listing under way. */
 struct walk {

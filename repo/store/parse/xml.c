@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/store/http/xml.h"
+#include "repo/store/parse/xml.h"
 #include "repo/util/buf.h"
 
 #define FEED_MAX (1u << 20) /* XML_Parse() takes an int */

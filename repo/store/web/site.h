@@ -8,7 +8,7 @@
 #define VARVE_STORE_SITE_H
 
 #include "repo/store/http/http.h"
-#include "repo/store/http/listing.h"
+#include "repo/store/parse/listing.h"
 #include "repo/store/http/url.h"
 #include "repo/store/store_impl.h"
 
