@@ -290,9 +290,11 @@ static int run(struct mount *m)
 		m->ops.repo = m->repo;
 		m->ops.opts = &m->options;
 		m->ops.log = &m->log;
-		m->ops.waiting.on = store_local_path(m->repo->store) == NULL;
-		rc = open_session(m);
+		if (store_local_path(m->repo->store) == NULL)
+			rc = waiting_start(&m->ops.waiting);
 	}
+	if (rc == 0)
+		rc = open_session(m);
 	/* As mount(8) says of a device that cannot be written to. */
 	if (rc == 0 && m->options.rw)
 		log_warn(&m->log, "%s: snapshots cannot be written to, mounted read-only", m->options.mountpoint);

@@ -108,7 +108,7 @@ static int recall_or(struct connecting *n, int rc)
 {
 	const char *url = store_url(n->store);
 
-	if (n->opts->uncached || recall(n) < 0) {
+	if (n->opts->uncached || (n->opts->exact && !n->opts->offline) || recall(n) < 0) {
 		if (n->opts->offline)
 			log_error(n->opts->log, "%s: not known here, and offline", url);
 		return rc;
@@ -157,6 +157,7 @@ static int put_cache_around(struct connecting *n, const uint8_t repo_id[16])
 	struct cache_options co = {
 		.max_bytes = n->opts->cache_bytes,
 		.offline = n->opts->offline,
+		.exact = n->opts->exact,
 		.log = n->opts->log,
 	};
 	struct store *inner = n->store;

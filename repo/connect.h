@@ -16,6 +16,7 @@ struct connect_options {
 	const char *cache_dir;  /* NULL: no cache */
 	uint64_t cache_bytes;   /* 0: default */
 	bool offline;           /* a remote store is not asked */
+	bool exact;             /* listings and config are the store's of now, or an error */
 	bool uncached;          /* a remote store is asked about everything */
 	const struct log *log;  /* borrowed until the store is closed */
 };

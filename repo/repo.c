@@ -3,6 +3,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,19 @@ struct key_memory {
 	struct hash_key object_id, tree_id;
 };
 
+/*
+ * Where the index of this session is.  Listings of replicas may lag, and an index that was brought up to date by one names
+ * packs that a prune has deleted: a backup of another process must not store by it.
+ */
+static char *index_dir(const char *cache_dir, bool replicas)
+{
+	char *dir = NULL;
+
+	if (cache_dir == NULL || !replicas)
+		return cache_dir != NULL ? strdup(cache_dir) : NULL;
+	return asprintf(&dir, "%s/replicas", cache_dir) < 0 ? NULL : dir;
+}
+
 static struct repo *repo_new(const struct repo_options *opts)
 {
 	struct repo *r = calloc(1, sizeof(*r));
@@ -28,11 +42,16 @@ static struct repo *repo_new(const struct repo_options *opts)
 	r->keys = k;
 	r->data = &k->data;
 	r->metadata = &k->metadata;
-	if (opts->cache_dir != NULL && (r->cache_dir = strdup(opts->cache_dir)) == NULL)
+	r->index_dir = index_dir(opts->cache_dir, opts->store.nreplicas > 0);
+	if (opts->cache_dir != NULL && ((r->cache_dir = strdup(opts->cache_dir)) == NULL || r->index_dir == NULL))
 		goto fail;
 	return r;
 fail:
 	crypt_secret_free(k);
+	if (r != NULL) {
+		free(r->cache_dir);
+		free(r->index_dir);
+	}
 	free(r);
 	return NULL;
 }
@@ -48,6 +67,7 @@ void repo_close(struct repo *r)
 	crypt_secret_free(r->keys);
 	store_close(r->store);
 	free(r->cache_dir);
+	free(r->index_dir);
 	free(r);
 }
 
@@ -71,7 +91,7 @@ static int open_index(struct repo *r)
 	struct index_options io = {
 		.store = r->store,
 		.metadata = r->metadata,
-		.cache_dir = r->cache_dir,
+		.cache_dir = r->index_dir,
 		.repo_id = r->config.repo_id,
 		.segment_size = r->config.segment_size,
 		.log = r->log,
@@ -110,6 +130,7 @@ static int connect_repo(struct repo *r, const struct repo_options *opts)
 		.cache_dir = r->cache_dir,
 		.cache_bytes = opts->cache_bytes,
 		.offline = opts->offline,
+		.exact = opts->exact,
 		.uncached = opts->uncached,
 		.log = r->log,
 	};

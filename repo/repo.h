@@ -28,6 +28,7 @@ struct repo {
 	struct object_reader *reader;
 	struct tree *tree;
 	char *cache_dir;
+	char *index_dir;                 /* parent of the index's environment; the same, but with replicas */
 };
 
 #define REPO_SEGMENT_CACHE_DEFAULT (64u * 1024 * 1024)
@@ -45,6 +46,7 @@ struct repo_options {
 	const char *cache_dir;     /* parent of the local index and of what is cached of remote stores; NULL: neither */
 	uint64_t cache_bytes;      /* of a remote store, on the disk; 0: default */
 	bool offline;              /* a remote store is not asked: only what is cached can be read */
+	bool exact;                /* for who writes: what the store has now counts, never what it had when last seen */
 	bool uncached;             /* a remote store is asked about everything, for who looks after it */
 	repo_credentials_fn *credentials;
 	void *arg;

@@ -146,11 +146,18 @@ ls -l "$top/a" >/dev/null 2>&1 &
 pid=$!
 dd if="$top/c/huge" of=/dev/null bs=4096 count=1 skip=1000 2>/dev/null &
 reader=$!
+# A signal that is handled ends nothing; the kernel tells only of the first.
+python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: None)
+os.stat(sys.argv[1])' "$top/b/7" 2>/dev/null &
+handler=$!
 sleep 1
-kill -0 $pid && kill -0 $reader
-kill -9 $pid $reader
-within 3000 wait $pid $reader || true
-[ ! -d /proc/$pid ] && [ ! -d /proc/$reader ] || die "still there, though killed"
+kill -INT $handler
+sleep 1
+kill -0 $pid && kill -0 $reader && kill -0 $handler
+kill -9 $pid $reader $handler
+within 4000 wait $pid $reader $handler || true
+[ ! -d /proc/$pid ] && [ ! -d /proc/$reader ] && [ ! -d /proc/$handler ] || die "still there, though killed"
 proxy net set gone=0
 umount_varve "$WORK/mnt"
 ok "killed while waiting"

@@ -335,6 +335,7 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct ops *o = ops_begin(req, OP_STATFS);
+	struct waiting_slot *s = waiting_begin(&o->waiting, req);
 	struct store_info info;
 	struct statvfs st;
 
@@ -347,6 +348,8 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 		st.f_blocks = info.total_bytes / st.f_frsize;
 		st.f_bfree = st.f_bavail = info.free_bytes / st.f_frsize;
 	}
+	if (!waiting_end(&o->waiting, s))
+		return;
 	fuse_reply_statfs(req, &st);
 }
 

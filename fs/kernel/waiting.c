@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fs/kernel/waiting.h"
 
@@ -18,10 +19,19 @@ void waiting_init(struct waiting *w)
 {
 	memset(w, 0, sizeof(*w));
 	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
 }
 
 void waiting_destroy(struct waiting *w)
 {
+	if (w->watching) {
+		pthread_mutex_lock(&w->lock);
+		w->stop = true;
+		pthread_cond_signal(&w->wake);
+		pthread_mutex_unlock(&w->lock);
+		pthread_join(w->watcher, NULL);
+	}
+	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);
 }
 
@@ -33,10 +43,14 @@ static bool is_dying(pid_t tid)
 	bool dying = false;
 	FILE *f;
 
+	/* Of another namespace: nobody we know. */
+	if (tid <= 0)
+		return false;
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
 	f = fopen(path, "re");
+	/* With hidepid others' processes have no file. */
 	if (f == NULL)
-		return errno == ENOENT;
+		return errno == ENOENT && kill(tid, 0) < 0 && errno == ESRCH;
 	while (!dying && fgets(line, sizeof(line), f) != NULL) {
 		if (strncmp(line, "SigPnd:", 7) != 0 && strncmp(line, "ShdPnd:", 7) != 0)
 			continue;
@@ -47,24 +61,78 @@ static bool is_dying(pid_t tid)
 	return dying;
 }
 
+/* Called locked.  Its caller is to die: answer, unless waiting_begin() is at it, which will. */
+static void abandon(struct waiting_slot *s)
+{
+	fuse_req_t req = s->req;
+
+	s->abandoned = true;
+	if (s->entering)
+		return;
+	s->req = NULL;
+	fuse_reply_err(req, EINTR);
+}
+
 static void on_interrupt(fuse_req_t req, void *data)
 {
 	struct waiting *w = data;
+	bool dying = is_dying(fuse_req_ctx(req)->pid);
 
-	if (!is_dying(fuse_req_ctx(req)->pid))
-		return;
 	pthread_mutex_lock(&w->lock);
 	for (struct waiting_slot *s = w->slot; s < w->slot + WAITING_MAX; s++) {
 		if (s->req != req)
 			continue;
-		s->abandoned = true;
-		if (!s->entering) {
-			s->req = NULL;
-			fuse_reply_err(req, EINTR);
-		}
+		s->interrupted = true;
+		if (dying)
+			abandon(s);
+		else
+			pthread_cond_signal(&w->wake);
 		break;
 	}
 	pthread_mutex_unlock(&w->lock);
+}
+
+/* Called locked.  Is there anybody left to look at? */
+static bool look_again(struct waiting *w)
+{
+	bool any = false;
+
+	for (struct waiting_slot *s = w->slot; s < w->slot + WAITING_MAX; s++) {
+		if (s->req == NULL || !s->interrupted || s->entering)
+			continue;
+		if (is_dying(fuse_req_ctx(s->req)->pid))
+			abandon(s);
+		else
+			any = true;
+	}
+	return any;
+}
+
+static void *watch(void *arg)
+{
+	struct waiting *w = arg;
+	struct timespec until;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->stop) {
+		if (!look_again(w)) {
+			pthread_cond_wait(&w->wake, &w->lock);
+			continue;
+		}
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec++;
+		pthread_cond_timedwait(&w->wake, &w->lock, &until);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+int waiting_start(struct waiting *w)
+{
+	int rc = pthread_create(&w->watcher, NULL, watch, w);
+
+	w->on = w->watching = rc == 0;
+	return -rc;
 }
 
 /* Called locked. */

@@ -19,10 +19,14 @@
 #define WAITING_MAX 128 /* requests that are kept in mind; there are fewer threads */
 
 struct waiting {
-	bool on; /* set before the first request; else all functions do nothing */
+	bool on; /* else all functions do nothing */
+	bool watching, stop;
+	pthread_t watcher;
 	pthread_mutex_t lock;
+	pthread_cond_t wake; /* the watcher: somebody was interrupted, or it is to end */
 	struct waiting_slot {
 		fuse_req_t req; /* NULL: free, or answered */
+		bool interrupted; /* by a signal that it may handle */
 		bool taken;     /* until its handler's end */
 		bool entering;  /* waiting_begin() is at it */
 		bool abandoned; /* nobody waits any more */
@@ -31,6 +35,9 @@ struct waiting {
 
 void waiting_init(struct waiting *w); /* not on */
 void waiting_destroy(struct waiting *w);
+
+/* Have it on, before the first request: starts a thread.  Return 0 or a negative errno. */
+int waiting_start(struct waiting *w);
 
 /* The handler of ${req} begins.  Returns what waiting_end() wants. */
 struct waiting_slot *waiting_begin(struct waiting *w, fuse_req_t req);

@@ -62,7 +62,8 @@ const char *index_path(const struct index *x);
  * places are loaded anew, and take the place of the old ones in one step.  An object that several runs have is found
  * where the first loaded one has it.  A damaged run is logged once and skipped, tried again after ten minutes, and
  * counted.  Return 0, or a positive number of runs that could not be loaded; -ENOSPC and the like never (see above);
- * -ENOMEM; what the store returns if the listing failed.
+ * -ENOMEM; what the store returns if the listing failed; -EIO (logged) if a loaded run has vanished, and the others
+ * could not all be read just now: its places are still there then, and nobody may store by them.
  */
 int index_refresh(struct index *x);
 

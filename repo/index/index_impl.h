@@ -78,6 +78,7 @@ struct index {
 	struct bad_run *bad;
 	size_t nbad;
 	time_t replace_again;      /* no environment could be had: not before this is it tried again */
+	bool stale;                /* places of runs that have vanished are still in it */
 	bool whole;                /* all runs are wanted, whatever their size */
 	_Atomic bool short_of_room; /* the environment does not hold all runs, for want of room */
 	struct resolver resolver;
@@ -145,7 +146,9 @@ int index_bring_up(struct index *x, struct env *env, struct run_list *present);
  */
 int index_refresh_some(struct index *x, struct run_list *present);
 
-/* As index_add_run(), of a run of that size (0: not known). */
+#define RUN_NOT_NOW 2 /* a run could not be read, for a cause that may go away */
+
+/* As index_add_run(), of a run of that size (0: not known); or RUN_NOT_NOW. */
 int index_add_listed(struct index *x, const struct id *id, uint64_t size);
 
 /* The runs of an environment. */

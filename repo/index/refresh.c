@@ -258,6 +258,7 @@ int index_bring_up(struct index *x, struct env *env, struct run_list *present)
 		rc = retire_replaced(&f);
 	if (rc == 0 && f.load_new && f.nbad == 0)
 		rc = learn_clear(env);
+	x->stale = anew && (rc < 0 || f.transient);
 	end_refresh(&f);
 	return rc < 0 ? rc : (int)f.nbad;
 }
@@ -296,6 +297,11 @@ int index_refresh(struct index *x)
 	pthread_mutex_lock(&x->loader);
 	x->whole = true;
 	rc = refresh(x, &present);
+	/* Who stores by it would rely on packs that went with their runs. */
+	if (rc >= 0 && x->stale) {
+		log_error(x->opts.log, "index: runs have gone from the store, and what is left cannot be read just now");
+		rc = -EIO;
+	}
 	pthread_mutex_unlock(&x->loader);
 	free(present.run);
 	return rc;
@@ -351,7 +357,7 @@ static int add_run(struct index *x, const struct id *id, uint64_t size)
 	}
 	end_refresh(&f);
 	env_unlock_load(f.env);
-	return rc < 0 ? rc : (int)f.nbad;
+	return rc < 0 ? rc : f.transient ? RUN_NOT_NOW : (int)f.nbad;
 }
 
 int index_add_run(struct index *x, const struct id *id)

@@ -257,7 +257,7 @@ static int ask_small(struct index *x, struct lazy_run *l, const struct id *id, s
 	if (rc == 0)
 		l->replaced = true; /* by what is loaded now */
 	if (rc > 0)
-		return -EBADMSG;
+		return rc == RUN_NOT_NOW ? -EIO : -EBADMSG;
 	return rc == 0 ? index_find(x, id, out) : rc;
 }
 

@@ -258,6 +258,29 @@ static void test_listings(void **state)
 	cache_rig_close(&rig);
 }
 
+/* Who writes by a listing gets the store's of now, or an error. */
+static void test_exact(void **state)
+{
+	struct scratch *s = *state;
+	struct cache_options opts = { .exact = true, .log = &s->log };
+	struct cache_rig rig = { .cache = NULL };
+	char dir[SCRATCH_PATH_SIZE];
+
+	cache_rig_open(&rig, s, 0, false);
+	cache_rig_put(&rig, "index/a", 3);
+	assert_int_equal(list(&rig, "index/", 0), 1003);
+	fail_all(&rig, -ETIMEDOUT);
+	assert_int_equal(list(&rig, "index/", 0), 1003);
+	cache_rig_close(&rig);
+
+	opts.dir = scratch_path(s, "cache/repo", dir);
+	assert_int_equal(store_mem_open(&s->log, &rig.inner), 0);
+	assert_int_equal(store_cache_open(rig.inner, &opts, &rig.cache), 0);
+	fail_all(&rig, -ETIMEDOUT);
+	assert_int_equal(list(&rig, "index/", -ETIMEDOUT), 0);
+	cache_rig_close(&rig);
+}
+
 static void test_offline(void **state)
 {
 	struct cache_rig rig = { .cache = NULL };
@@ -340,6 +363,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bit_flips, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_distrust, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_listings, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_exact, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_offline, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_unreachable, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_no_room, scratch_setup, scratch_teardown),

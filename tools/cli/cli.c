@@ -276,6 +276,12 @@ static bool only_reads(const struct cli *c)
 	return false;
 }
 
+/* Does it decide by what is there what it puts or removes? */
+static bool writes(const struct cli *c)
+{
+	return strcmp(c->command, "backup") == 0 || strcmp(c->command, "key") == 0 || strcmp(c->command, "repair") == 0;
+}
+
 int cli_repo_options(struct cli *c, struct repo_options *out)
 {
 	struct store_options store = { .cancel = &c->cancel };
@@ -296,6 +302,7 @@ int cli_repo_options(struct cli *c, struct repo_options *out)
 		.cache_dir = c->cache_dir,
 		.cache_bytes = cache_bytes,
 		.offline = c->offline,
+		.exact = writes(c),
 		.credentials = access_credentials,
 		.arg = &c->access,
 		.segment_cache_bytes = c->segment_cache_bytes,

@@ -124,6 +124,19 @@ static int show(struct cli *c, struct repo *r)
 	return EXIT_OK;
 }
 
+/* The index of commands with replicas, which is one of its own (repo.h). */
+static int remove_replicas(const char *cache_dir, const uint8_t id[16])
+{
+	char *dir = NULL;
+	int rc;
+
+	if (asprintf(&dir, "%s/replicas", cache_dir) < 0)
+		return -ENOMEM;
+	rc = index_remove(dir, id);
+	free(dir);
+	return rc;
+}
+
 /* The repository has to be unlocked first, as only that shows whose cache it is. */
 static int clear(struct cli *c, struct repo *r)
 {
@@ -136,6 +149,8 @@ static int clear(struct cli *c, struct repo *r)
 		sealed = store_cache_clear(r->store);
 	repo_close(r);
 	rc = path != NULL ? index_remove(c->cache_dir, id) : -ENOMEM;
+	if (rc == 0)
+		rc = remove_replicas(c->cache_dir, id);
 	if (rc == -EBUSY)
 		cli_error(c, "%s: cannot be removed: a mount or another command is using it", path);
 	else if (rc != 0)

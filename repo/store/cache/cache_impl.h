@@ -99,7 +99,7 @@ struct listings {
 struct store_cache {
 	struct store base;
 	struct store *inner;
-	bool offline;
+	bool offline, exact;
 	struct cache_room room;
 	struct told told;
 	struct fetching fetching;

@@ -108,6 +108,16 @@ static int ask(struct store_cache *c, const char *prefix, bool names, store_list
 	return names ? store_list_names(c->inner, prefix, fn, arg) : store_list(c->inner, prefix, fn, arg);
 }
 
+/* Of runs, whose size says how they are to be read, a listing without sizes would be of no use later. */
+static void keep(struct store_cache *c, unsigned i, bool names, const struct buf *b)
+{
+	if (names && strcmp(prefixes[i], "index/") == 0)
+		return;
+	pthread_mutex_lock(&c->lists.lock);
+	save(c, i, b);
+	pthread_mutex_unlock(&c->lists.lock);
+}
+
 /* It is complete before ${fn} sees any of it, so that nothing is seen twice if another one takes its place. */
 static int list_kept(struct store_cache *c, unsigned i, bool names, store_list_fn *fn, void *arg)
 {
@@ -116,10 +126,8 @@ static int list_kept(struct store_cache *c, unsigned i, bool names, store_list_f
 
 	rc = ask(c, prefixes[i], names, add_entry, &b);
 	if (rc == 0) {
-		pthread_mutex_lock(&c->lists.lock);
-		save(c, i, &b);
-		pthread_mutex_unlock(&c->lists.lock);
-	} else if (cache_unreachable(rc)) {
+		keep(c, i, names, &b);
+	} else if (cache_unreachable(rc) && (c->offline || !c->exact)) {
 		buf_clear(&b);
 		if (load(c, i, &b) < 0) {
 			rc = c->offline ? cache_refuse(c, prefixes[i]) : rc;

@@ -354,6 +354,7 @@ int store_cache_open(struct store *inner, const struct cache_options *opts, stru
 	}
 	c->inner = inner;
 	c->offline = opts->offline;
+	c->exact = opts->exact;
 	told_init(&c->told, TOLD_SECONDS);
 	fetching_init(&c->fetching);
 	ahead_init(&c->ahead);

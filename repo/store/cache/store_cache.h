@@ -43,6 +43,7 @@ struct cache_options {
 	const char *dir;        /* made if it is missing; copied */
 	uint64_t max_bytes;     /* that are kept, besides pins; 0: the default */
 	bool offline;           /* ${inner} is never asked */
+	bool exact;             /* a listing is ${inner}'s of now, or an error, as somebody will write by it */
 	const struct log *log;  /* borrowed as long as the store */
 };
 

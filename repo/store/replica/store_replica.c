@@ -104,14 +104,15 @@ static int replica_distrust(struct store *s, const char *name, uint64_t off, uin
 {
 	struct store_replica *r = replica_of(s);
 	int who = health_who_served(&r->health, name);
-	unsigned i, bad = who >= 0 ? (unsigned)who : 0;
 	uint32_t distrusted;
+	unsigned i, bad;
 
 	(void)off;
 	(void)len;
-	for (; who < 0 && bad < r->n - 1; bad++)
-		if (replica_usable(r, bad) && !health_distrusted(&r->health, bad, name))
-			break;
+	/* It was kept by a cache of an earlier process: nobody here has given it. */
+	if (who < 0)
+		return -ENOENT;
+	bad = (unsigned)who;
 	distrusted = health_distrust(&r->health, bad, name);
 	for (i = 0; i < r->n; i++)
 		if (replica_usable(r, i) && (distrusted >> i & 1) == 0)
