@@ -140,6 +140,25 @@ static void test_upload_id(void **state)
 	buf_free(&id);
 }
 
+static void test_completion(void **state)
+{
+	/* The second as Ceph has it; servers send spaces while they are at work. */
+	static const char *const whole[] = {
+		"<CompleteMultipartUploadResult " NS "><ETag>\"x-2\"</ETag></CompleteMultipartUploadResult>",
+		"<?xml version=\"1.0\"?>  \n <CompleteMultipartUploadResult><ETag></ETag></CompleteMultipartUploadResult>",
+	};
+	static const char *const none[] = { "", "  \n ", "<Error><Code>InternalErr", "<html>Welcome</html>",
+		"<Error><Code>InternalError</Code></Error>", "<CompleteMultipartUploadResult><ETag>x</ETag>",
+		"<html><CompleteMultipartUploadResult/></html>" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		assert_int_equal(s3_completion_parse(whole[i], strlen(whole[i])), 0);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (s3_completion_parse(none[i], strlen(none[i])) != -EBADMSG)
+			fail_msg("%s", none[i]);
+}
+
 static void test_retention(void **state)
 {
 	static const char xml[] = "<Retention " NS "><Mode>GOVERNANCE</Mode><RetainUntilDate>2030-01-01T00:00:00Z"
@@ -208,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_bad_pages),
 		cmocka_unit_test(test_upload_id),
+		cmocka_unit_test(test_completion),
 		cmocka_unit_test(test_retention),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_bad_json),

@@ -90,6 +90,38 @@ static void test_parts_go_on(void **state)
 	s3_rig_close(&r);
 }
 
+/* A success that does not say so is none: it is completed once more, and then may turn out to have been one. */
+static void test_parts_unclear(void **state)
+{
+	static char whole[6 * MIB + 1];
+	static const struct script_step steps[] = {
+		{ NULL, NULL, NULL, 200, NULL, BEGUN },
+		{ NULL, NULL, NULL, 200, "ETag: \"e1\"\r\n", NULL },
+		{ NULL, NULL, NULL, 200, "ETag: \"e2\"\r\n", NULL },
+		{ "POST " KEY "x?uploadId=id%2F1", NULL, LIST("e1", "e2"), 200, NULL, NULL },
+		{ "POST " KEY "x?uploadId=id%2F1", NULL, LIST("e1", "e2"), 200, NULL, " \n " },
+		{ "POST " KEY "x?uploadId=id%2F1", NULL, LIST("e1", "e2"), 200, NULL, "<Error><Code>InternalErr" },
+		{ "POST " KEY "x?uploadId=id%2F1", NULL, LIST("e1", "e2"), 200, NULL, "<html>Welcome</html>" },
+		{ "POST " KEY "x?uploadId=id%2F1", NULL, LIST("e1", "e2"), 404, NULL, S3_ERROR("NoSuchUpload") },
+		{ "HEAD " KEY "x", NULL, NULL, 200, NULL, whole },
+	};
+	struct store_put *p;
+	char cause[240];
+	struct s3_rig r;
+
+	s3_rig_open(&r, state, URL "part-size=5M&", steps, COUNT(steps), NULL);
+	p = begin(&r);
+	memset(whole, 'x', 6 * MIB);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(store_put_commit(p, "x", 0), -EAGAIN);
+		store_last_trouble(r.store, cause, sizeof(cause));
+		assert_string_equal(cause, "put x: the answer does not say that it is complete");
+	}
+	assert_int_equal(store_put_commit(p, "x", 0), 0);
+	assert_int_equal(r.scratch->nmessages, 0);
+	s3_rig_close(&r);
+}
+
 /* The server does not know the parts.  That may be because the answer to their completion was lost. */
 static void test_parts_forgotten(void **state)
 {
@@ -345,6 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_AWS(test_parts),
 		WITH_AWS(test_parts_go_on),
+		WITH_AWS(test_parts_unclear),
 		WITH_AWS(test_parts_forgotten),
 		WITH_AWS(test_parts_given_up),
 		WITH_AWS(test_classes),

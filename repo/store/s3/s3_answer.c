@@ -193,6 +193,24 @@ int s3_upload_id_parse(const void *data, size_t len, struct buf *out)
 	return rc;
 }
 
+static int on_completion_element(void *arg, const char *path, const char *text)
+{
+	bool *complete = arg;
+
+	(void)text;
+	if (strcmp(path, "/CompleteMultipartUploadResult") == 0)
+		*complete = true;
+	return 0;
+}
+
+int s3_completion_parse(const void *data, size_t len)
+{
+	bool complete = false;
+	int rc = xml_parse(data, len, on_completion_element, &complete);
+
+	return rc == 0 && !complete ? -EBADMSG : rc;
+}
+
 static int on_retention_element(void *arg, const char *path, const char *text)
 {
 	struct s3_retention *r = arg;

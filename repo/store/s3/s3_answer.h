@@ -55,4 +55,7 @@ int s3_retention_parse(const void *data, size_t len, struct s3_retention *out);
 /* <InitiateMultipartUploadResult>: its UploadId, with a NUL, appended to ${out}.  Return 0; -EBADMSG; -ENOMEM. */
 int s3_upload_id_parse(const void *data, size_t len, struct buf *out);
 
+/* Is it a whole <CompleteMultipartUploadResult>, whatever is in it?  Return 0; -EBADMSG if not; -ENOMEM. */
+int s3_completion_parse(const void *data, size_t len);
+
 #endif

@@ -184,6 +184,19 @@ static int look_for_it(struct store_s3 *s, struct s3_multipart *m, uint64_t len)
 	return rc;
 }
 
+/*
+ * A status of 200 comes before the end is known: what follows may be an error, or be cut off.  Only the result itself
+ * says that the object is there; of a proxy's page or nothing at all the next commit completes once more.
+ */
+static int judge_success(struct store_s3 *s, const struct s3_multipart *m, const struct buf *answer)
+{
+	int rc = s3_completion_parse(answer->data, answer->len);
+
+	if (rc == -EBADMSG)
+		rc = store_transient(&s->base, 0, "put %s: the answer does not say that it is complete", m->name);
+	return rc;
+}
+
 /* It may take minutes, and then be an error under the status 200. */
 static int judge_completion(struct store_s3 *s, struct s3_multipart *m, const struct s3_request *q,
     const struct http_reply *r, const struct buf *answer, uint64_t len)
@@ -201,7 +214,7 @@ static int judge_completion(struct store_s3 *s, struct s3_multipart *m, const st
 	if (r->status == 412)
 		return -EEXIST;
 	if (r->status < 300 && *e.code == '\0')
-		return 0;
+		return judge_success(s, m, answer);
 	return s3_failed(s, q, &as, &e);
 }
 
