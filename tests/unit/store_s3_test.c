@@ -78,6 +78,8 @@ static void test_put(void **state)
 		{ "HEAD " KEY "config", NULL, NULL, 404, NULL, NULL },
 		{ "PUT " KEY "config", exclusive, "abc", 412, NULL, S3_ERROR("PreconditionFailed") },
 		{ "DELETE " KEY "config", NULL, "", 204, NULL, NULL },
+		/* Gone already, as some servers have it. */
+		{ "DELETE " KEY "config", NULL, "", 404, NULL, S3_ERROR("NoSuchKey") },
 	};
 	struct s3_rig r;
 
@@ -87,6 +89,7 @@ static void test_put(void **state)
 	assert_int_equal(store_put(r.store, "config", "abc", 3, STORE_EXCL), 0);
 	assert_int_equal(store_put(r.store, "config", "abc", 3, STORE_EXCL), -EEXIST);
 	assert_int_equal(store_put(r.store, "config", "abc", 3, STORE_EXCL), -EEXIST);
+	assert_int_equal(store_delete(r.store, "config"), 0);
 	assert_int_equal(store_delete(r.store, "config"), 0);
 	assert_int_equal(r.scratch->nmessages, 0);
 	s3_rig_close(&r);

@@ -122,5 +122,6 @@ int s3_delete(struct store *base, const char *name)
 
 	rc = s3_perform(s, &q, &r);
 	http_reply_free(&r);
-	return rc;
+	/* AWS says 204 also if it was gone already; others, such as Google, that there is no such key. */
+	return rc == -ENOENT ? 0 : rc;
 }
