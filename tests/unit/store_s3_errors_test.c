@@ -153,7 +153,9 @@ static const struct {
 	const char *message;
 } errors[] = {
 	{ "GET", 404, NULL, S3_ERROR("NoSuchKey"), -ENOENT, NULL },
-	{ "GET", 404, NULL, S3_ERROR("NoSuchBucket"), -ENOENT, "get: the bucket \"bucket\" does not exist" },
+	{ "GET", 404, NULL, S3_ERROR("NoSuchBucket"), -EIO, "get: the bucket \"bucket\" does not exist" },
+	{ "PUT", 404, NULL, S3_ERROR("NoSuchBucket"), -EIO, "put: the bucket \"bucket\" does not exist" },
+	{ "DELETE", 404, NULL, S3_ERROR("NoSuchBucket"), -EIO, "delete: the bucket \"bucket\" does not exist" },
 	{ "GET", 404, NULL, "<html>nothing here</html>", -EIO, "not as S3 does" },
 	{ "GET", 403, NULL, S3_ERROR("AccessDenied"), -EACCES, "/x: get: no permission to read" },
 	{ "PUT", 403, NULL, S3_ERROR("AccessDenied"), -EACCES, "/x: put: no permission to write" },
@@ -227,6 +229,46 @@ static void test_errors(void **state)
 	}
 }
 
+/* A HEAD says of a 404 no more than that: the object may be missing, the bucket, or S3. */
+static void test_missing(void **state)
+{
+	static const struct script_step steps[] = {
+		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "x", NULL, NULL, 404, NULL, S3_ERROR("NoSuchKey") },
+		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "x", NULL, NULL, 206, "Content-Range: bytes 0-0/2\r\n", "x" },
+		{ "HEAD " KEY "x", NULL, NULL, 403, NULL, NULL },
+		{ "GET " KEY "x", NULL, NULL, 416, NULL, S3_ERROR("InvalidRange") },
+		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "x", NULL, NULL, 404, NULL, S3_ERROR("NoSuchBucket") },
+		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "x", NULL, NULL, 404, NULL, "<html>nothing here</html>" },
+		/* Who opens a store finds no repository in a bucket that is not there; who makes one must know why. */
+		{ "GET " KEY "config", NULL, NULL, 404, NULL, S3_ERROR("NoSuchBucket") },
+		{ "HEAD " KEY "config", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "config", NULL, NULL, 404, NULL, S3_ERROR("NoSuchBucket") },
+	};
+	struct buf all = BUF_INIT;
+	uint64_t size;
+	struct s3_rig r;
+
+	s3_rig_open(&r, state, URL, steps, COUNT(steps), NULL);
+	assert_int_equal(store_stat(r.store, "x", &size), -ENOENT);
+	assert_int_equal(store_stat(r.store, "x", &size), -EAGAIN);
+	assert_int_equal(store_stat(r.store, "x", &size), -EAGAIN);
+	assert_int_equal(r.scratch->nmessages, 0);
+	assert_int_equal(store_stat(r.store, "x", &size), -EIO);
+	assert_true(scratch_logged(r.scratch, "stat: the bucket \"bucket\" does not exist"));
+	assert_int_equal(store_stat(r.store, "x", &size), -EIO);
+	assert_true(scratch_logged(r.scratch, "not as S3 does"));
+	assert_int_equal(store_get_all(r.store, "config", 9, &all), -ENOENT);
+	assert_int_equal(store_put(r.store, "config", "x", 1, STORE_EXCL), -EIO);
+	assert_int_equal(r.scratch->nmessages, 4);
+	buf_free(&all);
+	s3_rig_close(&r);
+}
+
 static void test_retry_after(void **state)
 {
 	static const struct script_step steps[] = { { NULL, NULL, NULL, 503, "Retry-After: 7\r\n",
@@ -253,6 +295,7 @@ int main(void)
 		WITH_AWS(test_expired_token),
 		WITH_AWS(test_no_credentials),
 		WITH_AWS(test_errors),
+		WITH_AWS(test_missing),
 		WITH_AWS(test_retry_after),
 	};
 

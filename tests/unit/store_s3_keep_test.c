@@ -46,6 +46,7 @@ static void test_parts(void **state)
 	static const char *const exclusive[] = { "If-None-Match: *", NULL };
 	static const struct script_step steps[] = {
 		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "x", NULL, NULL, 404, NULL, S3_ERROR("NoSuchKey") },
 		{ "POST " KEY "x?uploads=", NULL, "", 200, NULL, BEGUN },
 		{ "PUT " KEY "x?partNumber=1&uploadId=id%2F1", first, NULL, 200, "ETag: \"e1\"\r\n", NULL },
 		{ "PUT " KEY "x?partNumber=2&uploadId=id%2F1", second, NULL, 200, "ETag: \"e2\"\r\n", NULL },
@@ -132,6 +133,7 @@ static void test_parts_forgotten(void **state)
 		{ NULL, NULL, NULL, 200, "ETag: \"e2\"\r\n", NULL },
 		{ "POST " KEY "x?uploadId=id%2F1", NULL, NULL, 404, NULL, S3_ERROR("NoSuchUpload") },
 		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "x", NULL, NULL, 404, NULL, S3_ERROR("NoSuchKey") },
 		{ "POST " KEY "x?uploads=", NULL, NULL, 200, NULL, BEGUN },
 		{ NULL, NULL, NULL, 200, "ETag: \"e1\"\r\n", NULL },
 		{ NULL, NULL, NULL, 200, "ETag: \"e2\"\r\n", NULL },
@@ -244,6 +246,7 @@ static void test_thaw(void **state)
 		{ "POST " KEY "x?restore=", NULL, RESTORE, 202, NULL, NULL },
 		{ "HEAD " KEY "x", NULL, NULL, 200, GLACIER "x-amz-restore: ongoing-request=\"true\"\r\n", NULL },
 		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "x", NULL, NULL, 404, NULL, S3_ERROR("NoSuchKey") },
 		/* Somebody else was faster. */
 		{ "HEAD " KEY "x", NULL, NULL, 200, GLACIER, NULL },
 		{ "GET " KEY "x", NULL, NULL, 403, NULL, S3_ERROR("InvalidObjectState") },
@@ -353,6 +356,7 @@ static void test_google(void **state)
 		"If-None-Match:", "x-amz-content-sha256:", "x-amz-date:", "x-amz-checksum-sha256:", NULL };
 	static const struct script_step steps[] = {
 		{ "HEAD " KEY "packs/x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "packs/x", NULL, NULL, 404, NULL, S3_ERROR("NoSuchKey") },
 		{ "PUT " KEY "packs/x", put, "x", 200,
 		    "x-goog-hash: md5=nQ==\r\nETag: \"9dd4e461268c8034f5c8564e155c67a6\"\r\n",
 		    NULL },

@@ -77,10 +77,14 @@ static int archived(const struct store_s3 *s, const struct s3_request *q, const 
 	return say(s, q, -EIO, words);
 }
 
+/*
+ * Of an object this says nothing: the bucket's name or the endpoint may be wrong.  Only who opens the store and looks
+ * for its config has learnt what it asked: there is no repository.
+ */
 static int missing_bucket(const struct store_s3 *s, const struct s3_request *q)
 {
 	log_error(s->base.log, "%s: %s: the bucket \"%s\" does not exist", s->base.url, q->operation, s->config.bucket);
-	return -ENOENT;
+	return strcmp(q->operation, "get") == 0 && strcmp(q->shown, "config") == 0 ? -ENOENT : -EIO;
 }
 
 /* What the options may have to do with it. */
@@ -103,9 +107,6 @@ static int other(struct store_s3 *s, const struct s3_request *q, const struct ht
 
 	if (*e->code == '\0' && r->status != 404)
 		return http_failed(&s->base, 0, r, q->operation, q->shown);
-	/* A HEAD has no body. */
-	if (*e->code == '\0' && strcmp(q->method, "HEAD") == 0)
-		return -ENOENT;
 	/* A proxy's 404, or some other server's. */
 	if (*e->code == '\0')
 		return say(s, q, -EIO, "the server answered 404, but not as S3 does: is the endpoint right?");

@@ -44,7 +44,7 @@ struct s3_request {
 	void *into;
 	struct buf *append;
 	size_t max;
-	int accept[2];          /* statuses that the caller understands, besides those below 300 */
+	int accept[3];          /* statuses that the caller understands, besides those below 300 */
 };
 
 /* Add a header: the service's own, or a common one. */
@@ -62,7 +62,8 @@ int s3_perform(struct store_s3 *s, struct s3_request *q, struct http_reply *r);
 /**
  * s3_failed(s, q, r, e):
  * Map and log what a reply says (store.h's errors, or -EAGAIN by store_transient()).  -ENOENT for an object that is not
- * there is not logged, and only given if the server says that it is the object; a HEAD cannot say.
+ * there is not logged, and only given if the server says that it is the object (a HEAD cannot say: s3_head()); or, for
+ * "get" of the config, if it says that there is no bucket, which is logged.
  */
 int s3_failed(struct store_s3 *s, const struct s3_request *q, const struct http_reply *r, const struct s3_error *e);
 

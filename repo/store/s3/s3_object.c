@@ -59,8 +59,9 @@ int s3_get_all(struct store *base, const char *name, size_t max, struct buf *out
 }
 
 /*
- * Why a HEAD was refused is in no body: a GET of one byte that fails for the same reason tells it (s3_perform() acts
- * upon it).  Return 0 if the HEAD is worth another, or the logged error.
+ * Why a HEAD was refused, or what it is that is missing (the object, the bucket, or S3 itself), is in no body: a GET of
+ * one byte that fails for the same reason tells it (s3_perform() acts upon it).  Return 0 if the HEAD is worth another,
+ * or the error.
  */
 static int ask_for_cause(struct store_s3 *s, const char *operation, const char *name)
 {
@@ -77,19 +78,22 @@ static int ask_for_cause(struct store_s3 *s, const char *operation, const char *
 
 int s3_head(struct store_s3 *s, const char *operation, const char *name, struct http_reply *r)
 {
-	struct s3_request q = { .operation = operation, .method = "HEAD", .name = name, .accept = { 400, 403 } };
+	struct s3_request q = { .operation = operation, .method = "HEAD", .name = name, .accept = { 400, 403, 404 } };
 	int rc;
 
 	rc = s3_perform(s, &q, r);
 	if (rc != 0 || r->status < 300)
 		return rc;
 	rc = ask_for_cause(s, operation, name);
-	if (rc != 0)
-		return rc;
-	http_reply_free(r);
-	*r = (struct http_reply){ 0 };
-	q.accept[0] = q.accept[1] = 0;
-	return s3_perform(s, &q, r);
+	if (rc == 0 && r->status != 404) {
+		http_reply_free(r);
+		*r = (struct http_reply){ 0 };
+		q.accept[0] = q.accept[1] = 0;
+		rc = s3_perform(s, &q, r);
+	}
+	if (rc == 0 && r->status == 404)
+		rc = store_transient(&s->base, 0, "%s %s: it can be read, but is said to be missing", operation, name);
+	return rc;
 }
 
 int s3_stat(struct store *base, const char *name, uint64_t *size)

@@ -95,7 +95,10 @@ static int send_request(struct store_s3 *s, const struct s3_request *q, const ch
 
 static bool is_accepted(const struct s3_request *q, int status)
 {
-	return status < 300 || status == q->accept[0] || status == q->accept[1];
+	for (size_t i = 0; i < sizeof(q->accept) / sizeof(q->accept[0]); i++)
+		if (status == q->accept[i])
+			return true;
+	return status < 300;
 }
 
 /* Does the answer say that the bucket is in another region?  Then go there from now on. */
