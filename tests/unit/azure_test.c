@@ -273,6 +273,10 @@ static void test_listing(void **state)
 	struct seen seen = { "", 0 };
 	struct azure_listing l = { .prefix = "p/", .fn = see, .arg = &seen };
 	const char *end = "<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>";
+	/* No list, not an empty one; and one that does not say whether more comes. */
+	static const char *const other[] = { "", "<html>Welcome</html>", "<Error><Code>ServerBusy</Code></Error>",
+		"<x><EnumerationResults><NextMarker/></EnumerationResults></x>",
+		"<EnumerationResults><Blobs/></EnumerationResults>" };
 
 	(void)state;
 	assert_int_equal(azure_read_page(&l, page, sizeof(page) - 1), 0);
@@ -281,6 +285,9 @@ static void test_listing(void **state)
 	assert_int_equal(azure_read_page(&l, end, strlen(end)), 0);
 	assert_string_equal(l.marker, "");
 	assert_int_equal(azure_read_page(&l, page, sizeof(page) - 20), -EBADMSG);
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+		if (azure_read_page(&l, other[i], strlen(other[i])) != -EBADMSG)
+			fail_msg("%s", other[i]);
 	seen = (struct seen){ "", 1 };
 	assert_int_equal(azure_read_page(&l, page, sizeof(page) - 1), 42);
 	assert_string_equal(seen.text, "config=500 ");

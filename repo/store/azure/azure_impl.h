@@ -70,13 +70,14 @@ struct azure_listing {
 	char name[1024 + 1]; /* of the blob that is being read: the longest that the service has */
 	uint64_t size;
 	char marker[XML_TEXT_MAX]; /* of the next page; "": there is none */
+	bool ended, marked;        /* the page has come to its end, and has said what the next one is */
 	int returned;              /* what ${fn} did */
 };
 
 /**
  * azure_read_page(l, xml, len):
  * Tell ${l->fn} of the blobs in a page of "List Blobs" that are the store's, and note the next page's marker.  Return
- * 0; -EBADMSG if it is no XML; -ENOMEM; what ${fn} returned (${l->returned} then).
+ * 0; -EBADMSG if it is no such page; -ENOMEM; what ${fn} returned (${l->returned} then).
  */
 int azure_read_page(struct azure_listing *l, const void *xml, size_t len);
 

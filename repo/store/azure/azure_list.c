@@ -27,7 +27,10 @@ static int on_element(void *arg, const char *path, const char *text)
 	static const char blob[] = "/EnumerationResults/Blobs/Blob";
 	struct azure_listing *l = arg;
 
+	if (strcmp(path, "/EnumerationResults") == 0)
+		l->ended = true;
 	if (strcmp(path, "/EnumerationResults/NextMarker") == 0) {
+		l->marked = true;
 		memcpy(l->marker, text, strnlen(text, sizeof(l->marker) - 1) + 1);
 		l->marker[sizeof(l->marker) - 1] = '\0';
 		return 0;
@@ -70,8 +73,12 @@ int azure_read_page(struct azure_listing *l, const void *xml, size_t len)
 	int rc;
 
 	l->marker[0] = '\0';
+	l->ended = l->marked = false;
 	rc = xml_parse(xml, len, on_element, l);
-	return l->returned != 0 ? l->returned : rc;
+	if (l->returned != 0)
+		return l->returned;
+	/* The service always says what comes next, if only that nothing does; another server's page would be an empty list. */
+	return rc == 0 && !(l->ended && l->marked) ? -EBADMSG : rc;
 }
 
 int azure_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
