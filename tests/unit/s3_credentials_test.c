@@ -262,6 +262,24 @@ static void test_machine(void **state)
 	web_stop(w);
 }
 
+/* A proxy for all the rest is nothing to it: it would see the token, and the service it cannot reach. */
+static void test_machine_no_proxy(void **state)
+{
+	struct fake f = { .status = 200, .lifetime = 3600 };
+	struct web *w = web_start(machine, &f);
+	struct rig r;
+
+	setenv("AWS_EC2_METADATA_DISABLED", "false", 1);
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", web_url(w), 1);
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	rig_open(&r, *state, NULL, true);
+	expect(&r, "id1", "se/cret", "to/ken==");
+	assert_int_equal(web_requests(w), 3);
+	unsetenv("http_proxy");
+	s3_credentials_close(r.c);
+	web_stop(w);
+}
+
 /* Nobody there: no waiting, and no credentials. */
 static void test_no_machine(void **state)
 {
@@ -426,6 +444,7 @@ int main(void)
 		WITH_AWS(test_unsupported),
 		WITH_AWS(test_expired),
 		WITH_AWS(test_machine),
+		WITH_AWS(test_machine_no_proxy),
 		WITH_AWS(test_no_machine),
 		WITH_AWS(test_container),
 		WITH_AWS(test_container_fails),

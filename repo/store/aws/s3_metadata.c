@@ -50,7 +50,10 @@ static void service_close(struct service *s)
 	buf_wipe(&s->reply);
 }
 
-/* One request with one header.  Return 0 with the status and the reply; what http_perform() says, with ${cause}. */
+/*
+ * One request with one header.  What is not encrypted is between this machine and the next: no proxy is to see the
+ * token and the keys, nor could it reach a service that is only there for this machine.  Return 0 with the status and the reply; what http_perform() says, with ${cause}.
+ */
 static int ask(struct service *s, const char *method, const char *url, const char *header, char cause[S3_CAUSE_SIZE])
 {
 	const char *const headers[] = { header, NULL };
@@ -60,6 +63,7 @@ static int ask(struct service *s, const char *method, const char *url, const cha
 		.url = url,
 		.headers = headers,
 		.body = strcmp(method, "PUT") == 0 ? &nothing : NULL,
+		.direct = strncasecmp(url, "https://", 8) != 0,
 		.append = &s->reply,
 		.max = REPLY_MAX,
 	};

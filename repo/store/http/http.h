@@ -3,7 +3,7 @@
  * own; connections are kept and reused, HTTP/2 is used where it is offered.
  *
  * It moves bytes and knows nothing of stores, retries, or what a status means.  Proxies as curl users expect
- * ($https_proxy, $no_proxy...); nothing else of curl's configuration is read.  TLS is verified always.  Credentials
+ * ($https_proxy, $no_proxy...) unless a request is ${direct}; nothing else of curl's configuration is read.  TLS is verified always.  Credentials
  * appear in no message.
  *
  * Thread-safe: any number of threads may have a request each in flight.
@@ -64,6 +64,7 @@ struct http_request {
 	const char *const *commands; /* sftp: quotes, then NULL; before the transfer, or after it for PUT; or NULL */
 	const struct http_auth *auth;
 	const struct http_body *body;
+	bool direct;                 /* by no proxy, whatever the environment says */
 	bool ranged;                 /* only bytes [${range_off}, ${range_off} + ${range_len}) */
 	uint64_t range_off, range_len;
 	void *into;                  /* GET: up to ${max} bytes go here, or */
