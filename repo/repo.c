@@ -19,8 +19,8 @@ struct key_memory {
 };
 
 /*
- * Where the index of this session is.  Listings of replicas may lag, and an index that was brought up to date by one names
- * packs that a prune has deleted: a backup of another process must not store by it.
+ * Where the index of this session is.  Listings of replicas may lag, and an index that was brought up to date by one
+ * names packs that a prune has deleted: a backup of another process must not store by it.
  */
 static char *index_dir(const char *cache_dir, bool replicas)
 {

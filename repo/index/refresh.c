@@ -299,7 +299,7 @@ int index_refresh(struct index *x)
 	rc = refresh(x, &present);
 	/* Who stores by it would rely on packs that went with their runs. */
 	if (rc >= 0 && x->stale) {
-		log_error(x->opts.log, "index: runs have gone from the store, and what is left cannot be read just now");
+		log_error(x->opts.log, "index: runs have gone from the store, and others cannot be read just now");
 		rc = -EIO;
 	}
 	pthread_mutex_unlock(&x->loader);

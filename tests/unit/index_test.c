@@ -311,8 +311,8 @@ static void test_failing_store(void **state)
 	assert_true(indexes_right(w->x, 0, 3000, 0, 10));
 
 	/*
-	 * One is gone and another cannot be read: what can be known stays known, and what is new comes in.  But who stores by
-	 * it is told that places of what is gone are still there.
+	 * One is gone and another cannot be read: what can be known stays known, and what is new comes in.  But who
+	 * stores by it is told that places of what is gone are still there.
 	 */
 	indexes_put_run(w, 3000, 3000, 0, 10);
 	assert_int_equal(index_refresh(w->x), 0);
