@@ -52,7 +52,8 @@ static void service_close(struct service *s)
 
 /*
  * One request with one header.  What is not encrypted is between this machine and the next: no proxy is to see the
- * token and the keys, nor could it reach a service that is only there for this machine.  Return 0 with the status and the reply; what http_perform() says, with ${cause}.
+ * token and the keys, nor could it reach a service that is only there for this machine.  Return 0 with the status and
+ * the reply; what http_perform() says, with ${cause}.
  */
 static int ask(struct service *s, const char *method, const char *url, const char *header, char cause[S3_CAUSE_SIZE])
 {

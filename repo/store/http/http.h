@@ -3,8 +3,8 @@
  * own; connections are kept and reused, HTTP/2 is used where it is offered.
  *
  * It moves bytes and knows nothing of stores, retries, or what a status means.  Proxies as curl users expect
- * ($https_proxy, $no_proxy...) unless a request is ${direct}; nothing else of curl's configuration is read.  TLS is verified always.  Credentials
- * appear in no message.
+ * ($https_proxy, $no_proxy...) unless a request is ${direct}; nothing else of curl's configuration is read.  TLS is
+ * verified always.  Credentials appear in no message.
  *
  * Thread-safe: any number of threads may have a request each in flight.
  */
