@@ -346,6 +346,37 @@ static void test_locked_puts(void **state)
 	s3_rig_close(&r);
 }
 
+/* What is complete and could not be locked is locked by the next commit, and neither uploaded again nor looked for. */
+static void test_locked_late(void **state)
+{
+	static const struct script_step steps[] = {
+		{ "HEAD " KEY "x", NULL, NULL, 404, NULL, NULL },
+		{ "GET " KEY "x", NULL, NULL, 404, NULL, S3_ERROR("NoSuchKey") },
+		{ "POST " KEY "x?uploads=", NULL, NULL, 200, NULL, BEGUN },
+		{ NULL, NULL, NULL, 200, "ETag: \"e1\"\r\n", NULL },
+		{ NULL, NULL, NULL, 200, "ETag: \"e2\"\r\n", NULL },
+		{ "POST " KEY "x?uploadId=id%2F1", NULL, NULL, 200, NULL, "<CompleteMultipartUploadResult/>" },
+		{ "GET " KEY "x?retention=", NULL, NULL, 503, NULL, S3_ERROR("SlowDown") },
+		{ "GET " KEY "x?retention=", NULL, NULL, 404, NULL, S3_ERROR("NoSuchKey") },
+		{ "GET " KEY "x?retention=", NULL, NULL, 404, NULL, NOT_LOCKED },
+		{ "PUT " KEY "x?retention=", NULL, NULL, 500, NULL, S3_ERROR("InternalError") },
+		{ "GET " KEY "x?retention=", NULL, NULL, 404, NULL, NOT_LOCKED },
+		{ "PUT " KEY "x?retention=", NULL, NULL, 200, NULL, NULL },
+	};
+	struct store_put *p;
+	struct s3_rig r;
+
+	s3_rig_open(&r, state, URL "lock=compliance&lock-days=10&part-size=5M&", steps, COUNT(steps), NULL);
+	p = begin(&r);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(store_put_commit(p, "x", STORE_EXCL), -EAGAIN);
+		assert_int_equal(p->sent, 6 * MIB);
+	}
+	assert_int_equal(store_put_commit(p, "x", STORE_EXCL), 0);
+	assert_int_equal(r.scratch->nmessages, 0);
+	s3_rig_close(&r);
+}
+
 /* --- Google ------------------------------------------------------------------------------------------------------- */
 
 static void test_google(void **state)
@@ -389,6 +420,7 @@ int main(void)
 		WITH_AWS(test_thaw),
 		WITH_AWS(test_retain),
 		WITH_AWS(test_locked_puts),
+		WITH_AWS(test_locked_late),
 		WITH_AWS(test_google),
 	};
 

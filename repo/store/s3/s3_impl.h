@@ -103,6 +103,7 @@ struct s3_multipart {
 	struct s3_part *parts;
 	uint64_t nparts, done;
 	uint64_t part_size;
+	bool completed; /* it is there, and nothing else is left of this; it may still have to be locked */
 };
 
 /* Return as put_commit() of store_impl.h. */

@@ -258,12 +258,19 @@ out:
 /* Some servers forget the lock that the upload began with (Ceph 16). */
 static int lock_whole(struct store_s3 *s, const char *name)
 {
+	int64_t until = (int64_t)time(NULL) + (int64_t)s->config.lock_days * 86400 - LOCK_SLACK;
+	int rc;
+
 	if (!s3_is_locked(s, name))
 		return 0;
-	return s3_retain(&s->base, name, (int64_t)time(NULL) + (int64_t)s->config.lock_days * 86400 - LOCK_SLACK);
+	rc = s3_retain(&s->base, name, until);
+	if (rc == -ENOENT)
+		rc = store_transient(&s->base, 0, "put %s: what is complete is not there to be locked", name);
+	return rc;
 }
 
-int s3_multipart_put(struct store_s3 *s, struct s3_multipart *m, const struct spool *spool, const char *name,
+/* All parts, and the whole of them. */
+static int upload(struct store_s3 *s, struct s3_multipart *m, const struct spool *spool, const char *name,
     unsigned flags)
 {
 	int rc = 0;
@@ -274,10 +281,22 @@ int s3_multipart_put(struct store_s3 *s, struct s3_multipart *m, const struct sp
 		rc = put_part(s, m, spool);
 	if (rc == 0)
 		rc = complete(s, m, flags, spool->len);
-	if (rc != 0)
-		return rc;
-	/* What is complete has no parts that could be given up. */
-	forget(m);
+	return rc;
+}
+
+int s3_multipart_put(struct store_s3 *s, struct s3_multipart *m, const struct spool *spool, const char *name,
+    unsigned flags)
+{
+	int rc;
+
+	if (!m->completed) {
+		rc = upload(s, m, spool, name, flags);
+		if (rc != 0)
+			return rc;
+		/* What is complete has no parts that could be given up, and is not uploaded again to be locked. */
+		forget(m);
+		m->completed = true;
+	}
 	return lock_whole(s, name);
 }
 

@@ -122,7 +122,7 @@ int s3_put_commit(struct store_put *base, const char *name, unsigned flags)
 		rc = p->spool.len <= s->config.part_size ? put_whole(s, p, name, flags) :
 		    s3_multipart_put(s, &p->parts, &p->spool, name, flags);
 	if (rc == -EAGAIN) {
-		base->sent = p->parts.done * p->parts.part_size;
+		base->sent = p->parts.completed ? p->spool.len : p->parts.done * p->parts.part_size;
 		return rc;
 	}
 	s3_put_abort(base);
