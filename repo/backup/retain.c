@@ -30,6 +30,13 @@ static bool is_retained(const struct retention *t, const char *key)
 	return retained;
 }
 
+/* Would the next object fail in the same way, each after the whole of the deadline? */
+static bool is_hopeless(int rc)
+{
+	return rc == -ECANCELED || rc == -ETIMEDOUT || rc == -EIO;
+}
+
+/* Return 0, also if it failed and the others are worth a try; or why not. */
 static int retain(void *arg, const char *name, uint64_t size)
 {
 	struct retention *t = arg;
@@ -48,19 +55,21 @@ static int retain(void *arg, const char *name, uint64_t size)
 	} else if (t->rc == 0 && rc != -ENOENT) {
 		t->rc = rc;
 	}
-	return 0;
+	return is_hopeless(rc) ? rc : 0;
 }
 
-static void retain_packs(struct retention *t, const struct numset *packs)
+static int retain_packs(struct retention *t, const struct numset *packs)
 {
 	char name[PACK_NAME_SIZE];
 	struct pack_info info;
 	uint32_t n = 0;
+	int rc = 0;
 
-	for (; numset_next(packs, &n); n++) {
+	for (; rc == 0 && numset_next(packs, &n); n++) {
 		if (index_pack(t->repo->index, n, &info) == 0)
-			retain(t, pack_name(info.kind, &info.id, name), 0);
+			rc = retain(t, pack_name(info.kind, &info.id, name), 0);
 	}
+	return rc;
 }
 
 int retain_relied(struct session *s)
@@ -72,11 +81,12 @@ int retain_relied(struct session *s)
 	if (days == 0)
 		return 0;
 	t.until = t.now + (int64_t)days * DAY;
-	retain_packs(&t, object_writer_relied(s->writer));
-	rc = store_list_names(s->repo->store, "index/", retain, &t);
+	rc = retain_packs(&t, object_writer_relied(s->writer));
+	if (rc == 0)
+		rc = store_list_names(s->repo->store, "index/", retain, &t);
 	if (rc == 0)
 		rc = store_list_names(s->repo->store, "keys/", retain, &t);
 	if (rc == 0)
-		retain(&t, "config", 0);
+		rc = retain(&t, "config", 0);
 	return rc != 0 ? rc : t.rc;
 }

@@ -15,7 +15,8 @@
  * retain_relied(s):
  * Extend the retention of the packs that this backup found objects in, of all index runs, the keyslots and the config.
  * Does nothing if the store was opened without locks.  Return 0; -ENOMEM; what the store returns: what could be
- * extended is, and the rest is tried again by the next backup.
+ * extended is (up to the first -EIO, -ETIMEDOUT or -ECANCELED, which the others would only repeat), and the rest is
+ * tried again by the next backup.
  */
 int retain_relied(struct session *s);
 

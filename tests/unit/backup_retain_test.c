@@ -150,12 +150,37 @@ static void test_refused(void **state)
 	assert_true(l.packs > 0);
 }
 
+/* Who cannot be reached is asked once, and not for each object; a refusal is of the object. */
+static void test_unreachable(void **state)
+{
+	static const int causes[] = { -EIO, -ETIMEDOUT, -ECANCELED };
+	struct rig *g = *state;
+	struct locks l = { .days = 30 };
+
+	rig_note("src/a", "something");
+	rig_note("src/b", "something else");
+	assert_int_equal(back_up(g, &l), 0);
+	rig_note("src/b", "changed");
+	l.fail = -EACCES;
+	assert_int_equal(back_up(g, &l), -EACCES);
+	assert_true(l.packs >= 1 && l.runs >= 1);
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		l.fail = causes[i];
+		assert_int_equal(back_up(g, &l), causes[i]);
+		assert_int_equal(l.packs + l.runs + l.others, 1);
+	}
+	l.fail = 0;
+	assert_int_equal(back_up(g, &l), 0);
+	assert_true(l.packs >= 1 && l.runs >= 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_relied, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_off, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_unreachable, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
