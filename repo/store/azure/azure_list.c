@@ -77,7 +77,7 @@ int azure_read_page(struct azure_listing *l, const void *xml, size_t len)
 	rc = xml_parse(xml, len, on_element, l);
 	if (l->returned != 0)
 		return l->returned;
-	/* The service always says what comes next, if only that nothing does; another server's page would be an empty list. */
+	/* The service always says what comes next, if only that nothing does.  Others' pages would be empty lists. */
 	return rc == 0 && !(l->ended && l->marked) ? -EBADMSG : rc;
 }
 
