@@ -294,6 +294,21 @@ static void move_to_front(struct resolver *r, size_t i)
 	r->run[0] = l;
 }
 
+/* A run that cannot be read says nothing of those that it was merged from, which may still be there. */
+static void unhide(struct resolver *r, const struct lazy_run *l)
+{
+	const struct id *replaced;
+	struct lazy_run *other;
+	size_t n;
+
+	if (l->run == NULL)
+		return;
+	replaced = run_replaced(l->run, &n);
+	for (size_t i = 0; i < n; i++)
+		if ((other = find_run(r, &replaced[i])) != NULL)
+			other->replaced = false;
+}
+
 /*
  * In the runs that are not loaded: the one that was right last, then the largest, as it is the likeliest. -ENOENT only
  * if none that can be read has it; if one could not be read for now, why.
@@ -313,10 +328,14 @@ static int find_in_runs(struct index *x, const struct id *id, struct place *out)
 			move_to_front(r, i);
 		if (rc == 0 || rc == -ENOENT || rc == -ENOMEM)
 			continue;
-		if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -EACCES)
+		unhide(r, l);
+		if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -EACCES) {
+			/* Those may have been passed already; this one is from now on. */
 			l->again = index_now() + RETRY;
-		else
+			i = (size_t)-1;
+		} else {
 			trouble = rc;
+		}
 		rc = -ENOENT;
 	}
 	return rc == -ENOENT && trouble ? trouble : rc;

@@ -316,6 +316,25 @@ static void test_merged(void **state)
 	assert_int_equal(stats(w).runs, 1);
 }
 
+/* What a damaged run was merged from is asked in its place, as long as it is there. */
+static void test_damaged_merge(void **state)
+{
+	struct indexes *w = *state;
+	struct id old = indexes_put_run(w, 0, LARGE, 0, 100), id;
+	struct packs_run p = { .count = LARGE, .npacks = 100, .nreplaced = 1, .replaced = &old };
+	struct buf b = BUF_INIT;
+	char name[RUN_NAME_SIZE];
+
+	id = packs_put_run(w->store, &w->k.metadata, &p);
+	assert_int_equal(store_get_all(w->store, run_name(&id, name), 1 << 30, &b), 0);
+	for (size_t i = 1000; i < b.len - 200000; i += 30000)
+		b.data[i] ^= 1;
+	assert_int_equal(store_mem_replace(w->store, name, b.data, b.len), 0);
+	buf_free(&b);
+	for (uint64_t n = 0; n < 10; n++)
+		expect_resolved(w, n * 100, 0, 100);
+}
+
 /* Small runs beside a large one: a request for each that is asked, once for all. */
 static void test_many_small(void **state)
 {
@@ -423,7 +442,7 @@ int main(void)
 		TEST(test_neighbours),
 		TEST(test_hint),
 		TEST(test_stale_hint),
-		TEST(test_merged),
+		TEST(test_merged), TEST(test_damaged_merge),
 		TEST(test_many_small),
 		TEST(test_failing_run),
 		TEST(test_failing_listing),
