@@ -93,6 +93,7 @@ struct pinning {
 #define LISTINGS 3u
 struct listings {
 	pthread_mutex_t lock; /* of changes to their files, in this process */
+	uint64_t changes;          /* times that this process has put or deleted what is listed */
 	struct id saved[LISTINGS]; /* hash of what was written or read last; zero: nothing */
 };
 

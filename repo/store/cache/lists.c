@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "repo/crypt/crypt.h"
 #include "repo/store/cache/cache_impl.h"
@@ -80,10 +81,13 @@ static void save(struct store_cache *c, unsigned i, const struct buf *b)
 	struct id sum;
 	int rc;
 
-	crypt_hash(b->data, b->len, &sum);
-	if (id_equal(&sum, &c->lists.saved[i]) || b->len > LIST_MAX || !room_usable(&c->room))
-		return;
 	file_name(i, file);
+	crypt_hash(b->data, b->len, &sum);
+	if (b->len > LIST_MAX || !room_usable(&c->room))
+		return;
+	/* Another process may have cleared the cache. */
+	if (id_equal(&sum, &c->lists.saved[i]) && faccessat(c->room.dir, file, F_OK, 0) == 0)
+		return;
 	rc = room_write_file(&c->room, file, b->data, b->len);
 	if (rc == 0)
 		c->lists.saved[i] = sum;
@@ -109,24 +113,37 @@ static int ask(struct store_cache *c, const char *prefix, bool names, store_list
 }
 
 /* Of runs, whose size says how they are to be read, a listing without sizes would be of no use later. */
-static void keep(struct store_cache *c, unsigned i, bool names, const struct buf *b)
+static void keep(struct store_cache *c, unsigned i, bool names, uint64_t changes, const struct buf *b)
 {
 	if (names && strcmp(prefixes[i], "index/") == 0)
 		return;
 	pthread_mutex_lock(&c->lists.lock);
-	save(c, i, b);
+	/* What was put or deleted while it was made may be missing, or still in it. */
+	if (c->lists.changes == changes)
+		save(c, i, b);
 	pthread_mutex_unlock(&c->lists.lock);
+}
+
+static uint64_t changes_so_far(struct store_cache *c)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&c->lists.lock);
+	n = c->lists.changes;
+	pthread_mutex_unlock(&c->lists.lock);
+	return n;
 }
 
 /* It is complete before ${fn} sees any of it, so that nothing is seen twice if another one takes its place. */
 static int list_kept(struct store_cache *c, unsigned i, bool names, store_list_fn *fn, void *arg)
 {
+	uint64_t changes = changes_so_far(c);
 	struct buf b = BUF_INIT;
 	int rc;
 
 	rc = ask(c, prefixes[i], names, add_entry, &b);
 	if (rc == 0) {
-		keep(c, i, names, &b);
+		keep(c, i, names, changes, &b);
 	} else if (cache_unreachable(rc) && (c->offline || !c->exact)) {
 		buf_clear(&b);
 		if (load(c, i, &b) < 0) {
@@ -186,6 +203,7 @@ void cache_list_change(struct store_cache *c, const char *name, uint64_t size, b
 	if (i < 0)
 		return;
 	pthread_mutex_lock(&c->lists.lock);
+	c->lists.changes++;
 	rc = load(c, (unsigned)i, &old);
 	if (rc == 0)
 		rc = copy_without(&old, name, &new);
