@@ -420,6 +420,45 @@ static void test_stalls(void **state)
 	assert_in_range(ms, DEADLINE_MS / 3 - 10, DEADLINE_MS);
 }
 
+#define STALLED 64 /* as many as may be under way */
+
+static void *stall(void *arg)
+{
+	struct rig *r = arg;
+	struct http_reply reply = { 0 };
+	char url[128];
+	struct http_request q = { .method = "GET", .url = url };
+	intptr_t rc;
+
+	snprintf(url, sizeof(url), "%s/stall", web_url(r->web));
+	rc = http_perform(r->http, &q, &reply);
+	http_reply_free(&reply);
+	return (void *)rc;
+}
+
+/* When all of them are given up, who has waited for a place starts at once. */
+static void test_stalls_make_room(void **state)
+{
+	struct rig *r = *state;
+	pthread_t thread[STALLED];
+	struct http_reply reply = { 0 };
+	struct buf out = BUF_INIT;
+	int64_t start = store_now_ms();
+	void *rc;
+
+	for (int i = 0; i < STALLED; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, stall, r), 0);
+	usleep(100000);
+	assert_int_equal(get(r, "data", &out, DATA_LEN, &reply), 0);
+	assert_in_range(store_now_ms() - start, DEADLINE_MS / 3 - 10, 20000);
+	for (int i = 0; i < STALLED; i++) {
+		pthread_join(thread[i], &rc);
+		assert_int_equal((intptr_t)rc, -ETIMEDOUT);
+	}
+	http_reply_free(&reply);
+	buf_free(&out);
+}
+
 static void *cancel_soon(void *arg)
 {
 	struct rig *r = arg;
@@ -667,6 +706,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_methods_headers_auth, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stalls, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stalls_make_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_redirects, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_connections_kept, setup, teardown),

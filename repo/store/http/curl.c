@@ -122,25 +122,42 @@ static bool end_done(struct http *h)
 	return any;
 }
 
-/* Give up what is cancelled or has not moved for too long. */
-static void look(struct http *h, int64_t now)
+/* Take note of what has moved without our callbacks: of an upload, curl asks only for the next buffer full. */
+static void note_moved(struct transfer *t, int64_t now)
 {
-	bool cancel = cancelled(h);
+	curl_off_t up = 0, down = 0;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+	(void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+	if (up + down == t->moved)
+		return;
+	t->moved = up + down;
+	t->moved_ms = now;
+}
+
+/* Give up what is cancelled or has not moved for too long.  Return whether there was any: others may have its place. */
+static bool look(struct http *h, int64_t now)
+{
+	bool cancel = cancelled(h), any = false;
 	struct transfer *t, *next;
 
 	if (now - h->looked_ms < LOOK_MS)
-		return;
+		return false;
 	h->looked_ms = now;
 	for (t = h->active; t != NULL; t = next) {
 		next = t->next;
+		note_moved(t, now);
 		if (cancel) {
 			transfer_cause(t, "cancelled");
 			end_active(t, -ECANCELED);
+			any = true;
 		} else if (t->held_by == NULL && now - t->moved_ms >= h->patience_ms) {
 			transfer_cause(t, "nothing moved for %ld seconds", (h->patience_ms + 500) / 1000);
 			end_active(t, -ETIMEDOUT);
+			any = true;
 		}
 	}
+	return any;
 }
 
 /* Let those go on that a rate has held back; who is first now is last the next time, so that each has its turn. */
@@ -194,7 +211,8 @@ static void *run(void *arg)
 		if (end_done(h))
 			continue;
 		now = store_now_ms();
-		look(h, now);
+		if (look(h, now))
+			continue;
 		let_go(h, now);
 		curl_multi_poll(h->multi, NULL, 0, pause_ms(h, now), NULL);
 	}

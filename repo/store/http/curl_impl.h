@@ -34,6 +34,7 @@ struct transfer {
 	struct curl_slist *headers, *commands;
 	char range[48], error[CURL_ERROR_SIZE];
 	int64_t moved_ms;     /* when a byte moved last */
+	curl_off_t moved;     /* bytes, as curl counts them, when that was looked at last */
 	struct rate *held_by; /* what has paused it; NULL: it runs */
 	uint64_t sent;        /* bytes of the body that curl has been given */
 
