@@ -102,14 +102,14 @@ static int add_parents(struct batch *b, const struct store_sftp *f, const char *
 	return rc;
 }
 
-/* The store's own directory, and those it is in. */
+/* The store's own directory, and those it is in; that of the user who logs in, "", is there. */
 static int add_root(struct batch *b, const struct store_sftp *f)
 {
 	struct store_sftp above = *f;
 	char *part = strdup(f->place.directory);
 	int rc = part != NULL ? 0 : -ENOMEM;
 
-	for (char *slash = part; rc == 0 && (slash = strchr(slash + 1, '/')) != NULL;) {
+	for (char *slash = part; rc == 0 && *slash != '\0' && (slash = strchr(slash + 1, '/')) != NULL;) {
 		/* With a "/" behind it, which does no harm. */
 		char next = slash[1];
 
