@@ -338,6 +338,17 @@ static void test_leftovers(void **state)
 	assert_true(scratch_logged(r->scratch, "tmp/" LEFTOVER ": removed, left by a writer"));
 }
 
+/* A listing of keys/ that has no more than a status for ${href}. */
+static void answer_refused(const struct web_request *q, const char *href, const char *status)
+{
+	char text[512];
+	int n;
+
+	n = snprintf(text, sizeof(text), "<multistatus xmlns=\"DAV:\"><response><href>/repo/keys/</href></response>"
+	    "<response><href>%s</href><status>HTTP/1.1 %s x</status></response></multistatus>", href, status);
+	web_answer(q, 207, "", text, (size_t)n);
+}
+
 /* Do ${what} to the next ${times} requests of the method. */
 static bool go_wrong(void *arg, const struct web_request *q, bool *more)
 {
@@ -354,6 +365,14 @@ static bool go_wrong(void *arg, const struct web_request *q, bool *more)
 		web_answer(q, 200, "", "<html>", 6);
 	else if (strcmp(r->what, "not-xml") == 0)
 		web_answer(q, 207, "", "<a><b></a>", 10);
+	else if (strcmp(r->what, "partly") == 0)
+		web_answer(q, 207, "", "<multistatus/>", 14);
+	else if (strcmp(r->what, "later") == 0)
+		web_answer(q, 202, "", "", 0);
+	else if (strncmp(r->what, "member ", 7) == 0)
+		answer_refused(q, "/repo/keys/aa", r->what + 7);
+	else if (strncmp(r->what, "itself ", 7) == 0)
+		answer_refused(q, "/repo/keys/", r->what + 7);
 	else if (strcmp(r->what, "other-xml") == 0)
 		web_answer(q, 207, "", "<a><b/></a>", 11);
 	else
@@ -414,6 +433,15 @@ static void test_failures(void **state)
 		{ "PROPFIND", "not-dav", -EIO, "it does not speak WebDAV here" },
 		{ "PROPFIND", "not-xml", -EIO, "XML is malformed" },
 		{ "PROPFIND", "other-xml", -EIO, "about other paths" },
+		{ "PROPFIND", "member 403", -EACCES, "keys/aa: list: the server answered 403" },
+		{ "PROPFIND", "member 500", -EIO, "the listing is not whole" },
+		{ "PROPFIND", "itself 403", -EACCES, "the listing is not whole" },
+		{ "PROPFIND", "itself 404", -EIO, "the listing is not whole" },
+		{ "PUT", "partly", -EIO, "the server answered 207" },
+		{ "MOVE", "partly", -EIO, "the server answered 207" },
+		{ "DELETE", "partly", -EIO, "the server answered 207" },
+		{ "MOVE", "later", -EAGAIN, "" },
+		{ "DELETE", "later", -EAGAIN, "" },
 		{ "PROPFIND", "busy", -EAGAIN, "" },
 		{ "DELETE", "busy", -EAGAIN, "" },
 		{ "GET", "busy", -EAGAIN, "" },
@@ -430,7 +458,8 @@ static void test_failures(void **state)
 		scratch_log_clear(r->scratch);
 		/* Curl tries a kept connection's again. */
 		now(r, go_wrong, NULL, cases[i].method, cases[i].what, strcmp(cases[i].what, "cut") == 0 ? 2 : 1);
-		rc = strcmp(r->method, "PUT") == 0 ? store_put(r->store, "keys/aa", "x", 1, 0) :
+		rc = strcmp(r->method, "PUT") == 0 || strcmp(r->method, "MOVE") == 0 ?
+		     store_put(r->store, "keys/aa", "x", 1, 0) :
 		     strcmp(r->method, "PROPFIND") == 0 ? store_list(r->store, "keys/", count, r) :
 		     strcmp(r->method, "DELETE") == 0 ? store_delete(r->store, "keys/aa") :
 		     strcmp(r->method, "GET") == 0 ? store_get(r->store, "config", 0, 1, &byte) :

@@ -8,13 +8,26 @@
 #include "repo/store/webdav/store_webdav.h"
 #include "repo/store/webdav/webdav_impl.h"
 
+int webdav_judge(struct store_webdav *d, const struct http_reply *r, bool asks, const char *operation,
+    const char *shown)
+{
+	if (asks || r->status == 200 || r->status == 201 || r->status == 204)
+		return 0;
+	if (r->status == 202)
+		return store_transient(&d->base, 0, "%s %s: the server answered 202, it is not done yet", operation,
+		    shown);
+	log_error(d->base.log, "%s/%s: %s: the server answered %d, which is no success", d->base.url, shown, operation,
+	    r->status);
+	return -EIO;
+}
+
 int webdav_request(struct store_webdav *d, struct http_request *q, const char *name, const int *accept,
     const char *operation, const char *shown, struct http_reply *r)
 {
 	int rc = site_perform(&d->site, q, name, r);
 
 	if (rc == 0 && r->status < 300)
-		return 0;
+		return webdav_judge(d, r, strcmp(q->method, "PROPFIND") == 0, operation, shown);
 	for (; rc == 0 && *accept != 0; accept++) {
 		if (r->status == *accept)
 			return 0;
@@ -29,8 +42,10 @@ int webdav_remove(struct store_webdav *d, const char *name, bool quiet)
 	int rc;
 
 	rc = site_perform(&d->site, &q, name, &r);
-	if (rc == 0 && (r.status < 300 || r.status == 404 || r.status == 410))
+	if (rc == 0 && (r.status == 404 || r.status == 410))
 		rc = 0;
+	else if (rc == 0 && r.status < 300)
+		rc = quiet ? 0 : webdav_judge(d, &r, false, "delete", name);
 	else if (!quiet)
 		rc = http_failed(&d->base, rc, &r, "delete", name);
 	else if (rc == 0)

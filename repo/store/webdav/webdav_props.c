@@ -26,6 +26,7 @@ struct reading {
 	struct webdav_resource resource; /* as far as it is known */
 	bool named;                      /* it is what was asked about, or directly in it */
 	bool refused;                    /* the server says no more of it than a status */
+	int status;                      /* that; 0: not understood */
 	bool own_seen;
 };
 
@@ -74,6 +75,26 @@ static int take_href(struct reading *r, const char *href)
 	return 0;
 }
 
+/* Of "HTTP/1.1 403 Forbidden". */
+static int status_of(const char *line)
+{
+	const char *blank = strchr(line, ' ');
+
+	return blank != NULL ? (int)strtol(blank, NULL, 10) : 0;
+}
+
+/* What the server tells nothing of is missing from the listing, unless it has just gone. */
+static int refused(const struct reading *r)
+{
+	const struct webdav_resource *w = &r->resource;
+
+	if (w->name[0] != '\0' && (r->status == 404 || r->status == 410))
+		return 0;
+	log_error(r->d->base.log, "%s%s/%s: list: the server answered %d for it, the listing is not whole",
+	    r->d->base.url, r->own + strlen(r->d->site.url.path), w->name, r->status);
+	return r->status == 401 || r->status == 403 ? -EACCES : -EIO;
+}
+
 static int on_element(void *arg, const char *path, const char *text)
 {
 	struct reading *r = arg;
@@ -81,13 +102,16 @@ static int on_element(void *arg, const char *path, const char *text)
 	int rc = 0;
 
 	if (strcmp(path, RESPONSE) == 0) {
-		if (r->named && !r->refused)
+		if (r->named && r->refused)
+			rc = refused(r);
+		else if (r->named)
 			rc = r->fn(r->arg, w);
 		reset(r);
 	} else if (strcmp(path, RESPONSE "/href") == 0) {
 		rc = take_href(r, text);
 	} else if (strcmp(path, RESPONSE "/status") == 0) {
 		r->refused = strstr(text, " 2") == NULL;
+		r->status = status_of(text);
 	} else if (strcmp(path, PROP "/resourcetype/collection") == 0) {
 		w->collection = true;
 	} else if (strcmp(path, PROP "/getcontentlength") == 0) {
