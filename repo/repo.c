@@ -226,6 +226,8 @@ static int check_empty(const struct repo_options *opts)
 		rc = check_empty_dir(store_local_path(s));
 	} else if (rc == 0) {
 		rc = store_list(s, "", any_object, &config);
+		if (rc == -ENOENT)
+			rc = 0;
 		if (rc > 0)
 			rc = config ? -EEXIST : -ENOTEMPTY;
 	}

@@ -197,6 +197,18 @@ static void test_no_objects(void **state)
 		assert_false(parse(lines[i], &e));
 }
 
+static void test_other_listings(void **state)
+{
+	static const char *const good[] = { "", "\r", "-", "drwx------ x", "lrwx x", "prw- x", "Drw x" };
+	static const char *const bad[] = { "name", "total 12", "11-21-26  05:18PM  <DIR>  packs", " -rw-r--r-- x" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(sftp_is_line(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(sftp_is_line(bad[i]));
+}
+
 /* --- Commands and refusals ---------------------------------------------------------------------------------------- */
 
 static struct store_sftp *fake_store(char *directory)
@@ -275,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rsa, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup(test_lines, set_up),
 		cmocka_unit_test_setup(test_no_objects, set_up),
+		cmocka_unit_test_setup(test_other_listings, set_up),
 		cmocka_unit_test_setup(test_commands, set_up),
 		cmocka_unit_test_setup(test_refusals, set_up),
 	};

@@ -52,6 +52,9 @@ struct sftp_entry {
 	uint64_t size;
 };
 
+/* Does a line begin as "ls -l" has it, with a kind of file, or is it empty? */
+bool sftp_is_line(const char *line);
+
 /* Take a line apart, in place.  False if it does not name a file or directory that could be of a store. */
 bool sftp_parse_line(char *line, struct sftp_entry *out);
 

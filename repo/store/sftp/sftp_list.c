@@ -122,15 +122,27 @@ static int take_entry(struct listing *l, const char *directory, const struct sft
 	return buf_append(&l->pending, name, before + len + 2);
 }
 
+bool sftp_is_line(const char *line)
+{
+	return *line == '\0' || strcmp(line, "\r") == 0 || strchr("-dlbcpsD", *line) != NULL;
+}
+
+/* A listing that is not understood would look like one of nothing. */
 static int take_lines(struct listing *l, const char *directory, char *text)
 {
 	struct sftp_entry e;
 	char *line, *rest = text;
 	int rc = 0;
 
-	while (rc == 0 && (line = strsep(&rest, "\n")) != NULL)
-		if (sftp_parse_line(line, &e))
+	while (rc == 0 && (line = strsep(&rest, "\n")) != NULL) {
+		if (!sftp_is_line(line)) {
+			log_error(l->f->base.log, "%s/%s: list: the server's listing is not understood",
+			    l->f->base.url, directory);
+			rc = -EIO;
+		} else if (sftp_parse_line(line, &e)) {
 			rc = take_entry(l, directory, &e);
+		}
+	}
 	return rc;
 }
 
@@ -138,7 +150,7 @@ static int take_lines(struct listing *l, const char *directory, char *text)
 struct reading {
 	struct store_sftp *f;
 	char directory[STORE_NAME_MAX + 2];
-	struct buf text; /* its listing, with a NUL; empty if there is no such directory: nothing was put into it yet */
+	struct buf text; /* its listing, with a NUL; empty if there is no such directory, nothing was put into it yet, or it failed */
 	int rc;
 	pthread_t thread;
 	bool started;
@@ -156,7 +168,14 @@ static void read_directory(struct reading *d)
 	else
 		rc = buf_u8(&d->text, 0);
 	http_reply_free(&r);
-	d->rc = rc == -ENOENT ? 0 : rc;
+	/* It may have a part of the listing, without a NUL. */
+	if (rc < 0)
+		buf_clear(&d->text);
+	if (rc == -ENOENT && d->directory[0] == '\0' && !d->f->create)
+		log_error(d->f->base.log, "%s: list: there is no such directory", d->f->base.url);
+	else if (rc == -ENOENT)
+		rc = 0;
+	d->rc = rc;
 }
 
 static void *run_reading(void *arg)
