@@ -31,6 +31,8 @@ static int begin_target(const struct sync_options *o, const struct buf *config)
 {
 	int rc = store_list_names(o->to, "", any_object, NULL);
 
+	if (rc == -ENOENT && o->dry_run)
+		rc = 0;
 	if (rc > 0) {
 		log_error(o->log, "%s: neither empty nor a repository", store_url(o->to));
 		return -ENOTEMPTY;
