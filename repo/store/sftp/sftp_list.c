@@ -150,7 +150,7 @@ static int take_lines(struct listing *l, const char *directory, char *text)
 struct reading {
 	struct store_sftp *f;
 	char directory[STORE_NAME_MAX + 2];
-	struct buf text; /* its listing, with a NUL; empty if there is no such directory, nothing was put into it yet, or it failed */
+	struct buf text; /* its listing, with a NUL; empty if it failed, or if nothing was put into the directory yet */
 	int rc;
 	pthread_t thread;
 	bool started;

@@ -50,8 +50,8 @@ int webdav_judge(struct store_webdav *d, const struct http_reply *r, bool asks, 
 
 /**
  * webdav_request(d, q, name, accept, operation, shown, r):
- * Perform ${q} on ${name}.  Return 0 if the reply is a success (webdav_judge()) or its status one of ${accept} (ends with 0); else as
- * http_failed() for ${operation} on the object ${shown}.  ${r} is the caller's to free in any case.
+ * Perform ${q} on ${name}.  Return 0 if the reply is a success (webdav_judge()) or its status one of ${accept} (ends
+ * with 0); else as http_failed() for ${operation} on the object ${shown}.  ${r} is the caller's to free in any case.
  */
 int webdav_request(struct store_webdav *d, struct http_request *q, const char *name, const int *accept,
     const char *operation, const char *shown, struct http_reply *r);
