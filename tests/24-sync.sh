@@ -81,6 +81,11 @@ expect_match 'nothing is deleted: the source has no snapshots' "$WORK/err"
 sync_to 0 -r "$copy" "$repo"
 ok "kept up to date"
 
+mount_varve "$WORK/mnt" -r "$WORK/copy" --key-file "$key"
+cmp "$src/small/1" "$WORK/mnt/latest/small/1"
+umount_varve
+ok "a mount of the copy"
+
 # A snapshot that the repository has dropped goes from the copy by --delete only.
 gone=$(find "$repo/snapshots" -type f -printf '%f\n' | head -n 1)
 rm "$repo/snapshots/$gone"
@@ -111,8 +116,3 @@ echo x >"$WORK/full/packs/x"
 sync_to 1 "$WORK/full"
 expect_match 'neither empty nor a repository' "$WORK/err"
 ok "another repository"
-
-mount_varve "$WORK/mnt" -r "$WORK/copy" --key-file "$key"
-cmp "$src/small/1" "$WORK/mnt/latest/small/1"
-umount_varve
-ok "a mount of the copy"
