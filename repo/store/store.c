@@ -9,6 +9,7 @@
 
 #include "repo/store/azure/store_azure.h"
 #include "repo/store/dir/store_dir.h"
+#include "repo/store/http/http.h"
 #include "repo/store/web/store_static.h"
 #include "repo/store/replica/store_replica.h"
 #include "repo/store/retry/store_retry.h"
@@ -81,36 +82,6 @@ static size_t scheme_length(const char *url)
 	return (*url | 0x20) >= 'a' && (*url | 0x20) <= 'z' ? len : 0;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Replace %XX by the bytes they stand for, in place.  Return 0 or -EINVAL. */
-static int decode_percent(char *text)
-{
-	char *to = text;
-	int high, low;
-
-	for (; *text != '\0'; text++) {
-		if (*text != '%') {
-			*to++ = *text;
-			continue;
-		}
-		high = hex_value(text[1]);
-		low = high < 0 ? -1 : hex_value(text[2]);
-		if (low < 0 || (high == 0 && low == 0))
-			return -EINVAL;
-		*to++ = (char)(high << 4 | low);
-		text += 2;
-	}
-	*to = '\0';
-	return 0;
-}
-
 static int open_file(const struct store_options *opts, struct store **out)
 {
 	const char *rest = opts->url + strlen("file://");
@@ -127,7 +98,7 @@ static int open_file(const struct store_options *opts, struct store **out)
 		rc = -ENOMEM;
 		goto out;
 	}
-	rc = decode_percent(path);
+	rc = http_unescape(path);
 	if (rc < 0)
 		log_error(opts->log, "file://%s: a %% in a URL is followed by two hexadecimal digits other than 00",
 		    rest);
@@ -227,6 +198,15 @@ static int check_range(const struct store *s, const char *name, uint64_t off, si
 	return 0;
 }
 
+/* No range of a protocol says "no bytes": only whether the object is there, and reaches so far. */
+static int get_nothing(struct store *s, const char *name, uint64_t off)
+{
+	uint64_t size;
+	int rc = s->ops->stat(s, name, &size);
+
+	return rc == 0 && size < off ? store_too_short(s, name, off, 0) : rc;
+}
+
 int store_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
 {
 	int rc = check_range(s, name, off, len);
@@ -234,6 +214,8 @@ int store_get(struct store *s, const char *name, uint64_t off, size_t len, void 
 	if (rc < 0)
 		return rc;
 	count(s, GETS, 1);
+	if (len == 0)
+		return get_nothing(s, name, off);
 	rc = s->ops->get(s, name, off, len, out);
 	if (rc == 0)
 		count(s, GET_BYTES, len);
@@ -244,7 +226,7 @@ int store_get_once(struct store *s, const char *name, uint64_t off, size_t len, 
 {
 	int rc;
 
-	if (!s->ops->get_once)
+	if (!s->ops->get_once || len == 0)
 		return store_get(s, name, off, len, out);
 	rc = check_range(s, name, off, len);
 	if (rc < 0)
@@ -260,7 +242,7 @@ int store_get_in(struct store *s, const char *name, uint64_t size, uint64_t off,
 {
 	int rc;
 
-	if (!s->ops->get_in)
+	if (!s->ops->get_in || len == 0)
 		return store_get(s, name, off, len, out);
 	rc = check_range(s, name, off, len);
 	if (rc < 0)

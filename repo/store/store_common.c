@@ -58,6 +58,19 @@ int store_transient(struct store *s, unsigned wait_ms, const char *fmt, ...)
 	return -EAGAIN;
 }
 
+int store_too_short(struct store *s, const char *name, uint64_t off, size_t len)
+{
+	log_error(s->log, "%s/%s: read %zu bytes at %llu: the object is too short", s->url, name, len,
+	    (unsigned long long)off);
+	return -EBADMSG;
+}
+
+int store_too_long(struct store *s, const char *name, size_t max)
+{
+	log_error(s->log, "%s/%s: has more than the %zu bytes that it can have", s->url, name, max);
+	return -EBADMSG;
+}
+
 int64_t store_last_trouble(struct store *s, char *cause, size_t size)
 {
 	int64_t not_before;

@@ -11,9 +11,10 @@
 
 /*
  * Semantics are those of the wrappers.  The wrappers have checked the names, that ${off + len} and the length of a put
- * do not overflow, and do the counting; ${get} must return -EBADMSG for a short object.  ${get_all} is an operation of
- * its own because a store can do it in one request; it may leave a part in ${out} on failure, which the wrapper takes
- * away.  ${close} frees the implementation's state and struct store itself, with ${url} and ${local_path}.
+ * do not overflow, and do the counting; ${get} is for one byte at least, and returns -EBADMSG for a short object.
+ * ${get_all} is an operation of its own because a store can do it in one request; it may leave a part in ${out} on
+ * failure, which the wrapper takes away.  ${close} frees the implementation's state and struct store itself, with
+ * ${url} and ${local_path}.
  *
  * A store that may go away answers -EAGAIN (store_transient()) to any of these, and is then asked again:
  *
@@ -94,6 +95,10 @@ void store_destroy(struct store *s);
  * tell it, once they give up.  Return -EAGAIN, which no user of store.h sees.
  */
 int store_transient(struct store *s, unsigned wait_ms, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Log that an object ends before the ${len} bytes at ${off}, or has more than ${max}.  Return -EBADMSG. */
+int store_too_short(struct store *s, const char *name, uint64_t off, size_t len);
+int store_too_long(struct store *s, const char *name, size_t max);
 
 /* The last one: copies its cause; returns until when to wait (struct store_trouble). */
 int64_t store_last_trouble(struct store *s, char *cause, size_t size);

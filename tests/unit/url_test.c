@@ -119,9 +119,26 @@ static void test_options(void **state)
 	url_free(&u);
 }
 
+static void test_hosts(void **state)
+{
+	static const struct { const char *host; bool here; } cases[] = {
+		{ "localhost", true }, { "LocalHost", true }, { "127.0.0.1", true },
+		{ "127.1.2.3", true }, { "[::1]", true },
+		{ "", false }, { "localhosts", false }, { "127.", false }, { "127.0.0.1.example.org", false },
+		{ "128.0.0.1", false }, { "[::2]", false }, { "1127.0.0.1", false }, { "local", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (url_host_is_here(cases[i].host, strlen(cases[i].host)) != cases[i].here)
+			fail_msg("%s", cases[i].host);
+	assert_true(url_host_is_here("localhost:80", 9));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hosts),
 		cmocka_unit_test_setup_teardown(test_parts, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_options, scratch_setup, scratch_teardown),

@@ -12,6 +12,7 @@
 
 #include "repo/crypt/crypt.h"
 #include "repo/store/http/http.h"
+#include "repo/store/http/url.h"
 #include "repo/store/parse/json.h"
 #include "repo/store/aws/s3_metadata.h"
 
@@ -141,15 +142,14 @@ static int take_keys(const struct service *s, int rc, struct s3_keys **out, char
 /* May the token be shown to this host in the clear?  To one's own machine, and to the services of ECS and EKS. */
 static bool host_is_near(const char *url)
 {
-	static const char *const near[] = { "127.0.0.1", "localhost", "[::1]", "169.254.170.2", "169.254.170.23",
-		"[fd00:ec2::23]" };
+	static const char *const near[] = { "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]" };
 	const char *host = url + strlen("http://");
 	size_t len = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
 
 	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++)
 		if (strlen(near[i]) == len && strncasecmp(host, near[i], len) == 0)
 			return true;
-	return false;
+	return url_host_is_here(host, len);
 }
 
 /* The URL to ask (malloc); NULL with 0 if there is none. */

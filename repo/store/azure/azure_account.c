@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "repo/crypt/crypt.h"
+#include "repo/store/http/url.h"
 
 /* What was said, from wherever.  Owned strings. */
 struct said {
@@ -136,17 +137,11 @@ static const char *endpoint_path(char *endpoint)
 /* Would it travel in clear text? */
 static bool leaves_in_clear(const char *endpoint)
 {
-	static const char *const here[] = { "localhost", "127.0.0.1", "[::1]" };
 	const char *host = endpoint + 7;
-	size_t len;
 
 	if (strncasecmp(endpoint, "http://", 7) != 0)
 		return false;
-	len = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
-	for (size_t i = 0; i < COUNT(here); i++)
-		if (strlen(here[i]) == len && strncasecmp(host, here[i], len) == 0)
-			return false;
-	return true;
+	return !url_host_is_here(host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/"));
 }
 
 static int find_endpoint(struct said *s, const struct log *log, struct azure_account *out)

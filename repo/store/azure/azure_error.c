@@ -109,11 +109,9 @@ bool azure_answered(int rc, const struct http_reply *r, const char *code)
 static int64_t clock_ahead(const struct http_reply *r)
 {
 	char date[64];
-	int64_t theirs;
+	int64_t theirs = http_header(r, "date", date, sizeof(date)) ? http_date(date) : -1;
 
-	if (!http_header(r, "date", date, sizeof(date)) || azure_date_parse(date, &theirs) < 0)
-		return 0;
-	return time(NULL) - theirs;
+	return theirs >= 0 ? time(NULL) - theirs : 0;
 }
 
 /*

@@ -127,20 +127,3 @@ void azure_date(int64_t seconds, char out[AZURE_DATE_SIZE])
 	    (unsigned)tm.tm_mday % 100, months[(unsigned)tm.tm_mon % 12], (unsigned)(tm.tm_year + 1900) % 10000,
 	    (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
 }
-
-int azure_date_parse(const char *text, int64_t *seconds)
-{
-	struct tm tm = { 0 };
-	char month[4];
-
-	if (sscanf(text, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &tm.tm_mday, month, &tm.tm_year, &tm.tm_hour, &tm.tm_min,
-		&tm.tm_sec) != 6)
-		return -EINVAL;
-	while (tm.tm_mon < 12 && strcmp(months[tm.tm_mon], month) != 0)
-		tm.tm_mon++;
-	if (tm.tm_mon == 12)
-		return -EINVAL;
-	tm.tm_year -= 1900;
-	*seconds = timegm(&tm);
-	return 0;
-}

@@ -15,29 +15,17 @@ static int azure_get(struct store *s, const char *name, uint64_t off, size_t len
 {
 	struct azure_call c = { .method = "GET", .name = name, .into = out, .max = len };
 	struct http_reply r = { 0 };
-	uint64_t size = 0;
 	char range[64];
-	bool outside;
 	int rc;
 
-	if (len == 0) {
-		/* No range says "no bytes", and the name may be missing. */
-		rc = azure_stat(s, name, &size);
-		outside = rc == 0 && off > size;
-	} else {
-		snprintf(range, sizeof(range), "bytes=%llu-%llu", (unsigned long long)off,
-		    (unsigned long long)(off + len - 1));
-		azure_add_header(&c, "x-ms-range", range);
-		rc = azure_perform(azure_of(s), &c, &r);
-		outside = rc == 0 && (r.status == 416 || (r.status == 206 && r.received < len));
-		if (!outside && (rc < 0 || r.status != 206))
-			rc = azure_failed(azure_of(s), rc, &r, "get", name);
-	}
-	if (outside) {
-		log_error(s->log, "%s/%s: read %zu bytes at %llu: the object is too short", s->url, name, len,
-		    (unsigned long long)off);
-		rc = -EBADMSG;
-	}
+	snprintf(range, sizeof(range), "bytes=%llu-%llu", (unsigned long long)off,
+	    (unsigned long long)(off + len - 1));
+	azure_add_header(&c, "x-ms-range", range);
+	rc = azure_perform(azure_of(s), &c, &r);
+	if (rc == 0 && (r.status == 416 || (r.status == 206 && r.received < len)))
+		rc = store_too_short(s, name, off, len);
+	else if (rc < 0 || r.status != 206)
+		rc = azure_failed(azure_of(s), rc, &r, "get", name);
 	http_reply_free(&r);
 	return rc;
 }
@@ -49,12 +37,10 @@ static int azure_get_all(struct store *s, const char *name, size_t max, struct b
 	int rc;
 
 	rc = azure_perform(azure_of(s), &c, &r);
-	if (rc == -EMSGSIZE) {
-		log_error(s->log, "%s/%s: has more than the %zu bytes that it can have", s->url, name, max);
-		rc = -EBADMSG;
-	} else if (rc < 0 || r.status != 200) {
+	if (rc == -EMSGSIZE)
+		rc = store_too_long(s, name, max);
+	else if (rc < 0 || r.status != 200)
 		rc = azure_failed(azure_of(s), rc, &r, "get", name);
-	}
 	http_reply_free(&r);
 	return rc;
 }

@@ -111,7 +111,7 @@ static int cache_get_in(struct store *s, const char *name, uint64_t size, uint64
 	struct cached_object o = { name, size };
 	int rc;
 
-	if (!is_immutable(name) || c->room.dir < 0 || off + len > size || len == 0)
+	if (!is_immutable(name) || c->room.dir < 0 || off + len > size)
 		return c->offline ? cache_refuse(c, name) : store_get(c->inner, name, off, len, out);
 	if (len <= CACHE_READ_MAX)
 		return get_cached(c, &o, off, len, out);

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "repo/crypt/crypt.h"
 #include "repo/store/dir/store_dir_impl.h"
 #include "repo/util/id.h"
 
@@ -100,10 +100,7 @@ int store_dir_put_begin(struct store *s, struct store_put **out)
 		return -ENOMEM;
 	}
 	p->base.store = s;
-	if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
-		rc = store_dir_fail(d, TMP_DIR, "get random bytes");
-		goto out;
-	}
+	crypt_random(random, sizeof(random));
 	memcpy(p->tmp, TMP_DIR "/", sizeof(TMP_DIR "/") - 1);
 	hex_encode(random, sizeof(random), p->tmp + sizeof(TMP_DIR "/") - 1);
 	p->fd = open_tmp(d, p->tmp);

@@ -157,6 +157,17 @@ static void wipe(char *text)
 	free(text);
 }
 
+bool url_host_is_here(const char *host, size_t len)
+{
+	size_t digits = 0;
+
+	if ((len == 9 && strncasecmp(host, "localhost", len) == 0) || (len == 5 && memcmp(host, "[::1]", len) == 0))
+		return true;
+	while (digits < len && strchr("0123456789.", host[digits]) != NULL)
+		digits++;
+	return digits == len && len > 4 && memcmp(host, "127.", 4) == 0;
+}
+
 void url_free(struct url *u)
 {
 	free(u->scheme);

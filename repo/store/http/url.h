@@ -4,6 +4,8 @@
 #ifndef VARVE_STORE_URL_H
 #define VARVE_STORE_URL_H
 
+#include <stdbool.h>
+
 #include "repo/util/buf.h"
 #include "repo/util/log.h"
 
@@ -24,6 +26,9 @@ struct url {
  */
 int url_parse(const char *text, const struct log *log, struct url *out);
 void url_free(struct url *u); /* wipes the password */
+
+/* Is it this machine, so that nobody can listen on the way?  ${host} of ${len} bytes: "localhost", "127...", "[::1]". */
+bool url_host_is_here(const char *host, size_t len);
 
 /**
  * url_option(u, name, out):

@@ -141,8 +141,7 @@ static int mem_get(struct store *s, const char *name, uint64_t off, size_t len, 
 		rc = -EBADMSG;
 	pthread_mutex_unlock(&m->lock);
 	if (rc == -EBADMSG)
-		log_error(s->log, "%s/%s: read %zu bytes at %llu: the object is too short", s->url, name, len,
-			  (unsigned long long)off);
+		store_too_short(s, name, off, len);
 	return rc;
 }
 

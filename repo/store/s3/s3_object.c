@@ -8,38 +8,18 @@
 
 #include "repo/store/s3/s3_impl.h"
 
-static int too_short(const struct store_s3 *s, const char *name, uint64_t off, size_t len)
-{
-	log_error(s->base.log, "%s/%s: read %zu bytes at %llu: the object is too short", s->base.url, name, len,
-	    (unsigned long long)off);
-	return -EBADMSG;
-}
-
-static int read_range(struct store_s3 *s, const char *name, uint64_t off, size_t len, void *out)
+int s3_get(struct store *base, const char *name, uint64_t off, size_t len, void *out)
 {
 	struct s3_request q = { .operation = "get", .method = "GET", .name = name, .ranged = true, .range_off = off,
 		.range_len = len, .into = out, .max = len, .accept = { 416 } };
 	struct http_reply r = { 0 };
 	int rc;
 
-	rc = s3_perform(s, &q, &r);
+	rc = s3_perform(s3_of(base), &q, &r);
 	if (rc == 0 && (r.status == 416 || r.received != len))
-		rc = too_short(s, name, off, len);
+		rc = store_too_short(base, name, off, len);
 	http_reply_free(&r);
 	return rc;
-}
-
-int s3_get(struct store *base, const char *name, uint64_t off, size_t len, void *out)
-{
-	struct store_s3 *s = s3_of(base);
-	uint64_t size;
-	int rc;
-
-	if (len > 0)
-		return read_range(s, name, off, len, out);
-	/* No range has no bytes. */
-	rc = s3_stat(base, name, &size);
-	return rc == 0 && size < off ? too_short(s, name, off, len) : rc;
 }
 
 int s3_get_all(struct store *base, const char *name, size_t max, struct buf *out)
@@ -50,10 +30,8 @@ int s3_get_all(struct store *base, const char *name, size_t max, struct buf *out
 	int rc;
 
 	rc = s3_perform(s, &q, &r);
-	if (rc == -EMSGSIZE) {
-		log_error(s->base.log, "%s/%s: has more than the %zu bytes that it can have", s->base.url, name, max);
-		rc = -EBADMSG;
-	}
+	if (rc == -EMSGSIZE)
+		rc = store_too_long(base, name, max);
 	http_reply_free(&r);
 	return rc;
 }

@@ -94,25 +94,13 @@ static int sftp_get(struct store *s, const char *name, uint64_t off, size_t len,
 	struct http_request q = { .method = "GET", .ranged = true, .range_off = off, .range_len = len, .into = out,
 		.max = len };
 	struct http_reply r = { 0 };
-	uint64_t size = 0;
-	bool outside;
 	int rc;
 
-	if (len == 0) {
-		/* No range says "no bytes", and the name may be missing. */
-		rc = sftp_stat(s, name, &size);
-		outside = rc == 0 && off > size;
-	} else {
-		rc = sftp_perform(sftp_of(s), &q, name, &r);
-		outside = rc == 0 && (r.status == 416 || (r.status == 200 && r.received < len));
-		if (!outside && (rc < 0 || r.status != 200))
-			rc = sftp_failed(sftp_of(s), rc, &r, "get", name);
-	}
-	if (outside) {
-		log_error(s->log, "%s/%s: read %zu bytes at %llu: the object is too short", s->url, name, len,
-		    (unsigned long long)off);
-		rc = -EBADMSG;
-	}
+	rc = sftp_perform(sftp_of(s), &q, name, &r);
+	if (rc == 0 && (r.status == 416 || (r.status == 200 && r.received < len)))
+		rc = store_too_short(s, name, off, len);
+	else if (rc < 0 || r.status != 200)
+		rc = sftp_failed(sftp_of(s), rc, &r, "get", name);
 	http_reply_free(&r);
 	return rc;
 }
@@ -124,12 +112,10 @@ static int sftp_get_all(struct store *s, const char *name, size_t max, struct bu
 	int rc;
 
 	rc = sftp_perform(sftp_of(s), &q, name, &r);
-	if (rc == -EMSGSIZE) {
-		log_error(s->log, "%s/%s: has more than the %zu bytes that it can have", s->url, name, max);
-		rc = -EBADMSG;
-	} else if (rc < 0 || r.status != 200) {
+	if (rc == -EMSGSIZE)
+		rc = store_too_long(s, name, max);
+	else if (rc < 0 || r.status != 200)
 		rc = sftp_failed(sftp_of(s), rc, &r, "get", name);
-	}
 	http_reply_free(&r);
 	return rc;
 }

@@ -11,12 +11,6 @@
 
 /* --- Opening ------------------------------------------------------------------------------------------------------ */
 
-static bool is_this_machine(const char *host)
-{
-	return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-	       (strncmp(host, "127.", 4) == 0 && host[strspn(host, "0123456789.")] == '\0');
-}
-
 /* May the URL's scheme be used?  Whoever listens on the way would see the password, and which objects are read. */
 static int check_scheme(const struct url *u, const char *scheme, const struct log *log)
 {
@@ -28,7 +22,7 @@ static int check_scheme(const struct url *u, const char *scheme, const struct lo
 	rc = url_options_known(u, options, log);
 	if (rc == 0)
 		rc = url_option(u, "insecure", &insecure);
-	allowed = strcmp(scheme, "https") == 0 || is_this_machine(u->host) ||
+	allowed = strcmp(scheme, "https") == 0 || url_host_is_here(u->host, strlen(u->host)) ||
 		  (insecure != NULL && strcmp(insecure, "yes") == 0);
 	free(insecure);
 	if (rc != 0 || allowed)
@@ -141,29 +135,16 @@ int site_perform(const struct site *site, struct http_request *q, const char *na
 	return rc;
 }
 
-static int too_short(struct store *s, const char *name, uint64_t off, size_t len)
-{
-	log_error(s->log, "%s/%s: read %zu bytes at %llu: the object is too short", s->url, name, len,
-	    (unsigned long long)off);
-	return -EBADMSG;
-}
-
 int site_get(const struct site *site, struct store *s, const char *name, uint64_t off, size_t len, void *out)
 {
 	struct http_request q = { .method = "GET", .ranged = true, .range_off = off, .range_len = len, .into = out,
 		.max = len };
 	struct http_reply r = { 0 };
-	uint64_t size = 0;
 	int rc;
 
-	if (len == 0) {
-		/* No range has no bytes. */
-		rc = site_stat(site, s, name, &size);
-		return rc == 0 && size < off ? too_short(s, name, off, len) : rc;
-	}
 	rc = site_perform(site, &q, name, &r);
 	if (rc == 0 && (r.status == 206 || r.status == 200 || r.status == 416))
-		rc = r.status != 416 && r.received == len ? 0 : too_short(s, name, off, len);
+		rc = r.status != 416 && r.received == len ? 0 : store_too_short(s, name, off, len);
 	else
 		rc = http_failed(s, rc, &r, "get", name);
 	http_reply_free(&r);
@@ -177,12 +158,10 @@ int site_get_all(const struct site *site, struct store *s, const char *name, siz
 	int rc;
 
 	rc = site_perform(site, &q, name, &r);
-	if (rc == -EMSGSIZE) {
-		log_error(s->log, "%s/%s: has more than the %zu bytes that it can have", s->url, name, max);
-		rc = -EBADMSG;
-	} else if (rc < 0 || r.status != 200) {
+	if (rc == -EMSGSIZE)
+		rc = store_too_long(s, name, max);
+	else if (rc < 0 || r.status != 200)
 		rc = http_failed(s, rc, &r, "get", name);
-	}
 	http_reply_free(&r);
 	return rc;
 }

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
+#include "repo/crypt/crypt.h"
 #include "repo/store/http/spool.h"
 #include "repo/store/webdav/webdav_impl.h"
 #include "repo/util/id.h"
@@ -44,11 +44,7 @@ int webdav_put_begin(struct store *s, struct store_put **out)
 		return -ENOMEM;
 	}
 	p->base.store = s;
-	if (getrandom(random, sizeof(random), 0) != sizeof(random)) {
-		log_error(s->log, "%s: put: get random bytes: %m", s->url);
-		free(p);
-		return -EIO;
-	}
+	crypt_random(random, sizeof(random));
 	memcpy(p->tmp, WEBDAV_TMP, sizeof(WEBDAV_TMP) - 1);
 	hex_encode(random, sizeof(random), p->tmp + sizeof(WEBDAV_TMP) - 1);
 	spool_init(&p->spool, webdav_of(s)->spool_dir);
