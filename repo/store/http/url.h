@@ -27,7 +27,7 @@ struct url {
 int url_parse(const char *text, const struct log *log, struct url *out);
 void url_free(struct url *u); /* wipes the password */
 
-/* Is it this machine, so that nobody can listen on the way?  ${host} of ${len} bytes: "localhost", "127...", "[::1]". */
+/* Is it this machine, so that nobody can listen?  ${host} of ${len} bytes: "localhost", "127...", "[::1]". */
 bool url_host_is_here(const char *host, size_t len);
 
 /**
