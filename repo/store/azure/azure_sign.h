@@ -37,7 +37,7 @@ int azure_authorize(const struct azure_message *m, const void *key, size_t keyle
 
 #define AZURE_DATE_SIZE 32
 
-/* "Fri, 26 Jun 2015 23:39:12 GMT": ${seconds} since 1970 as x-ms-date wants them, in any locale; http_date() reads it. */
+/* "Fri, 26 Jun 2015 23:39:12 GMT": ${seconds} since 1970 as x-ms-date wants them, in any locale. */
 void azure_date(int64_t seconds, char out[AZURE_DATE_SIZE]);
 
 #endif
