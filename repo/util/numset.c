@@ -51,6 +51,11 @@ int numset_add(struct numset *s, uint32_t n)
 	return rc;
 }
 
+bool numset_has(const struct numset *s, uint32_t n)
+{
+	return n / 8 < s->len && (s->bits[n / 8] & 1u << n % 8) != 0;
+}
+
 bool numset_next(const struct numset *s, uint32_t *n)
 {
 	for (uint64_t i = *n; i / 8 < s->len; i++) {

@@ -27,8 +27,13 @@ static void test_members(void **state)
 	for (size_t i = 0; i < count; i++, n++) {
 		assert_true(numset_next(&s, &n));
 		assert_int_equal(n, numbers[i]);
+		assert_true(numset_has(&s, n));
 	}
 	assert_false(numset_next(&s, &n));
+	assert_false(numset_has(&s, 1));
+	assert_false(numset_has(&s, 999999));
+	assert_false(numset_has(&s, 1000002));
+	assert_false(numset_has(&s, UINT32_MAX));
 	numset_destroy(&s);
 }
 
