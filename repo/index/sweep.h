@@ -14,9 +14,10 @@
 /* What is to be left out.  All borrowed for the call; packs by the numbers of index_pack(). */
 struct index_sweep {
 	const struct numset *dead;    /* packs that will be deleted when this has returned 0 */
-	const struct numset *avoided; /* packs that somebody may delete soon (doomed): no copy in one counts.  NULL: none */
+	const struct numset *avoided; /* packs that are missing, or to go soon: no copy in one counts.  NULL: none */
 	int (*is_live)(void *arg, const struct id *id); /* does a snapshot need it?  1, 0, or an error, which ends it */
 	void *arg;
+	int (*may_go_on)(void *arg);  /* asked before runs are put or deleted: 0, or why not; may be NULL */
 };
 
 struct index_swept {
@@ -39,7 +40,7 @@ struct index_swept {
  *
  * Return 0: no run in the store names a dead pack.  -EBUSY (logged) if a live object would be lost: nothing was changed
  * by this round.  -EAGAIN if another prune was at it at the same time, again and again: nothing of ours is left, and
- * the dead packs must not be deleted.  What ${how->is_live} returned; -EACCES if this role cannot seal or the store
+ * the dead packs must not be deleted.  What ${how->is_live} or ${how->may_go_on} returned; -EACCES if this role cannot seal or the store
  * does not let us delete (logged by the store); otherwise as index_records_open().  ${*out} is set in any case.
  */
 int index_sweep_runs(struct index *x, const struct index_sweep *how, struct index_swept *out);
