@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import report
 from cases import CASES as MAIN_CASES
@@ -25,6 +26,7 @@ from programs import Borg, Restic, Varve
 
 CASES = MAIN_CASES + LOAD_CASES
 HERE = os.path.dirname(os.path.abspath(__file__))
+DELETED_LATELY = 300  # seconds; RECENTCY_MIN and RECENTCY_DIRTY of fs/ext4/ialloc.c
 
 
 class Bench:
@@ -37,6 +39,7 @@ class Bench:
         self.counts = {}
         self.requests = {}  # by case: what the last mount counted
         self.bound = []
+        self.cleared = None  # when there was last something to clear away
 
     # --- The data ---
 
@@ -154,12 +157,19 @@ class Bench:
 
     @contextlib.contextmanager
     def scratch(self):
-        place = os.path.join(self.work, "scratch")
-        os.makedirs(place)
-        try:
-            yield place
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+        """
+        An empty directory to write to.  It stays until clear_scratch(): ext4 avoids inodes that were deleted lately, and
+        whoever makes many files in the five minutes after that pays for looking for others (half of a restore's time).
+        """
+        if self.cleared is not None:
+            time.sleep(max(0, self.cleared + DELETED_LATELY - time.monotonic()))
+        yield tempfile.mkdtemp(prefix="scratch-", dir=self.work)
+
+    def clear_scratch(self):
+        for name in os.listdir(self.work):
+            if name.startswith("scratch-"):
+                shutil.rmtree(os.path.join(self.work, name), ignore_errors=True)
+                self.cleared = time.monotonic()
 
     def verify_restored(self, what, target):
         size = 0
@@ -270,6 +280,7 @@ def run_pass(bench, cases, programs, native, number, runs, results):
     label = f"[{number + 1}/{runs}]"
     shift = number % max(1, len(programs))
     order = programs[shift:] + programs[:shift]
+    bench.clear_scratch()
     for program in programs:
         program.have = set()
     for case in cases:
