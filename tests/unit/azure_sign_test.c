@@ -13,6 +13,7 @@
 
 #include "repo/crypt/crypt.h"
 #include "repo/store/azure/azure_sign.h"
+#include "repo/store/http/http.h"
 
 static const char key64[] = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
