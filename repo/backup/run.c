@@ -250,7 +250,7 @@ static void merge_runs(struct session *s)
 	object_writer_counters(s->writer, &n);
 	if (n.runs == 0)
 		return;
-	rc = index_merge_runs(s->repo->index);
+	rc = index_merge_runs(s->repo->index, NULL);
 	if (rc < 0 && rc != -ENOENT && !session_cancelled(s))
 		log_warn(s->repo->log, "index runs could not be merged: %s", ERR(rc));
 }

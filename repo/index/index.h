@@ -123,14 +123,27 @@ int index_pack(struct index *x, uint32_t number, struct pack_info *out);
  */
 int index_add_run(struct index *x, const struct id *id);
 
+/* What a merge must keep away from, as it must not bring back what a prune has just left out; see below. */
+struct index_merging {
+	int (*is_doomed)(void *arg, const struct id *pack); /* is the pack to be deleted?  1, 0 or an error; may be NULL */
+	int (*may_put)(void *arg); /* is what was read of doomed/ still recent enough?  0, or why not; may be NULL */
+	void *arg;
+};
+
 /**
- * index_merge_runs(x):
+ * index_merge_runs(x, how):
  * If there are 16 or more runs of about one size in the store, and not very large ones, write one that replaces them.
  * All runs must have been loaded (index_refresh()).  It costs a listing, and where there is something to do, reading
- * and writing what is merged.  Return the number of runs that were merged, 0 if there were not enough; -ENOENT if one
- * of them has vanished meanwhile; -EACCES if this role cannot seal; -EBADMSG, -ENOMEM; what the store returns.
+ * and writing what is merged: at most 128 MiB.
+ *
+ * Runs that name a doomed pack are left alone.  ${how->may_put} is asked just before the new run is put and again
+ * afterwards, when it may have become late: then it is deleted again.  ${how} may be NULL where nobody deletes packs.
+ *
+ * Return the number of runs that were merged, 0 if there were not enough; -ENOENT if one of them has vanished
+ * meanwhile; -EACCES if this role cannot seal; what ${how}'s functions returned; -EBADMSG, -ENOMEM; what the store
+ * returns.
  */
-int index_merge_runs(struct index *x);
+int index_merge_runs(struct index *x, const struct index_merging *how);
 
 /* Iterate over all packs, or all objects in order of id; a non-zero return of ${fn} ends it and is returned. */
 typedef int index_pack_fn(void *arg, uint32_t number, const struct pack_info *info);

@@ -8,6 +8,8 @@
  *   loaded.c    which runs are loaded
  *   refresh.c   which runs are to be loaded
  *   merge.c     many runs in the store into one
+ *   records.c   all places of all objects, as the store has them
+ *   sweep.c     runs without what is deleted
  *   replace.c   another environment, when one fails
  *   load.c      runs into an environment
  *   load_write.c  what that shares with learning: transactions, packs, tables
@@ -186,6 +188,9 @@ int index_learn_table(struct index *x, const struct pack_info *pack, uint64_t *b
 
 /* Learn one place, in place of what was known of it.  0 or -EIO. */
 int index_learn_place(struct index *x, const struct id *id, const struct pack_info *pack, const struct place *place);
+
+/* The numbers of ${n} packs, given now to those that have none, which are learned by that.  0, -EIO or -ENOMEM. */
+int index_number_packs(struct index *x, const struct pack_info *info, uint32_t n, uint32_t *number);
 
 /* All runs are loaded: what was learned is known twice.  0 or the environment's failure. */
 int learn_clear(struct env *env);

@@ -84,6 +84,52 @@ int index_learn_place(struct index *x, const struct id *id, const struct pack_in
 	return rc;
 }
 
+/* Packs whose numbers are asked for. */
+struct numbering {
+	const struct pack_info *info;
+	uint32_t n;
+	uint32_t *number;
+};
+
+/* 0, or -ENOENT if one of them has none yet. */
+static int ask_numbers(struct env *env, void *arg)
+{
+	struct numbering *a = arg;
+	struct lmdb_txn *txn;
+	struct rd r;
+	int rc;
+
+	rc = env_read(env, &txn);
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i < a->n && rc == 0; i++) {
+		rc = lmdb_get(txn, ENV_PACK_IDS, a->info[i].id.b, ID_LEN, &r);
+		if (rc == 0)
+			rc = rd_le32(&r, &a->number[i]);
+	}
+	lmdb_end(txn);
+	return rc;
+}
+
+static int ask_new_numbers(struct env *env, void *arg)
+{
+	struct numbering *a = arg;
+	struct load l = { .env = env, .batch = BATCH_INSERT };
+
+	load_begin(&l);
+	for (uint32_t i = 0; i < a->n && l.rc == 0; i++)
+		load_wrote(&l, load_learn_pack(&l, &a->info[i], &a->number[i]));
+	return load_commit(&l);
+}
+
+int index_number_packs(struct index *x, const struct pack_info *info, uint32_t n, uint32_t *number)
+{
+	struct numbering a = { info, n, number };
+	int rc = index_ask(x, ask_numbers, &a);
+
+	return rc == -ENOENT ? index_ask(x, ask_new_numbers, &a) : rc;
+}
+
 /* Is the table of a pack, by number or by id, learned?  0, with the number; -ENOENT; or the environment's failure. */
 struct table_known {
 	const struct id *id;

@@ -10,23 +10,21 @@
 #include <stdlib.h>
 
 #include "repo/index/index_impl.h"
-#include "repo/index/run/run_merge.h"
+#include "repo/index/run/run_combine.h"
 
 #define MERGE_MIN 16                         /* runs of a size; also between two sizes */
 #define MERGE_MAX 256                        /* that are read at a time */
 #define MERGE_BYTES_MAX (128u * 1024 * 1024) /* at a time: 16 of the runs that a large backup puts */
-#define MERGE_MEMORY (32u * 1024 * 1024)
 #define SIZE_MIN (64u * 1024)                /* smaller ones are of one size */
 
 struct merge {
 	struct index *x;
 	struct run_list present;
+	const struct index_merging *how;
 	struct run *run[MERGE_MAX];
-	struct id id[MERGE_MAX];
-	uint32_t base[MERGE_MAX]; /* the number that the run's first pack has in the new one */
+	struct id id[MERGE_MAX]; /* of those */
 	size_t n;
-	struct ids replaced;
-	struct run_writer *w;
+	struct ids also;         /* what they have replaced, of what is still there */
 };
 
 static unsigned tier_of(uint64_t size)
@@ -66,111 +64,118 @@ static bool choose(struct run_list *l)
 	return false;
 }
 
-/* Open the runs that are to be merged, and note what the new one replaces: they, and what they have replaced. */
-static int open_runs(struct merge *m)
+static int judge_pack(void *arg, uint32_t number, const struct pack_info *info)
+{
+	const struct index_merging *how = arg;
+
+	(void)number;
+	return how->is_doomed(how->arg, &info->id);
+}
+
+/* Does the run name a pack that is to be deleted?  1, 0, or an error. */
+static int names_doomed(struct merge *m, struct run *r)
+{
+	struct index_merging how;
+
+	if (!m->how || !m->how->is_doomed)
+		return 0;
+	how = *m->how;
+	return run_each_pack(r, judge_pack, &how);
+}
+
+/* Open a run that is to be merged, and note what it has replaced. */
+static int open_run(struct merge *m, const struct listed_run *l)
 {
 	const struct index_options *o = &m->x->opts;
 	const struct run_reading how = { o->store, o->metadata, o->log, o->segment_size };
+	struct run *r;
 	const struct id *old;
 	size_t n;
-	int rc = 0;
+	int rc = run_open(&how, &l->id, l->size, &r);
 
-	for (size_t i = 0; i < m->present.n && rc == 0; i++) {
-		const struct listed_run *l = &m->present.run[i];
-
-		if (l->left)
-			continue;
-		rc = run_open(&how, &l->id, l->size, &m->run[m->n]);
-		if (rc < 0)
-			break;
-		m->id[m->n] = l->id;
-		old = run_replaced(m->run[m->n++], &n);
-		rc = ids_add(&m->replaced, l->id.b);
-		for (size_t k = 0; k < n && rc == 0; k++)
-			if (run_list_find(&m->present, &old[k]) >= 0)
-				rc = ids_add(&m->replaced, old[k].b);
-	}
-	return rc;
-}
-
-static int add_pack(void *arg, uint32_t number, const struct pack_info *info)
-{
-	struct merge *m = arg;
-	uint32_t mine;
-
-	(void)number;
-	return run_add_pack(m->w, info, &mine);
-}
-
-static int add_packs(struct merge *m)
-{
-	uint32_t base = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < m->n && rc == 0; i++) {
-		m->base[i] = base;
-		base += run_npacks(m->run[i]);
-		rc = run_each_pack(m->run[i], add_pack, m);
-	}
-	return rc;
-}
-
-static int add_objects(struct merge *m)
-{
-	struct run_merge *all;
-	struct place place = { 0 };
-	struct id id;
-	size_t which;
-	int rc;
-
-	rc = run_merge_open(m->run, m->n, MERGE_MEMORY / m->n, &all);
 	if (rc < 0)
 		return rc;
-	while ((rc = run_merge_next(all, &which, &id, &place)) > 0) {
-		place.pack += m->base[which];
-		rc = run_add(m->w, &id, &place);
-		if (rc < 0)
-			break;
+	rc = names_doomed(m, r);
+	if (rc != 0) {
+		run_close(r);
+		return rc < 0 ? rc : 0;
 	}
-	run_merge_close(all);
+	m->run[m->n++] = r;
+	old = run_replaced(r, &n);
+	for (size_t k = 0; k < n && rc == 0; k++)
+		if (run_list_find(&m->present, &old[k]) >= 0)
+			rc = ids_add(&m->also, old[k].b);
 	return rc;
 }
 
-/* Are all of them still in the store?  What names packs that somebody is about to delete must not come back. */
+static int open_runs(struct merge *m)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < m->present.n && rc == 0; i++)
+		if (!m->present.run[i].left)
+			rc = open_run(m, &m->present.run[i]);
+	return rc;
+}
+
+/* Are all of them still in the store?  If not, somebody has swept them, and may delete packs that they name. */
 static int check_present(struct merge *m)
 {
 	struct run_list now = { NULL, 0 };
 	int rc = index_list_runs(m->x, &now);
 
 	for (size_t i = 0; i < m->n && rc == 0; i++)
-		if (run_list_find(&now, &m->id[i]) < 0)
+		if (run_list_find(&now, run_id(m->run[i])) < 0)
 			rc = -ENOENT;
 	free(now.run);
 	return rc;
 }
 
-static int write_run(struct merge *m, struct id *id)
+static int may_put(void *arg)
 {
-	int rc = run_begin(m->x->opts.store, m->x->opts.metadata, &m->w);
+	struct merge *m = arg;
+	int rc = check_present(m);
 
-	if (rc < 0)
-		return rc;
-	rc = add_packs(m);
-	if (rc == 0)
-		rc = add_objects(m);
-	for (size_t i = 0; i < m->replaced.n && rc == 0; i++)
-		rc = run_replaces(m->w, &m->replaced.id[i]);
-	if (rc == 0)
-		rc = check_present(m);
-	if (rc == 0)
-		return run_commit(m->w, id, NULL);
-	run_abort(m->w);
-	return rc;
+	return rc == 0 && m->how && m->how->may_put ? m->how->may_put(m->how->arg) : rc;
 }
 
-int index_merge_runs(struct index *x)
+/* It took too long: somebody may have deleted a pack that the new run names, as he did not see it. */
+static int take_back(struct merge *m, const struct id *id, int why)
 {
-	struct merge m = { .x = x };
+	char name[RUN_NAME_SIZE];
+	int rc = store_delete(m->x->opts.store, run_name(id, name));
+
+	return rc < 0 && rc != -ENOENT ? rc : why;
+}
+
+static int write_run(struct merge *m, struct id *id)
+{
+	const struct run_combining c = {
+		.runs = m->run, .n = m->n, .also = m->also.id, .nalso = m->also.n, .may_put = may_put, .arg = m,
+	};
+	int late, rc = run_combine(m->x->opts.store, m->x->opts.metadata, &c, id);
+
+	if (rc < 0 || !m->how || !m->how->may_put)
+		return rc;
+	late = m->how->may_put(m->how->arg);
+	return late == 0 ? 0 : take_back(m, id, late);
+}
+
+/* All that is replaced: those that were merged, and what they have replaced. */
+static int adopt(struct merge *m, const struct id *id)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < m->n && rc == 0; i++) {
+		m->id[i] = *run_id(m->run[i]);
+		rc = ids_add(&m->also, m->id[i].b);
+	}
+	return rc == 0 ? index_adopt_run(m->x, id, &m->also, m->id, m->n) : rc;
+}
+
+int index_merge_runs(struct index *x, const struct index_merging *how)
+{
+	struct merge m = { .x = x, .how = how };
 	struct id id;
 	int rc = index_list_runs(x, &m.present);
 
@@ -178,16 +183,17 @@ int index_merge_runs(struct index *x)
 		rc = index_mark_loaded(x, &m.present);
 	if (rc == 0 && choose(&m.present)) {
 		rc = open_runs(&m);
-		if (rc == 0)
+		if (rc == 0 && m.n >= MERGE_MIN) {
 			rc = write_run(&m, &id);
-		if (rc == 0)
-			rc = index_adopt_run(x, &id, &m.replaced, m.id, m.n);
-		if (rc == 0)
-			rc = (int)m.n;
+			if (rc == 0)
+				rc = adopt(&m, &id);
+			if (rc == 0)
+				rc = (int)m.n;
+		}
 	}
 	for (size_t i = 0; i < m.n; i++)
 		run_close(m.run[i]);
-	free(m.replaced.id);
+	free(m.also.id);
 	free(m.present.run);
 	return rc;
 }

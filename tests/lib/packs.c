@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "repo/index/run/run_impl.h"
 #include "repo/util/le.h"
 #include "tests/lib/packs.h"
 

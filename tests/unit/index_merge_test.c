@@ -78,15 +78,15 @@ static void test_too_few(void **state)
 	struct indexes *w = *state;
 	struct id id[16];
 
-	assert_int_equal(index_merge_runs(w->x), 0);
+	assert_int_equal(index_merge_runs(w->x, NULL), 0);
 	put_small(w, 0, 15, id);
 	indexes_put_run(w, 100000, 40000, 5000, 10);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(index_merge_runs(w->x), 0);
+	assert_int_equal(index_merge_runs(w->x, NULL), 0);
 	assert_int_equal(runs_in_store(w), 16);
 	/* What is not loaded is not merged. */
 	put_small(w, 15, 16, id);
-	assert_int_equal(index_merge_runs(w->x), 0);
+	assert_int_equal(index_merge_runs(w->x, NULL), 0);
 }
 
 static void test_merge(void **state)
@@ -100,7 +100,7 @@ static void test_merge(void **state)
 	indexes_put_run(w, 100000, 40000, 5000, 10);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(index_refresh(other), 0);
-	assert_int_equal(index_merge_runs(w->x), 16);
+	assert_int_equal(index_merge_runs(w->x, NULL), 16);
 	assert_int_equal(runs_in_store(w), 18);
 	assert_int_equal(stats(w->x).runs, 2);
 	assert_int_equal(stats(w->x).packs, 170);
@@ -109,7 +109,7 @@ static void test_merge(void **state)
 	before = bytes_read(w);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(bytes_read(w), before);
-	assert_int_equal(index_merge_runs(w->x), 0);
+	assert_int_equal(index_merge_runs(w->x, NULL), 0);
 
 	/* Who had loaded the old ones loads the new one in their place, and no other again. */
 	assert_int_equal(index_refresh(other), 0);
@@ -148,7 +148,7 @@ static void test_year(void **state)
 	for (unsigned i = 0; i < 365; i++) {
 		put_small(w, i, i + 1, id);
 		assert_int_equal(index_add_run(w->x, &id[i]), 0);
-		assert_true(index_merge_runs(w->x) >= 0);
+		assert_true(index_merge_runs(w->x, NULL) >= 0);
 	}
 	assert_true(stats(w->x).runs <= 32);
 	assert_true(all_right(w->x, 365));
@@ -173,8 +173,8 @@ static void test_both(void **state)
 	put_small(w, 0, 16, id);
 	assert_int_equal(index_refresh(a), 0);
 	assert_int_equal(index_refresh(b), 0);
-	assert_int_equal(index_merge_runs(a), 16);
-	assert_int_equal(index_merge_runs(b), 16);
+	assert_int_equal(index_merge_runs(a, NULL), 16);
+	assert_int_equal(index_merge_runs(b, NULL), 16);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(index_refresh(a), 0);
 	assert_int_equal(index_refresh(b), 0);
@@ -203,7 +203,7 @@ static void test_failures(void **state)
 	assert_int_equal(index_refresh(w->x), 0);
 	for (;; rule.skip++) {
 		store_mem_set_faults(w->store, &rule, 1);
-		rc = index_merge_runs(w->x);
+		rc = index_merge_runs(w->x, NULL);
 		if (rc != -EIO)
 			break;
 		failed++;

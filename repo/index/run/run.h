@@ -48,9 +48,6 @@ int run_add_pack(struct run_writer *w, const struct pack_info *info, uint32_t *n
 /* Add an object, of a pack that was added.  Ids must ascend (-EINVAL).  Return 0, -ENOMEM, what the store returns. */
 int run_add(struct run_writer *w, const struct id *id, const struct place *place);
 
-/* Say that this run holds all that run ${id} held.  Return 0 or -ENOMEM. */
-int run_replaces(struct run_writer *w, const struct id *id);
-
 /*
  * Finish, make durable, free ${w} in any case.  ${*id} is its name, ${*size} (unless NULL) its length.  Return 0,
  * -ENOMEM, what the store returns.
@@ -92,13 +89,16 @@ int run_open_kept(const struct run_reading *how, const struct id *id, const void
 uint64_t run_size(const struct run *r);
 size_t run_memory(const struct run *r);
 
+/* Its name's digits; borrowed until run_close(). */
+const struct id *run_id(const struct run *r);
+
 /* Let go of the blocks that lookups keep, and of the end. */
 void run_trim(struct run *r);
 
 uint64_t run_nobjects(const struct run *r);
 uint32_t run_npacks(const struct run *r);
 
-/* Runs that this one replaces: ${*n} ids, borrowed until run_close(). */
+/* Runs that this one replaces, all that they held being in it: ${*n} ids, borrowed until run_close(). */
 const struct id *run_replaced(const struct run *r, size_t *n);
 
 /**

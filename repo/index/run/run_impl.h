@@ -50,6 +50,7 @@ struct run_kept_block {
 
 struct run {
 	struct run_reading how;
+	struct id id;
 	uint64_t size;
 	char name[RUN_NAME_SIZE];
 	struct aead_key key;
@@ -86,5 +87,11 @@ int run_next_object(struct rd *r, uint32_t segment_size, struct id *id, struct p
 int run_next_pack(struct rd *r, struct pack_info *out);
 
 uint32_t run_segment_size(const struct run *r);
+
+/*
+ * Say that this run holds all that run ${id} held.  For run_combine() only, which sees to it that this is so: whoever
+ * has loaded run ${id} keeps what it said of objects that are not in this one.  Return 0 or -ENOMEM.
+ */
+int run_replaces(struct run_writer *w, const struct id *id);
 
 #endif

@@ -22,6 +22,8 @@ struct run_merge {
 	size_t nbegun;  /* sources before this one have been read from */
 	struct id last; /* what was given out */
 	bool begun;
+	bool all;       /* also what has the same id */
+	bool given;     /* with that: the first source's object was given out */
 };
 
 int run_merge_open(struct run *const *runs, size_t n, size_t window, struct run_merge **out)
@@ -56,6 +58,11 @@ void run_merge_close(struct run_merge *m)
 	free(m->source);
 	free(m->heap);
 	free(m);
+}
+
+void run_merge_give_all(struct run_merge *m)
+{
+	m->all = true;
 }
 
 /* By id; of the same id, by number of the source. */
@@ -135,13 +142,14 @@ int run_merge_next(struct run_merge *m, size_t *which, struct id *id, struct pla
 	while (m->nheap > 0) {
 		*which = m->heap[0];
 		s = &m->source[*which];
-		if (!m->begun || !id_equal(&s->id, &m->last)) {
+		if (m->all ? !m->given : !m->begun || !id_equal(&s->id, &m->last)) {
 			*id = m->last = s->id;
 			*place = s->place;
-			m->begun = true;
+			m->begun = m->given = true;
 			return 1;
 		}
 		/* It was given out before, from this source or an earlier one. */
+		m->given = false;
 		rc = step_first(m);
 		if (rc < 0)
 			return rc;

@@ -17,6 +17,9 @@ struct run_merge;
 int run_merge_open(struct run *const *runs, size_t n, size_t window, struct run_merge **out);
 void run_merge_close(struct run_merge *m);
 
+/* From now on, before the first: give out what each of the runs has of an object, one after the other. */
+void run_merge_give_all(struct run_merge *m);
+
 /**
  * run_merge_next(m, which, id, place):
  * The next object: ${*which} is the run it is from, the first of those that have it; the others' are passed over.

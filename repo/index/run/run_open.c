@@ -149,6 +149,7 @@ static int new_run(const struct run_reading *how, const struct id *id, struct ru
 	if (!r)
 		return -ENOMEM;
 	r->how = *how;
+	r->id = *id;
 	r->objects.n = r->packs.n = RUN_NO_BLOCK;
 	pthread_mutex_init(&r->lock, NULL);
 	run_name(id, r->name);
@@ -217,6 +218,11 @@ void run_close(struct run *r)
 	buf_free(&r->packs.plain);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
+}
+
+const struct id *run_id(const struct run *r)
+{
+	return &r->id;
 }
 
 uint64_t run_size(const struct run *r)
