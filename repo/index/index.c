@@ -113,6 +113,7 @@ struct lookup {
 	struct place *out;
 	uint32_t segment_size;
 	bool learned; /* what was learned is good, too */
+	struct resolver *resolver;
 };
 
 static int decode_place(struct rd r, uint32_t segment_size, struct place *out)
@@ -122,12 +123,19 @@ static int decode_place(struct rd r, uint32_t segment_size, struct place *out)
 	return 0;
 }
 
+static int get_place(struct lmdb_txn *txn, unsigned table, const struct lookup *l)
+{
+	struct rd r;
+	int rc = lmdb_get(txn, table, l->id->b, ID_LEN, &r);
+
+	return rc == 0 ? decode_place(r, l->segment_size, l->out) : rc;
+}
+
 static int ask_lookup(struct env *env, void *arg)
 {
 	struct lookup *l = arg;
 	struct lmdb_txn *txn;
 	uint32_t generation;
-	struct rd r;
 	int rc;
 
 	rc = env_read(env, &txn);
@@ -135,11 +143,12 @@ static int ask_lookup(struct env *env, void *arg)
 		return rc;
 	rc = env_generation(txn, &generation);
 	if (rc == 0)
-		rc = lmdb_get(txn, ENV_OBJECTS + generation % 2, l->id->b, ID_LEN, &r);
+		rc = get_place(txn, ENV_OBJECTS + generation % 2, l);
+	/* What was learned since its pack was missed is better. */
+	if (rc == 0 && resolver_misses_pack(l->resolver, l->out->pack))
+		rc = -ENOENT;
 	if (rc == -ENOENT && l->learned)
-		rc = lmdb_get(txn, ENV_LEARNED, l->id->b, ID_LEN, &r);
-	if (rc == 0)
-		rc = decode_place(r, l->segment_size, l->out);
+		rc = get_place(txn, ENV_LEARNED, l);
 	lmdb_end(txn);
 	return rc;
 }
@@ -147,7 +156,7 @@ static int ask_lookup(struct env *env, void *arg)
 static int look_up(struct index *x, const struct id *id, bool learned, struct place *out)
 {
 	struct place place;
-	struct lookup l = { id, &place, x->opts.segment_size, learned };
+	struct lookup l = { id, &place, x->opts.segment_size, learned, &x->resolver };
 	int rc = index_ask(x, ask_lookup, &l);
 
 	if (rc == 0)

@@ -58,12 +58,13 @@ const char *index_path(const struct index *x);
 /**
  * index_refresh(x):
  * Bring it up to date with the runs that are in the store now: one listing, and the runs that are new are loaded
- * (merged in ascending order of id, in transactions of bounded size); if a loaded run has vanished or was replaced, all
- * places are loaded anew, and take the place of the old ones in one step.  An object that several runs have is found
- * where the first loaded one has it.  A damaged run is logged once and skipped, tried again after ten minutes, and
- * counted.  Return 0, or a positive number of runs that could not be loaded; -ENOSPC and the like never (see above);
- * -ENOMEM; what the store returns if the listing failed; -EIO (logged) if a loaded run has vanished, and the others
- * could not all be read just now: its places are still there then, and nobody may store by them.
+ * (merged in ascending order of id, in transactions of bounded size); if a loaded run has vanished or was replaced,
+ * all places are loaded anew, and take the place of the old ones in one step.  An object that several runs have is
+ * found where the first loaded one has it.  A damaged run is logged once and skipped, tried again after ten minutes,
+ * and counted.  It waits for another process that is loading.  Return 0, or a positive number of runs that could not
+ * be loaded; -ENOSPC and the like never (see above); -ENOMEM; what the store returns if the listing failed; -EIO
+ * (logged) if a loaded run has vanished, and the others could not all be read just now: its places are still there
+ * then, and nobody may store by them.
  */
 int index_refresh(struct index *x);
 
@@ -89,7 +90,8 @@ int index_find(struct index *x, const struct id *id, struct place *out);
  * object in each of them that is not loaded, the one that had any last and then the largest first, and for the table of
  * its pack, as its neighbours in the backup are wanted next.  All that is learned for good, and so are the ends of
  * runs, so that nothing is asked twice.  Once this has read as much as all runs have, they are loaded.  Return 0;
- * -ENOENT if no run that can be read has it; -EIO, -ENOMEM; what the store returns if it could not be asked.
+ * -ENOENT if no run has it, and all were read; -EBADMSG if one is damaged or the like (logged) and may have it; what
+ * the store returned if one, or the list of them, could not be had just now; -EIO, -ENOMEM.
  *
  * What is not loaded is asked for by one thread at a time; index_find() does not wait for that.
  */
@@ -108,24 +110,30 @@ int index_resolve(struct index *x, enum pack_kind kind, const struct id *id, str
 int index_learn(struct index *x, const struct id *id, const struct pack_info *pack, const void *record, size_t len);
 
 /**
- * index_unlearn(x, id):
- * Forget the learned place of an object that could not be read there.  Return 0 if there was one, so that it may be
- * tried to resolve the object again (once a minute for each); else -ENOENT.
+ * index_doubt(x, id, place, gone):
+ * An object could not be read at ${place}, which index_find() or index_resolve() gave: with ${gone}, because its pack
+ * is not in the store (a prune has moved the object, or its pack is lost), else because what is there is not it.  The
+ * place is forgotten, if it was learned; with ${gone}, also if it was loaded, and then index_resolve() lists the runs
+ * anew and asks also those that are loaded.  What was only learned of the pack (its key) is taken from a run when that
+ * comes by.  Return 0 if it may be tried to resolve the object and to read it again (once a minute for each object);
+ * else -ENOENT.
  */
-int index_unlearn(struct index *x, const struct id *id);
+int index_doubt(struct index *x, const struct id *id, const struct place *place, bool gone);
 
 /* A pack by this index's number.  Return 0; -ENOENT; -EIO. */
 int index_pack(struct index *x, uint32_t number, struct pack_info *out);
 
 /**
  * index_add_run(x, id):
- * Load the run ${id} that this process has just written, so that its objects are found.  Return 0; as index_refresh().
+ * Load the run ${id} that this process has just written, so that its objects are found.  Return 0; a positive number if
+ * it could not be loaded now: it is gone again, cannot be read, or another process is loading for some seconds already;
+ * -ENOMEM.
  */
 int index_add_run(struct index *x, const struct id *id);
 
 /* What a merge must keep away from, as it must not bring back what a prune has just left out; see below. */
 struct index_merging {
-	int (*is_doomed)(void *arg, const struct id *pack); /* is the pack to be deleted?  1, 0 or an error; may be NULL */
+	int (*is_doomed)(void *arg, const struct id *pack); /* is the pack to go?  1, 0 or an error; may be NULL */
 	int (*may_put)(void *arg); /* is what was read of doomed/ still recent enough?  0, or why not; may be NULL */
 	void *arg;
 };

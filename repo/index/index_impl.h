@@ -23,6 +23,7 @@
 #ifndef VARVE_INDEX_INDEX_IMPL_H
 #define VARVE_INDEX_INDEX_IMPL_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -30,6 +31,7 @@
 
 #include "repo/index/env/env.h"
 #include "repo/index/index.h"
+#include "repo/util/numset.h"
 #include "repo/util/told.h"
 
 /* A run that could not be loaded: it is tried again, but seldom, and what is wrong is said once. */
@@ -44,6 +46,8 @@ struct lazy_run {
 	uint64_t size;
 	struct run *run; /* NULL: not open */
 	bool replaced;   /* by another, which says so */
+	bool loaded;     /* what it said may have become wrong: asked when nothing else is left */
+	bool bad;        /* it cannot be loaded, which has been said */
 	time_t again;    /* it cannot be read: not tried before */
 	uint64_t hit;    /* when it had what was looked for: the larger the later; 0: never */
 };
@@ -62,10 +66,13 @@ struct resolver {
 	uint64_t hits;
 	size_t memory;        /* of those that are open */
 	uint64_t spent;       /* bytes that were read in place of loading the runs */
-	struct told unlearned; /* objects whose learned places were wrong */
-	pthread_mutex_t hint_lock; /* of the next two */
+	atomic_bool everywhere; /* packs were missing: runs that are loaded are asked, too */
+	struct told unlearned; /* objects whose places were wrong */
+	struct told gone;      /* packs that were not there, for which the runs have been listed */
+	pthread_mutex_t hint_lock; /* of the rest */
 	uint32_t hinted[HINTED_MAX]; /* packs whose tables may be worth reading, the last one last */
 	unsigned nhinted;
+	struct numset missing; /* packs that were not there when they were read: loaded places in them do not count */
 };
 
 struct index {
@@ -81,6 +88,7 @@ struct index {
 	size_t nbad;
 	time_t replace_again;      /* no environment could be had: not before this is it tried again */
 	bool stale;                /* places of runs that have vanished are still in it */
+	unsigned vanished;         /* runs that went between their listing and their reading */
 	bool whole;                /* all runs are wanted, whatever their size */
 	_Atomic bool short_of_room; /* the environment does not hold all runs, for want of room */
 	struct resolver resolver;
@@ -112,7 +120,9 @@ bool ids_have(const struct ids *l, const struct id *id);
 struct listed_run {
 	struct id id;
 	uint64_t size;
-	bool left; /* out: it is not loaded, and was not to be */
+	bool left;       /* out: it is not loaded as a whole, and not replaced by one that is */
+	bool superseded; /* out: it is replaced by one that is loaded */
+	bool bad;        /* out: it cannot be loaded, which has been said */
 };
 
 /* The runs that are in the store, sorted by id; ${run} is the caller's. */
@@ -135,22 +145,32 @@ void bad_run_forget(struct index *x, const struct id *id);
 
 /**
  * index_bring_up(x, env, present):
- * Bring ${env} up to date; but if ${x->whole} is false, and what there is to load is large, load nothing that is new
- * and mark it in ${present}.  The caller has locked loading, and listed the runs after that: who listed before could
- * take a run for gone that another process has put and loaded since.  Return the number of runs that could not be
- * loaded, or the failure of the environment.
+ * Bring ${env} up to date; but if ${x->whole} is false, and what there is to load is large, load nothing.  What is not
+ * loaded afterwards, for whatever reason, is marked in ${present}.  Runs that were gone when they were to be read are
+ * counted in ${x->vanished}, and the caller may list anew.  The caller has locked loading, and listed the runs after
+ * that: who listed before could take a run for gone that another process has put and loaded since.  Return the number
+ * of runs that could not be loaded, or the failure of the environment.
  */
 int index_bring_up(struct index *x, struct env *env, struct run_list *present);
 
 /*
- * As index_refresh(), with the listing, in which it is marked what was left; unless this process has asked for the
- * whole index before, that is what is large.  ${present->run} is the caller's in any case.
+ * As index_refresh(), with the listing, in which it is marked what was left; unless this process wants the whole index,
+ * by ${whole} or since it has asked for it before, that is what is large; and all if another process is loading just
+ * now, for which this does not wait.  ${present->run} is the caller's in any case.
  */
-int index_refresh_some(struct index *x, struct run_list *present);
+int index_refresh_some(struct index *x, bool whole, struct run_list *present);
+
+/* Is it a fault of the object, which stays, as opposed to a store that does not answer? */
+static inline bool index_is_lasting(int rc)
+{
+	return rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -EACCES;
+}
 
 #define RUN_NOT_NOW 2 /* a run could not be read, for a cause that may go away */
+#define RUN_LOCKED 3  /* another process is loading */
+#define RUN_GONE 4    /* it is not in the store any more */
 
-/* As index_add_run(), of a run of that size (0: not known); or RUN_NOT_NOW. */
+/* As index_add_run(), of a run of that size (0: not known), but without waiting; or one of those. */
 int index_add_listed(struct index *x, const struct id *id, uint64_t size);
 
 /* The runs of an environment. */
@@ -165,13 +185,17 @@ struct loaded_runs {
 int loaded_runs_read(struct env *env, const struct run_list *present, struct loaded_runs *out);
 void loaded_runs_free(struct loaded_runs *l);
 
+/* Mark in a listing what of it ${env} has not loaded whole, and what is superseded.  0 or a failure of ${env}. */
+int loaded_runs_mark(struct env *env, struct run_list *present);
+
 /* Mark as left, in a listing, all runs but those that are loaded whole and not replaced.  0 or -EIO. */
 int index_mark_loaded(struct index *x, struct run_list *present);
 
 /**
  * index_adopt_run(x, id, replaced, merged, n):
  * Run ${id} has been made of the ${n} runs ${merged} and of nothing else, and replaces ${replaced}, them among these:
- * if all of them are loaded it is, too, in their place.  Otherwise the next refresh will see to it. 0 or -EIO.
+ * if all of them are loaded it is, too, in their place.  Otherwise, or if another process is loading, the next refresh
+ * will see to it.  0 or -EIO.
  */
 int index_adopt_run(struct index *x, const struct id *id, const struct ids *replaced, const struct id *merged,
     size_t n);
@@ -180,13 +204,20 @@ int index_adopt_run(struct index *x, const struct id *id, const struct ids *repl
 void resolver_init(struct resolver *r);
 void resolver_destroy(struct resolver *r);
 
+/* The table of this pack is not worth reading; with ${missing}, as it is not there.  Was it not there? */
+void resolver_doubt_pack(struct resolver *r, uint32_t pack, bool missing);
+bool resolver_misses_pack(struct resolver *r, uint32_t pack);
+
 /*
  * Learn all that the table of a pack names: 1 if it is read now, 0 if it had been before; -EBADMSG (logged) and the
  * like if it cannot be read; -EIO if the environment fails.  ${*bytes} grows by what was read.
  */
 int index_learn_table(struct index *x, const struct pack_info *pack, uint64_t *bytes);
 
-/* Learn one place, in place of what was known of it.  0 or -EIO. */
+/*
+ * Learn one place, as a run says it, in place of what was learned of it; and its pack, in place of what was doubted.  0
+ * or -EIO.
+ */
 int index_learn_place(struct index *x, const struct id *id, const struct pack_info *pack, const struct place *place);
 
 /* The numbers of ${n} packs, given now to those that have none, which are learned by that.  0, -EIO or -ENOMEM. */
@@ -204,6 +235,10 @@ int index_try_replace(struct index *x, int why, struct run_list *present);
 /* Seconds on the monotonic clock. */
 time_t index_now(void);
 
+/* Runs were gone that had been listed just now: wait a little, longer each time, before they are listed anew. */
+#define INDEX_LISTINGS 5 /* until that is given up: a listing may lag behind */
+void index_pause(unsigned n);
+
 /* One run to be loaded. */
 struct load_run {
 	struct id id;
@@ -213,12 +248,13 @@ struct load_run {
 };
 
 /**
- * load_runs(env, generation, runs, n):
+ * load_runs(env, generation, runs, n, overwrite):
  * Load them into the tables of this generation, each object with the first of the runs that has it, unless the tables
- * have it already; but if one of the runs replaces others, in place of what the tables have.  Transactions and memory
- * are bounded.  Return 0, with each run's ${rc}; or the failure of the environment.
+ * have it already; but with ${overwrite}, or if one of the runs replaces others, in place of what the tables have.
+ * Transactions and memory are bounded, and no transaction is open while the store is read: mounts write a little, too.
+ * Return 0, with each run's ${rc}; or the failure of the environment.
  */
-int load_runs(struct env *env, uint32_t generation, struct load_run *runs, size_t n);
+int load_runs(struct env *env, uint32_t generation, struct load_run *runs, size_t n, bool overwrite);
 
 /**
  * load_begin_generation(env, out), load_finish_generation(env, generation):
@@ -254,6 +290,7 @@ int load_adopt_run(struct env *env, const struct load_adopt *a);
 struct pack_record {
 	uint32_t generation;
 	bool learned; /* no loaded run has named it */
+	bool doubted; /* and its key did not open what is in it: a run knows better */
 	struct pack_info info;
 };
 void pack_record_encode(const struct pack_record *p, uint8_t out[PACK_RECORD_LEN]);

@@ -175,32 +175,99 @@ int index_learn_table(struct index *x, const struct pack_info *pack, uint64_t *b
 	return rc < 0 ? rc : 1;
 }
 
-static int ask_unlearn(struct env *env, void *arg)
+/* An object that could not be read where it was said to be. */
+struct doubt {
+	struct id id;
+	uint32_t pack;
+	bool gone;    /* the pack is; else it does not hold what it should */
+	bool forgot;  /* out: there was something to forget */
+};
+
+/* Delete the object's place from a table, if it is in that pack. */
+static int forget_place(struct lmdb_txn *txn, struct doubt *d, unsigned table)
 {
-	const struct id *id = arg;
-	struct lmdb_txn *txn;
+	uint32_t pack;
+	struct rd r;
+	int rc = lmdb_get(txn, table, d->id.b, ID_LEN, &r);
+
+	if (rc == 0)
+		rc = rd_le32(&r, &pack);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	if (pack != d->pack)
+		return 0;
+	d->forgot = true;
+	return lmdb_delete(txn, table, d->id.b, ID_LEN);
+}
+
+/* What was only learned of the pack may be what is wrong: its key, which a manifest may have told, or its table. */
+static int doubt_pack(struct lmdb_txn *txn, const struct doubt *d)
+{
+	uint8_t key[4], b[PACK_RECORD_LEN];
+	struct pack_record rec;
 	struct rd r;
 	int rc;
 
+	number_encode(d->pack, key);
+	rc = lmdb_get(txn, ENV_PACKS, key, sizeof(key), &r);
+	if (rc == 0)
+		rc = pack_record_decode(r, &rec);
+	if (rc < 0 || !rec.learned)
+		return rc == -ENOENT ? 0 : rc;
+	rec.doubted = true;
+	pack_record_encode(&rec, b);
+	rc = lmdb_put(txn, ENV_PACKS, key, sizeof(key), b, sizeof(b));
+	return rc == 0 ? lmdb_delete(txn, ENV_TABLES, key, sizeof(key)) : rc;
+}
+
+static int ask_doubt(struct env *env, void *arg)
+{
+	struct doubt *d = arg;
+	struct lmdb_txn *txn;
+	uint32_t generation;
+	int rc;
+
+	d->forgot = false;
 	rc = env_write(env, &txn);
 	if (rc < 0)
 		return rc;
-	rc = lmdb_get(txn, ENV_LEARNED, id->b, ID_LEN, &r);
+	rc = env_generation(txn, &generation);
 	if (rc == 0)
-		rc = lmdb_delete(txn, ENV_LEARNED, id->b, ID_LEN);
-	if (rc == 0)
+		rc = forget_place(txn, d, ENV_LEARNED);
+	if (rc == 0 && d->gone)
+		rc = forget_place(txn, d, ENV_OBJECTS + generation % 2);
+	if (rc == 0 && d->forgot)
+		rc = doubt_pack(txn, d);
+	if (rc == 0 && d->forgot)
 		return lmdb_commit(txn);
 	lmdb_end(txn);
 	return rc;
 }
 
-int index_unlearn(struct index *x, const struct id *id)
+/* Nothing is changed here where the object has another place by now: somebody was faster. */
+static bool is_elsewhere(struct index *x, const struct doubt *d)
 {
-	struct id key = *id;
+	struct place now;
 
-	if (told_before(&x->resolver.unlearned, le64dec(id->b)))
+	return index_find(x, &d->id, &now) == 0 && now.pack != d->pack;
+}
+
+int index_doubt(struct index *x, const struct id *id, const struct place *place, bool gone)
+{
+	struct doubt d = { .id = *id, .pack = place->pack, .gone = gone };
+	struct resolver *r = &x->resolver;
+
+	if (is_elsewhere(x, &d))
+		return 0;
+	if (told_before(&r->unlearned, le64dec(id->b) ^ place->pack))
 		return -ENOENT;
-	return index_ask(x, ask_unlearn, &key) == 0 ? 0 : -ENOENT;
+	if (index_ask(x, ask_doubt, &d) != 0 || !d.forgot)
+		return -ENOENT;
+	resolver_doubt_pack(r, place->pack, gone);
+	/* Its run has gone before it: one new listing does for all that was in it. */
+	if (gone && !told_before(&r->gone, place->pack))
+		atomic_store(&r->news, true);
+	return 0;
 }
 
 int learn_clear(struct env *env)

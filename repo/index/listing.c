@@ -99,6 +99,13 @@ time_t index_now(void)
 	return ts.tv_sec;
 }
 
+void index_pause(unsigned n)
+{
+	const struct timespec t = { .tv_nsec = 25000000L << (n < 4 ? n : 4) };
+
+	nanosleep(&t, NULL);
+}
+
 struct bad_run *bad_run_find(struct index *x, const struct id *id)
 {
 	for (size_t i = 0; i < x->nbad; i++)

@@ -12,7 +12,7 @@ void pack_record_encode(const struct pack_record *p, uint8_t out[PACK_RECORD_LEN
 	memset(out, 0, PACK_RECORD_LEN);
 	le32enc(out, p->generation);
 	out[4] = (uint8_t)p->info.kind;
-	out[5] = p->learned;
+	out[5] = (uint8_t)(p->learned ? p->doubted ? 2 : 1 : 0);
 	le32enc(out + 8, p->info.size);
 	memcpy(out + 12, p->info.id.b, ID_LEN);
 	memcpy(out + 44, p->info.wrapped, sizeof(p->info.wrapped));
@@ -26,6 +26,7 @@ int pack_record_decode(struct rd r, struct pack_record *out)
 		return -EBADMSG;
 	out->generation = le32dec(p);
 	out->learned = p[5] != 0;
+	out->doubted = p[5] == 2;
 	out->info.kind = p[4] == PACK_DATA ? PACK_DATA : PACK_TREE;
 	out->info.size = le32dec(p + 8);
 	memcpy(out->info.id.b, p + 12, ID_LEN);
@@ -136,7 +137,7 @@ int load_learn_pack(struct load *l, const struct pack_info *info, uint32_t *numb
 	rc = lmdb_get(l->txn, ENV_PACKS, key, sizeof(key), &r);
 	if (rc == 0)
 		rc = pack_record_decode(r, &known);
-	return rc == 0 && known.info.size == 0 ? put_pack(l, *number, &rec) : rc;
+	return rc == 0 && (known.info.size == 0 || known.doubted) ? put_pack(l, *number, &rec) : rc;
 }
 
 static int copy_records(struct lmdb_txn *from, struct load *l, unsigned table)

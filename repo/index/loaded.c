@@ -59,19 +59,29 @@ void loaded_runs_free(struct loaded_runs *l)
 	free(l->replaced.id);
 }
 
-int index_mark_loaded(struct index *x, struct run_list *present)
+int loaded_runs_mark(struct env *env, struct run_list *present)
 {
 	struct loaded_runs f = { .generation = 0 };
-	int rc;
+	int rc = loaded_runs_read(env, present, &f);
 
-	pthread_mutex_lock(&x->loader);
-	rc = loaded_runs_read(x->env, present, &f);
 	for (size_t i = 0; i < present->n && rc == 0; i++) {
 		struct listed_run *l = &present->run[i];
 
-		l->left = !ids_have(&f.whole, &l->id) || ids_have(&f.replaced, &l->id);
+		l->superseded = ids_have(&f.replaced, &l->id);
+		l->left = !l->superseded && !ids_have(&f.whole, &l->id);
 	}
 	loaded_runs_free(&f);
+	return rc;
+}
+
+int index_mark_loaded(struct index *x, struct run_list *present)
+{
+	int rc;
+
+	pthread_mutex_lock(&x->loader);
+	rc = loaded_runs_mark(x->env, present);
+	for (size_t i = 0; i < present->n && rc == 0; i++)
+		present->run[i].left |= present->run[i].superseded;
 	pthread_mutex_unlock(&x->loader);
 	return rc == 0 || rc == -ENOMEM ? rc : -EIO;
 }
@@ -83,10 +93,11 @@ int index_adopt_run(struct index *x, const struct id *id, const struct ids *repl
 	int rc;
 
 	pthread_mutex_lock(&x->loader);
-	rc = env_lock_load(x->env);
-	if (rc == 0)
+	rc = env_try_load(x->env);
+	if (rc == 0) {
 		rc = load_adopt_run(x->env, &a);
-	env_unlock_load(x->env);
+		env_unlock_load(x->env);
+	}
 	pthread_mutex_unlock(&x->loader);
-	return rc == 0 || rc == -ENOMEM ? rc : -EIO;
+	return rc == 0 || rc == -EAGAIN ? 0 : rc == -ENOMEM ? rc : -EIO;
 }

@@ -9,7 +9,7 @@
 
 #define MERGE_MEMORY (32u * 1024 * 1024) /* of the windows of all runs */
 #define WINDOW_MAX (4u * 1024 * 1024)
-#define LISTINGS 5 /* until we give up to those who delete runs */
+#define OPEN_MEMORY (16u * 1024 * 1024)  /* of open runs, beyond which they do not hold what was read of them */
 
 bool record_run_names(const struct record_run *r, const struct numset *packs)
 {
@@ -60,6 +60,7 @@ static void close_runs(struct index_records *r)
 	free(r->superseded.id);
 	r->run = NULL;
 	r->nruns = 0;
+	r->memory = 0;
 	r->superseded = (struct ids){ NULL, 0 };
 }
 
@@ -78,7 +79,10 @@ static int open_run(struct index_records *r, const struct listed_run *l, struct 
 	run->id = l->id;
 	run->size = l->size;
 	r->nruns++;
-	run_trim(run->run);
+	/* Small ones were read whole, and need not be read again. */
+	if (r->memory + run_memory(run->run) > OPEN_MEMORY)
+		run_trim(run->run);
+	r->memory += run_memory(run->run);
 	old = run_replaced(run->run, &n);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = ids_add(replaced, old[i].b);
@@ -141,7 +145,9 @@ int index_records_open(struct index *x, struct index_records **out)
 	if (!r)
 		return -ENOMEM;
 	r->x = x;
-	for (unsigned i = 0; i < LISTINGS && rc == -ENOENT; i++) {
+	for (unsigned i = 0; i < INDEX_LISTINGS && rc == -ENOENT; i++) {
+		if (i > 0)
+			index_pause(i);
 		close_runs(r);
 		rc = open_listed(r);
 	}

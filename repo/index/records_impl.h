@@ -22,6 +22,7 @@ struct index_records {
 	struct index *x;
 	struct record_run *run; /* that are to be read */
 	size_t nruns;
+	size_t memory;          /* of those */
 	struct ids superseded;  /* in the store, and replaced by some of those; sorted */
 	struct run_merge *merge; /* begun by the first next */
 	struct id id;           /* of the record that comes next */

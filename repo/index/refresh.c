@@ -1,9 +1,13 @@
 /*
  * Bringing the index up to date with the runs of the store.
  *
- * The runs that should be loaded are those that are in the store, but for those that another of them replaces.  What is
- * missing is added.  If a run that is loaded has been replaced, what replaces it holds all that it held, and writes
- * over its places.  If one has vanished otherwise, all places are loaded anew, beside the old ones.
+ * The runs that should be loaded are those that are in the store, but for those that another of them replaces.  What
+ * is missing is added.  If a run that is loaded has been replaced, what replaces it holds all that it held, and
+ * writes over its places.  If one has vanished otherwise, as a prune makes it, all places are loaded anew, beside the
+ * old ones.
+ *
+ * A reader of a large index does not load it anew: places of packs that are gone are found out when they are read
+ * (index_doubt()), and nobody stores by them, as who does refreshes the whole.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +15,7 @@
 
 #include "repo/index/index_impl.h"
 
+#define LOCK_TRIES 100  /* of 20 ms, while another process is loading */
 #define OPEN_MEMORY (16u * 1024 * 1024) /* of open runs, beyond which they do not hold what was read of them */
 
 /* One way from "what is there" to "what should be loaded". */
@@ -24,22 +29,19 @@ struct refresh {
 	bool transient;          /* a run could not be read now, but perhaps later */
 	size_t memory;           /* of the open runs */
 	bool load_new;           /* and not only drop what has vanished */
+	bool load_again;         /* what is loaded, if it has to be */
 };
-
-/* The object is wrong and stays so, as opposed to a store that does not answer. */
-static bool is_lasting(int rc)
-{
-	return rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -EACCES;
-}
 
 /* A run of the refresh failed with ${rc}. */
 static void count_bad(struct refresh *f, const struct id *id, int rc)
 {
-	/* Gone since it was listed: so it is not in the store now, and that is no fault. */
-	if (rc == -ENOENT)
+	/* Gone since it was listed; what it held may be in one that has been put since. */
+	if (rc == -ENOENT) {
+		f->x->vanished++;
 		return;
+	}
 	f->nbad++;
-	if (is_lasting(rc))
+	if (index_is_lasting(rc))
 		bad_run_note(f->x, id);
 	else
 		f->transient = true;
@@ -88,7 +90,7 @@ static int open_run(struct refresh *f, const struct id *id, uint64_t size)
 static void mark_new(struct refresh *f)
 {
 	const struct store *store = f->x->opts.store;
-	uint64_t bytes = 0, bytes_max = INDEX_LOAD_LOCAL_BYTES;
+	uint64_t bytes = 0, again = 0, bytes_max = INDEX_LOAD_LOCAL_BYTES;
 	size_t n = 0, n_max = SIZE_MAX;
 
 	if (!store_local_path(store)) {
@@ -98,11 +100,15 @@ static void mark_new(struct refresh *f)
 	for (size_t i = 0; i < f->present->n; i++) {
 		struct listed_run *l = &f->present->run[i];
 
-		l->left = !ids_have(&f->have.whole, &l->id) && !ids_have(&f->have.replaced, &l->id);
+		if (ids_have(&f->have.replaced, &l->id))
+			continue;
+		l->left = !ids_have(&f->have.whole, &l->id);
 		bytes += l->left ? l->size : 0;
+		again += l->left ? 0 : l->size;
 		n += l->left;
 	}
 	f->load_new = f->x->whole || (bytes <= bytes_max && n <= n_max);
+	f->load_again = f->x->whole || again + (f->load_new ? bytes : 0) <= bytes_max;
 }
 
 /* The largest first: what replaces others is larger than they are, and they need not be opened then. */
@@ -116,11 +122,9 @@ static int open_new_runs(struct refresh *f)
 		free(new.run);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < f->present->n && f->load_new; i++) {
+	for (size_t i = 0; i < f->present->n && f->load_new; i++)
 		if (f->present->run[i].left)
 			new.run[new.n++] = f->present->run[i];
-		f->present->run[i].left = false;
-	}
 	run_list_by_size(&new);
 	for (size_t i = 0; i < new.n && rc == 0; i++)
 		if (!ids_have(&f->have.replaced, &new.run[i].id))
@@ -174,14 +178,14 @@ static int retire_replaced(struct refresh *f)
 }
 
 /* Load what is open, in order of id. */
-static int load_open(struct refresh *f, uint32_t generation)
+static int load_open(struct refresh *f, uint32_t generation, bool overwrite)
 {
 	int rc;
 
 	if (f->nruns == 0)
 		return 0;
 	qsort(f->run, f->nruns, sizeof(*f->run), compare_runs);
-	rc = load_runs(f->env, generation, f->run, f->nruns);
+	rc = load_runs(f->env, generation, f->run, f->nruns, overwrite);
 	for (size_t i = 0; i < f->nruns && rc == 0; i++) {
 		if (f->run[i].rc < 0)
 			count_bad(f, &f->run[i].id, f->run[i].rc);
@@ -205,29 +209,28 @@ static int open_loaded_runs(struct refresh *f)
 }
 
 /*
- * All places anew, beside the old ones.  If the store cannot give one of the runs just now, the old ones stay and what
- * is new is added to them.
+ * All places anew, beside the old ones.  If the store cannot give one of the runs just now, or that would be too much
+ * for a reader, the old ones stay and what is new is put over them.
  */
 static int load_anew(struct refresh *f)
 {
 	size_t nnew = f->nruns;
 	uint32_t generation;
-	int rc;
+	int rc = f->load_again ? open_loaded_runs(f) : 0;
 
-	rc = open_loaded_runs(f);
 	if (rc < 0)
 		return rc;
-	if (f->transient) {
+	if (!f->load_again || f->transient) {
 		while (f->nruns > nnew)
 			run_close(f->run[--f->nruns].run);
-		return load_open(f, f->have.generation);
+		f->x->stale = true;
+		return load_open(f, f->have.generation, true);
 	}
 	rc = load_begin_generation(f->env, &generation);
 	if (rc == 0)
-		rc = load_open(f, generation);
-	if (rc < 0 || f->transient)
-		return rc;
-	return load_finish_generation(f->env, generation);
+		rc = load_open(f, generation, false);
+	f->x->stale = rc < 0 || f->transient;
+	return f->x->stale ? rc : load_finish_generation(f->env, generation);
 }
 
 static void end_refresh(struct refresh *f)
@@ -238,12 +241,24 @@ static void end_refresh(struct refresh *f)
 	loaded_runs_free(&f->have);
 }
 
+/* In the listing: what is still not loaded, and of that what is known to be bad. */
+static int mark_left(struct refresh *f)
+{
+	int rc = loaded_runs_mark(f->env, f->present);
+
+	for (size_t i = 0; i < f->present->n; i++)
+		f->present->run[i].bad = bad_run_find(f->x, &f->present->run[i].id) != NULL;
+	return rc;
+}
+
 int index_bring_up(struct index *x, struct env *env, struct run_list *present)
 {
 	struct refresh f = { .x = x, .env = env, .present = present };
 	bool anew = false;
 	int rc;
 
+	x->stale = false;
+	x->vanished = 0;
 	rc = loaded_runs_read(env, present, &f.have);
 	if (rc == 0) {
 		mark_new(&f);
@@ -252,33 +267,68 @@ int index_bring_up(struct index *x, struct env *env, struct run_list *present)
 	if (rc == 0) {
 		drop_replaced(&f);
 		anew = is_stale(&f);
-		rc = anew ? load_anew(&f) : load_open(&f, f.have.generation);
+		rc = anew ? load_anew(&f) : load_open(&f, f.have.generation, false);
 	}
-	if (rc == 0 && !anew && f.nbad == 0)
+	if (rc == 0 && !anew && f.nbad == 0 && x->vanished == 0)
 		rc = retire_replaced(&f);
-	if (rc == 0 && f.load_new && f.nbad == 0)
+	if (rc == 0 && f.load_new && f.nbad == 0 && !x->stale && x->vanished == 0)
 		rc = learn_clear(env);
-	x->stale = anew && (rc < 0 || f.transient);
+	if (rc == 0)
+		rc = mark_left(&f);
+	x->stale |= anew && rc < 0;
 	end_refresh(&f);
 	return rc < 0 ? rc : (int)f.nbad;
 }
 
 /* ${*listed} is what the listing returned; if that was 0, return as index_bring_up(). */
-static int refresh_locked(struct index *x, struct run_list *present, int *listed)
+static int list_and_load(struct index *x, struct run_list *present, int *listed)
 {
-	int rc = env_lock_load(x->env);
+	int rc = 0;
 
-	*listed = index_list_runs(x, present);
-	if (rc == 0 && *listed == 0)
+	for (unsigned i = 0; i < INDEX_LISTINGS && (i == 0 || (rc >= 0 && x->vanished > 0)); i++) {
+		if (i > 0)
+			index_pause(i);
+		free(present->run);
+		*present = (struct run_list){ NULL, 0 };
+		*listed = index_list_runs(x, present);
+		if (*listed < 0)
+			break;
 		rc = index_bring_up(x, x->env, present);
+	}
+	return rc < 0 ? rc : rc + (int)x->vanished;
+}
+
+/* Another process is loading, and who does not need all can do without. */
+static int only_list(struct index *x, struct run_list *present, int *listed)
+{
+	*listed = index_list_runs(x, present);
+	return *listed == 0 ? loaded_runs_mark(x->env, present) : 0;
+}
+
+/* As list_and_load(), waiting for other processes or not. */
+static int refresh_locked(struct index *x, bool wait, struct run_list *present, int *listed)
+{
+	int rc = env_try_load(x->env);
+
+	if (rc == -EAGAIN && !wait)
+		return only_list(x, present, listed);
+	if (rc == -EAGAIN) {
+		log_info(x->opts.log, "index %s: waiting for another process that loads it", x->path);
+		rc = env_lock_load(x->env);
+	}
+	*listed = 0;
+	if (rc == 0)
+		rc = list_and_load(x, present, listed);
+	else
+		*listed = index_list_runs(x, present);
 	env_unlock_load(x->env);
 	return rc;
 }
 
 /* With ${loader} held. */
-static int refresh(struct index *x, struct run_list *present)
+static int refresh(struct index *x, bool wait, struct run_list *present)
 {
-	int listed, rc = refresh_locked(x, present, &listed);
+	int listed, rc = refresh_locked(x, wait, present, &listed);
 
 	if (listed < 0)
 		rc = listed;
@@ -296,7 +346,7 @@ int index_refresh(struct index *x)
 
 	pthread_mutex_lock(&x->loader);
 	x->whole = true;
-	rc = refresh(x, &present);
+	rc = refresh(x, true, &present);
 	/* Who stores by it would rely on packs that went with their runs. */
 	if (rc >= 0 && x->stale) {
 		log_error(x->opts.log, "index: runs have gone from the store, and others cannot be read just now");
@@ -307,12 +357,13 @@ int index_refresh(struct index *x)
 	return rc;
 }
 
-int index_refresh_some(struct index *x, struct run_list *present)
+int index_refresh_some(struct index *x, bool whole, struct run_list *present)
 {
 	int rc;
 
 	pthread_mutex_lock(&x->loader);
-	rc = refresh(x, present);
+	x->whole |= whole;
+	rc = refresh(x, false, present);
 	pthread_mutex_unlock(&x->loader);
 	return rc;
 }
@@ -339,30 +390,51 @@ static int is_loaded(struct env *env, const struct id *id, uint32_t *generation)
 	return rec.whole;
 }
 
-/* Return as index_bring_up(). */
-static int add_run(struct index *x, const struct id *id, uint64_t size)
+/* With the lock.  Return as index_add_listed(). */
+static int add_locked(struct index *x, const struct id *id, uint64_t size)
 {
 	struct refresh f = { .x = x, .env = x->env };
 	int rc;
 
-	rc = env_lock_load(f.env);
-	if (rc < 0)
-		return rc;
+	x->vanished = 0;
 	rc = is_loaded(f.env, id, &f.have.generation);
 	if (rc == 0) {
 		f.run = calloc(1, sizeof(*f.run));
 		rc = f.run ? open_run(&f, id, size) : -ENOMEM;
 		if (rc == 0)
-			rc = load_open(&f, f.have.generation);
+			rc = load_open(&f, f.have.generation, false);
+	} else if (rc > 0) {
+		rc = 0;
 	}
 	end_refresh(&f);
-	env_unlock_load(f.env);
-	return rc < 0 ? rc : f.transient ? RUN_NOT_NOW : (int)f.nbad;
+	if (rc < 0)
+		return rc;
+	return f.transient ? RUN_NOT_NOW : x->vanished > 0 ? RUN_GONE : (int)f.nbad;
 }
 
+static int add_run(struct index *x, const struct id *id, uint64_t size)
+{
+	int rc = env_try_load(x->env);
+
+	if (rc == -EAGAIN)
+		return RUN_LOCKED;
+	if (rc == 0)
+		rc = add_locked(x, id, size);
+	env_unlock_load(x->env);
+	return rc;
+}
+
+/* Another process may be loading for long, and who has put a run can do without its being loaded. */
 int index_add_run(struct index *x, const struct id *id)
 {
-	return index_add_listed(x, id, 0);
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	int rc = index_add_listed(x, id, 0);
+
+	for (unsigned i = 0; i < LOCK_TRIES && rc == RUN_LOCKED; i++) {
+		nanosleep(&pause, NULL);
+		rc = index_add_listed(x, id, 0);
+	}
+	return rc;
 }
 
 int index_add_listed(struct index *x, const struct id *id, uint64_t size)

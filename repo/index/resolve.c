@@ -21,6 +21,8 @@ void resolver_init(struct resolver *r)
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_mutex_init(&r->hint_lock, NULL);
 	told_init(&r->unlearned, UNLEARN_AGAIN);
+	told_init(&r->gone, UNLEARN_AGAIN);
+	numset_init(&r->missing);
 }
 
 static void close_run(struct resolver *r, struct lazy_run *l)
@@ -44,6 +46,7 @@ static void close_runs(struct resolver *r)
 void resolver_destroy(struct resolver *r)
 {
 	close_runs(r);
+	numset_destroy(&r->missing);
 	pthread_mutex_destroy(&r->lock);
 	pthread_mutex_destroy(&r->hint_lock);
 }
@@ -63,6 +66,35 @@ static void add_hint(struct resolver *r, uint32_t pack)
 	if (n >= r->nhinted)
 		r->hinted[r->nhinted++] = pack;
 	pthread_mutex_unlock(&r->hint_lock);
+}
+
+void resolver_doubt_pack(struct resolver *r, uint32_t pack, bool missing)
+{
+	unsigned kept = 0;
+
+	pthread_mutex_lock(&r->hint_lock);
+	for (unsigned n = 0; n < r->nhinted; n++)
+		if (r->hinted[n] != pack)
+			r->hinted[kept++] = r->hinted[n];
+	r->nhinted = kept;
+	/* Without memory for that, each object that was in it is found out by itself. */
+	if (missing)
+		numset_add(&r->missing, pack);
+	pthread_mutex_unlock(&r->hint_lock);
+	if (missing)
+		atomic_store(&r->everywhere, true);
+}
+
+bool resolver_misses_pack(struct resolver *r, uint32_t pack)
+{
+	bool missing;
+
+	if (!atomic_load(&r->everywhere))
+		return false;
+	pthread_mutex_lock(&r->hint_lock);
+	missing = numset_has(&r->missing, pack);
+	pthread_mutex_unlock(&r->hint_lock);
+	return missing;
 }
 
 static bool take_hint(struct resolver *r, uint32_t *pack)
@@ -127,12 +159,14 @@ static int compare_lazy(const void *a, const void *b)
 {
 	const struct lazy_run *x = a, *y = b;
 
+	if (x->loaded != y->loaded)
+		return x->loaded ? 1 : -1;
 	if (x->hit != y->hit)
 		return x->hit > y->hit ? -1 : 1;
 	return x->size != y->size ? (x->size < y->size) - (x->size > y->size) : id_compare(&x->id, &y->id);
 }
 
-/* Make the list of those that are left, and keep open what is open. */
+/* Make the list of those that are left, and of all if some places are wrong; and keep open what is open. */
 static int take_left(struct index *x, struct run_list *present)
 {
 	struct resolver *r = &x->resolver;
@@ -144,16 +178,19 @@ static int take_left(struct index *x, struct run_list *present)
 	if (!run)
 		return -ENOMEM;
 	for (size_t i = 0; i < present->n; i++) {
-		if (!present->run[i].left)
+		const struct listed_run *l = &present->run[i];
+
+		if (l->superseded || (!l->left && !atomic_load(&r->everywhere)))
 			continue;
-		run[n] = (struct lazy_run){ .id = present->run[i].id, .size = present->run[i].size };
-		old = find_run(r, &run[n].id);
+		run[n] = (struct lazy_run){ .id = l->id, .size = l->size };
+		old = find_run(r, &l->id);
 		if (old) {
 			run[n] = *old;
 			old->run = NULL;
 			old->size = 0;
 		}
-		n++;
+		run[n].loaded = !l->left;
+		run[n++].bad |= l->bad;
 	}
 	for (size_t i = 0; i < r->n; i++)
 		if (r->run[i].size > 0)
@@ -166,15 +203,18 @@ static int take_left(struct index *x, struct run_list *present)
 	return 0;
 }
 
-/* List the runs and load what is small, unless that has just been done.  Return what the latest attempt returned. */
-static int list_runs(struct index *x)
+/*
+ * List the runs and load what is small, or with ${whole} all, unless that has just been done.  Return what the latest
+ * attempt returned.
+ */
+static int list_runs(struct index *x, bool whole)
 {
 	struct resolver *r = &x->resolver;
 	struct run_list present = { NULL, 0 };
 	time_t now = index_now();
 
-	if (atomic_exchange(&r->news, false) || !r->listed || now - r->listed_at > LIST_AGAIN) {
-		r->listed_rc = index_refresh_some(x, &present);
+	if (atomic_exchange(&r->news, false) || whole || !r->listed || now - r->listed_at > LIST_AGAIN) {
+		r->listed_rc = index_refresh_some(x, whole, &present);
 		if (r->listed_rc >= 0 && take_left(x, &present) < 0)
 			r->listed_rc = -ENOMEM;
 		r->listed = true;
@@ -200,7 +240,7 @@ static int open_end(struct index *x, struct lazy_run *l, struct run **out)
 		rc = run_open_kept(&how, &l->id, end.data, end.len, out);
 	if (rc == 0)
 		goto out;
-	how.log = l->again ? NULL : x->opts.log;
+	how.log = l->again || l->bad ? NULL : x->opts.log;
 	rc = run_open(&how, &l->id, l->size, out);
 	if (rc < 0)
 		goto out;
@@ -255,33 +295,44 @@ static int ask_small(struct index *x, struct lazy_run *l, const struct id *id, s
 	int rc = index_add_listed(x, &l->id, l->size);
 
 	if (rc == 0)
-		l->replaced = true; /* by what is loaded now */
-	if (rc > 0)
-		return rc == RUN_NOT_NOW ? -EIO : -EBADMSG;
+		l->loaded = true;
 	return rc == 0 ? index_find(x, id, out) : rc;
 }
 
-static int ask_run(struct index *x, struct lazy_run *l, const struct id *id, struct place *out)
+/* In a run that is open.  -ESTALE if it has gone. */
+static int ask_open(struct index *x, struct lazy_run *l, const struct id *id, struct place *out)
 {
 	struct resolver *r = &x->resolver;
 	struct pack_info pack;
 	struct place place;
-	size_t before;
-	int rc;
+	size_t before = run_memory(l->run);
+	int rc = run_lookup(l->run, id, &place, &pack);
 
-	if (l->size <= RUN_SMALL)
-		return ask_small(x, l, id, out);
-	rc = open_run(x, l);
-	if (rc < 0)
-		return rc;
-	before = run_memory(l->run);
-	rc = run_lookup(l->run, id, &place, &pack);
 	run_trim(l->run);
 	r->memory -= before - run_memory(l->run);
 	r->spent += (rc == 0 ? 2 : 1) * RUN_BLOCK_LEN;
 	if (r->memory > OPEN_MEMORY)
 		close_run(r, l);
 	return rc == 0 ? learn(x, id, &pack, &place, out) : rc;
+}
+
+/* 0; -ENOENT if it is not in it; -ESTALE if the run has gone; or why it cannot be told. */
+static int ask_run(struct index *x, struct lazy_run *l, const struct id *id, struct place *out)
+{
+	int rc = RUN_LOCKED;
+
+	if (l->size <= RUN_SMALL && !l->loaded)
+		rc = ask_small(x, l, id, out);
+	if (rc == RUN_GONE)
+		return -ESTALE;
+	if (rc <= 0)
+		return rc;
+	/* It could not be loaded: what it says can perhaps be read, or else why not. */
+	l->bad |= rc == 1;
+	rc = open_run(x, l);
+	if (rc == -ENOENT)
+		return -ESTALE;
+	return rc == 0 ? ask_open(x, l, id, out) : rc;
 }
 
 /* What one backup stored is in few runs: the one that was right is asked first from now on. */
@@ -309,19 +360,25 @@ static void unhide(struct resolver *r, const struct lazy_run *l)
 			other->replaced = false;
 }
 
+/* Is there a reason not to ask it? */
+static bool is_out(const struct resolver *r, const struct lazy_run *l)
+{
+	return l->replaced || (l->loaded && !atomic_load(&r->everywhere)) || (l->again && index_now() < l->again);
+}
+
 /*
- * In the runs that are not loaded: the one that was right last, then the largest, as it is the likeliest. -ENOENT only
- * if none that can be read has it; if one could not be read for now, why.
+ * In the runs that are not loaded: the one that was right last, then the largest, as it is the likeliest.  Return 0; or
+ * -ENOENT if none of those that could be read has it, with the reason for which others could not to ${*trouble}.
  */
-static int find_in_runs(struct index *x, const struct id *id, struct place *out)
+static int ask_runs(struct index *x, const struct id *id, struct place *out, int *trouble)
 {
 	struct resolver *r = &x->resolver;
-	int rc = -ENOENT, trouble = 0;
+	int rc = -ENOENT;
 
 	for (size_t i = 0; i < r->n && rc == -ENOENT; i++) {
 		struct lazy_run *l = &r->run[i];
 
-		if (l->replaced || (l->again && index_now() < l->again))
+		if (is_out(r, l))
 			continue;
 		rc = ask_run(x, l, id, out);
 		if (rc == 0)
@@ -329,48 +386,78 @@ static int find_in_runs(struct index *x, const struct id *id, struct place *out)
 		if (rc == 0 || rc == -ENOENT || rc == -ENOMEM)
 			continue;
 		unhide(r, l);
-		if (rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -EACCES) {
+		if (index_is_lasting(rc)) {
 			/* Those may have been passed already; this one is from now on. */
 			l->again = index_now() + RETRY;
 			i = (size_t)-1;
-		} else {
-			trouble = rc;
+		} else if (*trouble != -ESTALE) {
+			*trouble = rc;
 		}
 		rc = -ENOENT;
 	}
+	return rc;
+}
+
+/* -ENOENT only if no run has it; -ESTALE if one of them has gone; else why it cannot be told. */
+static int find_in_runs(struct index *x, const struct id *id, struct place *out)
+{
+	struct resolver *r = &x->resolver;
+	int trouble = 0, rc = ask_runs(x, id, out, &trouble);
+
+	for (size_t i = 0; i < r->n && trouble == 0; i++)
+		if (r->run[i].again && !r->run[i].replaced)
+			trouble = -EBADMSG;
 	return rc == -ENOENT && trouble ? trouble : rc;
 }
 
-/* Bytes of what is not loaded. */
+/* Bytes of what is not loaded, and can be. */
 static uint64_t bytes_left(const struct resolver *r)
 {
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < r->n; i++)
-		bytes += r->run[i].replaced ? 0 : r->run[i].size;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct lazy_run *l = &r->run[i];
+
+		bytes += l->replaced || l->loaded || l->bad || l->again ? 0 : l->size;
+	}
 	return bytes;
 }
 
 /* --- All together ------------------------------------------------------------------------------------------------- */
 
-static int resolve(struct index *x, enum pack_kind kind, const struct id *id, struct place *out)
+/* By what the runs say that are in the store.  -ESTALE if they have changed meanwhile. */
+static int find_in_store(struct index *x, const struct id *id, struct place *out)
 {
 	struct resolver *r = &x->resolver;
-	int listed, rc = index_find(x, id, out);
+	uint64_t left;
+	int listed = list_runs(x, false), rc = index_find(x, id, out);
 
-	if (rc == -ENOENT && kind == PACK_TREE)
-		rc = find_in_hinted(x, id, out);
-	if (rc != -ENOENT)
-		return rc;
-	listed = list_runs(x);
-	rc = index_find(x, id, out);
-	if (rc == -ENOENT && r->n > 0 && r->spent > bytes_left(r) && index_refresh(x) >= 0) {
-		close_runs(r);
+	left = bytes_left(r);
+	if (rc == -ENOENT && left > 0 && r->spent > left) {
+		r->spent = 0;
+		listed = list_runs(x, true);
 		rc = index_find(x, id, out);
 	}
 	if (rc == -ENOENT)
 		rc = find_in_runs(x, id, out);
 	return rc == -ENOENT && listed < 0 ? listed : rc;
+}
+
+static int resolve(struct index *x, enum pack_kind kind, const struct id *id, struct place *out)
+{
+	int rc = index_find(x, id, out);
+
+	if (rc == -ENOENT && kind == PACK_TREE)
+		rc = find_in_hinted(x, id, out);
+	if (rc != -ENOENT)
+		return rc;
+	rc = find_in_store(x, id, out);
+	for (unsigned i = 0; i < INDEX_LISTINGS && rc == -ESTALE; i++) {
+		index_pause(i);
+		atomic_store(&x->resolver.news, true);
+		rc = find_in_store(x, id, out);
+	}
+	return rc == -ESTALE ? -EIO : rc;
 }
 
 int index_resolve(struct index *x, enum pack_kind kind, const struct id *id, struct place *out)

@@ -23,7 +23,7 @@ struct sweep {
 	struct ids clean;        /* runs that name no dead pack; sorted */
 	struct ids written;      /* in this round */
 	struct run_writer *w;    /* NULL: none is open */
-	uint32_t *mine;          /* of each pack, by the index's number, 1 + the number that ${w} has given it; 0: none */
+	uint32_t *mine;          /* of each pack, by the index's number, 1 + the number that it has in ${w}; 0: none */
 	size_t nmine;
 	uint64_t nobjects;       /* in ${w} */
 };
@@ -63,7 +63,8 @@ static int judge(const struct sweep *s, const struct index_object *o)
 
 	if (rc <= 0)
 		return rc;
-	log_error(s->x->opts.log, "index: object %s is needed, and all its packs are to be deleted", id_hex(&o->id, hex));
+	log_error(s->x->opts.log, "index: object %s is needed, and all its packs are to be deleted",
+	    id_hex(&o->id, hex));
 	return -EBUSY;
 }
 
@@ -95,15 +96,21 @@ static int name_pack(struct sweep *s, uint32_t number, uint32_t *out)
 	return 0;
 }
 
+static int go_on(const struct sweep *s)
+{
+	return s->how->may_go_on ? s->how->may_go_on(s->how->arg) : 0;
+}
+
+/* A failure leaves it to undo(). */
 static int close_run(struct sweep *s)
 {
 	struct run_writer *w = s->w;
 	uint64_t size;
 	struct id id;
-	int rc;
+	int rc = w ? go_on(s) : 0;
 
-	if (!w)
-		return 0;
+	if (!w || rc != 0)
+		return rc;
 	s->w = NULL;
 	rc = run_commit(w, &id, &size);
 	if (rc == 0)
@@ -242,6 +249,10 @@ static int rewrite(struct sweep *s, const struct ids *concerned)
 
 	if (rc == 0)
 		rc = still_there(s, concerned);
+	if (rc == 1) {
+		rc = go_on(s);
+		rc = rc == 0 ? 1 : rc;
+	}
 	/* Another one has swept them, and what we have put of them may name what he deletes. */
 	if (rc <= 0)
 		undo(s);

@@ -11,6 +11,7 @@
 #include "repo/object/segment/segment_open.h"
 
 #define CACHE_MIN (4u * 1024 * 1024)
+#define ATTEMPTS 3 /* at an object that is being moved */
 
 struct object_reader {
 	struct object_reader_options o;
@@ -69,6 +70,10 @@ int object_place(struct object_reader *r, enum pack_kind kind, const struct id *
 	rc = index_resolve(r->o.index, kind, id, out);
 	if (rc == 0)
 		return 0;
+	if (rc == -EBADMSG) {
+		log_error(r->o.log, "%s %.8s..: in no index run that can be read", kind_word(kind), id_hex(id, hex));
+		return rc;
+	}
 	if (rc != -ENOENT) {
 		log_error(r->o.log, "%s %.8s..: not in the index, which cannot be refreshed: %s", kind_word(kind),
 		    id_hex(id, hex), ERR(rc));
@@ -79,12 +84,52 @@ int object_place(struct object_reader *r, enum pack_kind kind, const struct id *
 }
 
 /*
- * Reading an object failed with ${rc}.  If its place was only learned, it is forgotten, and may be looked for once
- * more.
+ * Finding and reading an object, to be tried again where the place was wrong: a prune may have moved it since this
+ * process learned where it is, or loaded that.
  */
-static bool was_misplaced(struct object_reader *r, const struct id *id, int rc)
+struct attempt {
+	struct object_reader *r;
+	enum pack_kind kind;
+	const struct id *id;
+	struct place place;
+	bool found; /* ${place} is set */
+	unsigned n;
+};
+
+/* Where it is, by what is known now. */
+static int attempt_place(struct attempt *a)
 {
-	return rc == -EBADMSG && index_unlearn(r->o.index, id) == 0;
+	int rc = object_place(a->r, a->kind, a->id, &a->place);
+
+	a->found = rc == 0;
+	return rc;
+}
+
+static bool is_doubtful(struct object_reader *r, const struct id *id, const struct place *place, bool gone)
+{
+	if (index_doubt(r->o.index, id, place, gone) != 0)
+		return false;
+	segment_pack_doubt(r->opener, place->pack);
+	return true;
+}
+
+bool object_moved(struct object_reader *r, const struct id *id, const struct place *place)
+{
+	return is_doubtful(r, id, place, true);
+}
+
+/* The attempt ended with ${*rc}: is it worth another one?  If not, ${*rc} is what the caller returns. */
+static bool attempt_again(struct attempt *a, int *rc)
+{
+	bool gone = *rc == -ESTALE;
+
+	if (!a->found || (*rc != -EBADMSG && !gone))
+		return false;
+	if (++a->n < ATTEMPTS && is_doubtful(a->r, a->id, &a->place, gone))
+		return true;
+	if (gone)
+		*rc = segment_pack_missing(a->r->opener, a->place.pack);
+	return false;
 }
 
 /* What the cache needs to load a segment. */
@@ -202,55 +247,63 @@ static int open_own(struct object_reader *r, enum pack_kind kind, const struct p
 	return rc;
 }
 
-static int read_object(struct object_reader *r, enum pack_kind kind, const struct id *id, size_t max, struct buf *out)
+static int read_object(struct attempt *a, size_t max, struct buf *out)
 {
-	struct place place;
-	int rc = object_place(r, kind, id, &place);
+	struct object_reader *r = a->r;
+	const struct place *place = &a->place;
+	int rc = attempt_place(a);
 
 	if (rc < 0)
 		return rc;
-	if (place.len > max)
-		return complain(r, kind, id, &place, -EBADMSG, "it is longer than its kind may be");
-	rc = buf_reserve(out, place.len);
-	if (rc == 0 && place.nown > 1) {
-		rc = open_own(r, kind, &place, out->data + out->len);
+	if (place->len > max)
+		return complain(r, a->kind, a->id, place, -EBADMSG, "it is longer than its kind may be");
+	rc = buf_reserve(out, place->len);
+	if (rc == 0 && place->nown > 1) {
+		rc = open_own(r, a->kind, place, out->data + out->len);
 		if (rc == 0)
-			rc = verify(r, kind, id, &place, out->data + out->len);
+			rc = verify(r, a->kind, a->id, place, out->data + out->len);
 	} else if (rc == 0) {
-		rc = read_range(r, kind, id, &place, 0, place.len, out->data + out->len);
+		rc = read_range(r, a->kind, a->id, place, 0, place->len, out->data + out->len);
 	}
 	if (rc == 0)
-		out->len += place.len;
+		out->len += place->len;
 	return rc;
 }
 
 int object_read(struct object_reader *r, enum pack_kind kind, const struct id *id, size_t max, struct buf *out)
 {
-	int rc = read_object(r, kind, id, max, out);
+	struct attempt a = { .r = r, .kind = kind, .id = id };
+	int rc;
 
-	return was_misplaced(r, id, rc) ? read_object(r, kind, id, max, out) : rc;
+	do
+		rc = read_object(&a, max, out);
+	while (attempt_again(&a, &rc));
+	return rc;
 }
 
 /* A chunk of several that are read, and what is to be verified of it. */
 struct reading {
-	struct place place;
+	struct attempt a;
 	struct id found;
 	bool unverified;
 };
 
 /* Read one to ${to}; it is verified now only if it shares its segment, which the cache remembers. */
-static int read_one_of_many(struct object_reader *r, const struct object_wanted *w, struct reading *g, uint8_t *to)
+static int read_one_of_many(struct reading *g, const struct object_wanted *w, uint8_t *to)
 {
-	int rc = object_place(r, PACK_DATA, w->id, &g->place);
+	struct object_reader *r = g->a.r;
+	const struct place *place = &g->a.place;
+	int rc = attempt_place(&g->a);
 
+	g->unverified = false;
 	if (rc < 0)
 		return rc;
-	if (g->place.len != w->len)
-		return complain(r, PACK_DATA, w->id, &g->place, -EBADMSG, "it is not as long as the file's tree says");
-	if (g->place.nown == 0)
-		return read_range(r, PACK_DATA, w->id, &g->place, 0, w->len, to);
+	if (place->len != w->len)
+		return complain(r, PACK_DATA, w->id, place, -EBADMSG, "it is not as long as the file's tree says");
+	if (place->nown == 0)
+		return read_range(r, PACK_DATA, w->id, place, 0, w->len, to);
 	g->unverified = r->o.object_id != NULL;
-	return open_own(r, PACK_DATA, &g->place, to);
+	return open_own(r, PACK_DATA, place, to);
 }
 
 int object_read_many(struct object_reader *r, const struct object_wanted *wanted, unsigned n, struct buf *out)
@@ -263,14 +316,14 @@ int object_read_many(struct object_reader *r, const struct object_wanted *wanted
 	if (n > OBJECT_READ_MAX)
 		return -EINVAL;
 	for (unsigned i = 0; i < n; i++) {
-		g[i].unverified = false;
+		g[i] = (struct reading){ .a = { .r = r, .kind = PACK_DATA, .id = wanted[i].id } };
 		len += wanted[i].len;
 	}
 	rc = buf_reserve(out, len);
 	for (unsigned i = 0; i < n && rc == 0; at += wanted[i++].len) {
-		rc = read_one_of_many(r, &wanted[i], &g[i], out->data + out->len + at);
-		if (was_misplaced(r, wanted[i].id, rc))
-			rc = read_one_of_many(r, &wanted[i], &g[i], out->data + out->len + at);
+		do
+			rc = read_one_of_many(&g[i], &wanted[i], out->data + out->len + at);
+		while (attempt_again(&g[i].a, &rc));
 		if (g[i].unverified)
 			jobs[njobs++] = (struct hash_job){ out->data + out->len + at, wanted[i].len, &g[i].found };
 	}
@@ -278,7 +331,7 @@ int object_read_many(struct object_reader *r, const struct object_wanted *wanted
 		crypt_object_ids(r->o.object_id, jobs, njobs);
 	for (unsigned i = 0; i < n && rc == 0; i++) {
 		if (g[i].unverified && !id_equal(&g[i].found, wanted[i].id))
-			rc = complain(r, PACK_DATA, wanted[i].id, &g[i].place, -EBADMSG,
+			rc = complain(r, PACK_DATA, wanted[i].id, &g[i].a.place, -EBADMSG,
 			    "its bytes are not those of its id");
 	}
 	if (rc == 0)
@@ -286,23 +339,27 @@ int object_read_many(struct object_reader *r, const struct object_wanted *wanted
 	return rc;
 }
 
-static int read_object_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out)
+static int read_object_range(struct attempt *a, uint32_t off, uint32_t len, uint8_t *out)
 {
-	struct place place;
-	int rc = object_place(r, PACK_DATA, id, &place);
+	const struct place *place = &a->place;
+	int rc = attempt_place(a);
 
 	if (rc < 0)
 		return rc;
-	if (off > place.len || len > place.len - off)
-		return complain(r, PACK_DATA, id, &place, -EBADMSG, "it is shorter than the file's tree says");
-	return read_range(r, PACK_DATA, id, &place, off, len, out);
+	if (off > place->len || len > place->len - off)
+		return complain(a->r, a->kind, a->id, place, -EBADMSG, "it is shorter than the file's tree says");
+	return read_range(a->r, a->kind, a->id, place, off, len, out);
 }
 
 int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out)
 {
-	int rc = read_object_range(r, id, off, len, out);
+	struct attempt a = { .r = r, .kind = PACK_DATA, .id = id };
+	int rc;
 
-	return was_misplaced(r, id, rc) ? read_object_range(r, id, off, len, out) : rc;
+	do
+		rc = read_object_range(&a, off, len, out);
+	while (attempt_again(&a, &rc));
+	return rc;
 }
 
 /* A chunk that is being prefetched. */

@@ -8,7 +8,8 @@
  * (the store is at fault and will not mend itself); -EIO, -ETIMEDOUT if the store could not be asked; -EACCES if this
  * role has not the key (an auditor reading contents; logged the first time only); -EPROTONOSUPPORT; -ENOMEM.  Never
  * -ENOENT: an object that a verified tree names and that is not there is damage, not absence.  Each is logged once,
- * here or in the store, with object or pack.
+ * here or in the store, with object or pack.  A pack that has gone since its place became known, as a prune has moved
+ * what was in it, is no error: the index is brought up to date and the object read where it is now.
  *
  * Thread-safe.
  */
@@ -55,10 +56,18 @@ void object_reader_free(struct object_reader *r);
 int object_place(struct object_reader *r, enum pack_kind kind, const struct id *id, struct place *out);
 
 /**
+ * object_moved(r, id, place):
+ * For who has used object_place() to read by himself: the pack of ${place} is not in the store.  Return true if it is
+ * worth to ask for the object's place again, as a prune may have moved it.
+ */
+bool object_moved(struct object_reader *r, const struct id *id, const struct place *place);
+
+/**
  * object_segment(r, kind, place, n, out, skip, take, off):
  * Open the ${n}-th segment of a place (place_segment()).  ${*out} is the caller's to give back with segment_put(); it
  * holds bytes [${*off}, ${*off} + ${*take}) of the object from its byte ${*skip} on: authenticated, but not verified by
- * the object's id.
+ * the object's id.  -ESTALE (not logged) if the pack is not in the store: the object may have been moved to another,
+ * and the functions below look for it there.
  */
 int object_segment(struct object_reader *r, enum pack_kind kind, const struct place *place, unsigned n,
     struct segment **out, uint32_t *skip, uint32_t *take, uint32_t *off);

@@ -44,26 +44,39 @@ static int know_pack(struct fetching *f, const struct place *place, char name[PA
 	return rc;
 }
 
-static int fetch_chunk(struct fetching *f, const struct id *id)
+static int fetch_place(struct fetching *f, const struct place *place)
 {
 	char name[PACK_NAME_SIZE];
-	struct place place;
 	uint64_t len = 0;
-	int rc = object_place(f->r->reader, PACK_DATA, id, &place);
+	int rc = know_pack(f, place, name);
 
-	if (rc < 0 || (f->any && f->pack == place.pack && f->offset == place.offset))
-		return rc;
-	rc = know_pack(f, &place, name);
 	if (rc < 0)
 		return rc;
-	for (unsigned i = 0; i < place_nsegments(&place); i++)
-		len += place.box[i];
-	rc = store_cache_fetch(f->r->store, name, f->info.size, place.offset, (size_t)len);
-	f->pack = place.pack;
-	f->offset = place.offset;
+	for (unsigned i = 0; i < place_nsegments(place); i++)
+		len += place->box[i];
+	rc = store_cache_fetch(f->r->store, name, f->info.size, place->offset, (size_t)len);
+	f->pack = place->pack;
+	f->offset = place->offset;
 	f->any = rc == 0;
 	if (rc == 0)
 		f->p->bytes += len;
+	return rc;
+}
+
+/* A prune may have moved it since its place became known. */
+static int fetch_chunk(struct fetching *f, const struct id *id)
+{
+	struct place place;
+	int rc = -ENOENT;
+
+	for (unsigned i = 0; i < 2 && rc == -ENOENT; i++) {
+		rc = object_place(f->r->reader, PACK_DATA, id, &place);
+		if (rc < 0 || (f->any && f->pack == place.pack && f->offset == place.offset))
+			return rc;
+		rc = fetch_place(f, &place);
+		if (rc == -ENOENT && !object_moved(f->r->reader, id, &place))
+			break;
+	}
 	return rc;
 }
 

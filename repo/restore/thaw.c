@@ -180,6 +180,9 @@ static int look_at(struct needed *d, uint32_t number)
 		return rc;
 	pack_name(info.kind, &info.id, name);
 	rc = store_thaw_state(store, name, &class);
+	/* A prune may have moved what was in it: who reads it will find out. */
+	if (rc == -ENOENT)
+		return 1;
 	if (rc == 0 && class == STORE_ARCHIVED)
 		rc = store_thaw(store, name, days);
 	return rc == 0 ? class == STORE_READABLE : rc;

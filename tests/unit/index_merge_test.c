@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "repo/index/run/run_combine.h"
 #include "repo/store/mem/store_mem.h"
 #include "tests/lib/indexes.h"
 
@@ -220,6 +221,34 @@ static void test_failures(void **state)
 	assert_true(all_right(w->x, 16));
 }
 
+/* A run does not say that it replaces what is not in it. */
+static void test_claim(void **state)
+{
+	struct indexes *w = *state;
+	struct run_reading how = { w->store, &w->k.metadata, &w->log, PACKS_SEGMENT_SIZE };
+	struct id a = indexes_put_run(w, 0, 100, 0, 10), b = indexes_put_run(w, 100, 100, 0, 10), made;
+	struct packs_run p = { .count = 300, .npacks = 10, .replaced = &a, .nreplaced = 1 };
+	struct run_combining c = { .n = 1, .also = &a, .nalso = 1 };
+	const struct id *replaced;
+	struct run *r;
+	size_t n;
+
+	assert_int_equal(run_open(&how, &b, 0, &r), 0);
+	c.runs = &r;
+	assert_int_equal(run_combine(w->store, &w->k.metadata, &c, &made), -EINVAL);
+	run_close(r);
+	b = packs_put_run(w->store, &w->k.metadata, &p);
+	assert_int_equal(run_open(&how, &b, 0, &r), 0);
+	assert_int_equal(run_combine(w->store, &w->k.metadata, &c, &made), 0);
+	run_close(r);
+	assert_int_equal(run_open(&how, &made, 0, &r), 0);
+	replaced = run_replaced(r, &n);
+	assert_int_equal(n, 2);
+	assert_true(id_equal(&replaced[0], &b) && id_equal(&replaced[1], &a));
+	assert_int_equal(run_nobjects(r), 300);
+	run_close(r);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, indexes_setup, indexes_teardown)
@@ -229,6 +258,7 @@ int main(void)
 		TEST(test_year),
 		TEST(test_both),
 		TEST(test_failures),
+		TEST(test_claim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,10 +263,11 @@ static void test_hint(void **state)
 	assert_int_equal(requests(w, &before), 0);
 	/* What cannot be read there is forgotten, once. */
 	packs_id(REAL, &id);
-	assert_int_equal(index_unlearn(w->x, &id), 0);
+	assert_int_equal(index_find(w->x, &id, &place), 0);
+	assert_int_equal(index_doubt(w->x, &id, &place, false), 0);
 	assert_int_equal(find(w, REAL), -ENOENT);
 	assert_int_equal(index_resolve(w->x, PACK_TREE, &id, &place), 0);
-	assert_int_equal(index_unlearn(w->x, &id), -ENOENT);
+	assert_int_equal(index_doubt(w->x, &id, &place, false), -ENOENT);
 	assert_int_equal(find(w, REAL), 0);
 }
 
@@ -285,7 +286,8 @@ static void test_stale_hint(void **state)
 	learn_first(w, &gone);
 	assert_int_equal(resolve(w, PACK_TREE, REAL + 5, &place), 0);
 	packs_id(REAL, &id);
-	assert_int_equal(index_unlearn(w->x, &id), 0);
+	assert_int_equal(index_find(w->x, &id, &place), 0);
+	assert_int_equal(index_doubt(w->x, &id, &place, false), 0);
 	assert_int_equal(index_resolve(w->x, PACK_TREE, &id, &place), 0);
 	assert_int_equal(index_pack(w->x, place.pack, &gone), 0);
 	assert_true(packs_same_info(&gone, &info));
@@ -392,8 +394,8 @@ static void test_failing_run(void **state)
 	buf_free(&b);
 	indexes_log_clear(w);
 	expect_resolved(w, REAL + 1, 100, 100);
-	assert_int_equal(resolve(w, PACK_DATA, 1, &place), -ENOENT);
-	assert_int_equal(resolve(w, PACK_DATA, 2, &place), -ENOENT);
+	assert_int_equal(resolve(w, PACK_DATA, 1, &place), -EBADMSG);
+	assert_int_equal(resolve(w, PACK_DATA, 2, &place), -EBADMSG);
 	assert_int_equal(indexes_logged(w, name), 1);
 }
 

@@ -86,8 +86,16 @@ struct prune {
 	uint64_t asked;
 	void (*meanwhile)(struct prune *p); /* called once, when the first object is asked for */
 	struct id run;              /* for that */
+	unsigned steps, stop_at;    /* times that it was asked whether to go on; and had to stop */
 	struct index_swept swept;
 };
+
+static int may_go_on(void *arg)
+{
+	struct prune *p = arg;
+
+	return ++p->steps == p->stop_at ? -ETIME : 0;
+}
 
 static int is_live(void *arg, const struct id *id)
 {
@@ -118,7 +126,7 @@ static void condemn(struct prune *p, uint64_t pack)
 
 static int sweep(struct prune *p)
 {
-	const struct index_sweep how = { &p->dead, &p->avoided, is_live, p };
+	const struct index_sweep how = { &p->dead, &p->avoided, is_live, p, may_go_on };
 
 	return index_sweep_runs(p->w->x, &how, &p->swept);
 }
@@ -265,6 +273,29 @@ static void test_live(void **state)
 	assert_int_equal(runs_in_store(w), 1);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_right(w->x, 0, COUNT, 0, 10));
+	prune_destroy(&p);
+}
+
+/* Who has not the time any more stops before anything is put, or deleted. */
+static void test_no_time(void **state)
+{
+	struct indexes *w = *state;
+	struct prune p;
+
+	indexes_put_run(w, 0, COUNT, 0, 10);
+	assert_int_equal(index_refresh(w->x), 0);
+	prune_init(&p, w);
+	condemn(&p, DEAD);
+	for (p.stop_at = 1; p.stop_at <= 2; p.stop_at++) {
+		p.steps = 0;
+		assert_int_equal(sweep(&p), -ETIME);
+		assert_int_equal(runs_in_store(w), 1);
+		assert_int_equal(index_refresh(w->x), 0);
+		assert_true(indexes_right(w->x, 0, COUNT, 0, 10));
+	}
+	p.stop_at = 0;
+	assert_int_equal(sweep(&p), 0);
+	assert_true(fresh_right(w, 0, COUNT, 0));
 	prune_destroy(&p);
 }
 
@@ -457,6 +488,7 @@ int main(void)
 		TEST(test_records_damaged),
 		TEST(test_sweep),
 		TEST(test_live),
+		TEST(test_no_time),
 		TEST(test_copies),
 		TEST(test_failures),
 		TEST(test_newcomer),

@@ -122,6 +122,11 @@ int env_lock_load(struct env *e)
 	return e->is_private ? 0 : guard_lock_load(&e->guard);
 }
 
+int env_try_load(struct env *e)
+{
+	return e->is_private ? 0 : guard_try_load(&e->guard);
+}
+
 void env_unlock_load(struct env *e)
 {
 	if (!e->is_private)

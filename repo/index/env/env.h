@@ -96,8 +96,12 @@ int env_put_state(struct lmdb_txn *txn, const uint8_t repo_id[16], const struct 
  */
 int env_generation(struct lmdb_txn *txn, uint32_t *out);
 
-/* One loader at a time, over all processes (threads of this one lock among themselves). */
+/*
+ * One loader at a time, over all processes (threads of this one lock among themselves).  It is held while the store is
+ * read, perhaps for long: who can do without loading only tries, and has -EAGAIN if another process is at it.
+ */
 int env_lock_load(struct env *e);
+int env_try_load(struct env *e);
 void env_unlock_load(struct env *e);
 
 /* It was found damaged in use: have it made anew when it is next opened. */

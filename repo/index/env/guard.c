@@ -119,6 +119,11 @@ int guard_lock_load(struct guard *g)
 	return lock_byte(g, LOCK_LOAD, F_WRLCK, true);
 }
 
+int guard_try_load(struct guard *g)
+{
+	return lock_byte(g, LOCK_LOAD, F_WRLCK, false);
+}
+
 int guard_unlock_load(struct guard *g)
 {
 	return lock_byte(g, LOCK_LOAD, F_UNLCK, false);

@@ -52,8 +52,9 @@ int guard_leave(struct guard *g);
 int guard_alone(struct guard *g);
 int guard_share(struct guard *g);
 
-/* Take the lock "load", waiting for it; give it back. */
+/* Take the lock "load", waiting for it, or -EAGAIN if somebody has it; give it back. */
 int guard_lock_load(struct guard *g);
+int guard_try_load(struct guard *g);
 int guard_unlock_load(struct guard *g);
 
 /* The stamp: GUARD_DIRTY also if there is none or the data file does not match. */

@@ -104,7 +104,8 @@ const struct id *run_replaced(const struct run *r, size_t *n);
 /**
  * run_lookup(r, id, place, pack):
  * Find one object: reads at most one object block (two at a tie of prefixes) and one pack block.  Return 0 with
- * ${place} (${place->pack}: this run's number) and ${pack}; -ENOENT; -EBADMSG (logged); what the store returns.
+ * ${place} (${place->pack}: this run's number) and ${pack}; -ENOENT if it is not in the run; -ESTALE if the run itself
+ * is not in the store any more; -EBADMSG (logged); what the store returns.
  */
 int run_lookup(struct run *r, const struct id *id, struct place *place, struct pack_info *pack);
 

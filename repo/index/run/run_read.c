@@ -206,7 +206,7 @@ int run_lookup(struct run *r, const struct id *id, struct place *place, struct p
 	if (rc > 0)
 		rc = search_block(r, RUN_PACKS, found.pack / RUN_PACKS_PER_BLOCK, search_packs, &found.pack, pack);
 	if (rc < 0)
-		return rc;
+		return rc == -ENOENT ? -ESTALE : rc;
 	*place = found;
 	return 0;
 }

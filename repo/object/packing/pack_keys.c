@@ -102,3 +102,15 @@ int pack_keys_get(struct pack_keys *k, uint32_t number, struct pack_info *info, 
 		remember(k, number, info, key);
 	return rc;
 }
+
+void pack_keys_forget(struct pack_keys *k, uint32_t number)
+{
+	struct slot *s = &k->slot[number % SLOTS];
+
+	pthread_mutex_lock(&k->lock);
+	if (s->used && s->number == number) {
+		s->used = false;
+		crypt_wipe(&k->key[number % SLOTS], sizeof(k->key[0]));
+	}
+	pthread_mutex_unlock(&k->lock);
+}

@@ -24,4 +24,7 @@ void pack_keys_free(struct pack_keys *k);
  */
 int pack_keys_get(struct pack_keys *k, uint32_t number, struct pack_info *info, struct aead_key *key);
 
+/* What is known of the pack is doubtful: have the index asked again. */
+void pack_keys_forget(struct pack_keys *k, uint32_t number);
+
 #endif

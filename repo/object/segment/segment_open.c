@@ -133,6 +133,20 @@ static int complain(struct segment_opener *o, const struct segment_place *sp, in
 	return rc;
 }
 
+int segment_pack_missing(struct segment_opener *o, uint32_t number)
+{
+	char name[PACK_NAME_SIZE];
+
+	if (!told_before(&o->told, (uint64_t)number << 32 | UINT32_MAX))
+		log_error(o->log, "%s: the pack is missing", segment_pack_name(o, number, name));
+	return -EBADMSG;
+}
+
+void segment_pack_doubt(struct segment_opener *o, uint32_t number)
+{
+	pack_keys_forget(o->keys, number);
+}
+
 /* Who has not the key learns that once, and not for each of a million files. */
 static int refuse(struct segment_opener *o)
 {
@@ -176,7 +190,7 @@ static int fetch(struct segment_opener *o, const struct segment_place *sp, const
 		rc = store_get_in(o->store, name, info->size, sp->offset, sp->box, box);
 	else
 		rc = store_get(o->store, name, sp->offset, sp->box, box);
-	return rc == -ENOENT ? complain(o, sp, -EBADMSG, "the pack is missing") : rc;
+	return rc == -ENOENT ? -ESTALE : rc;
 }
 
 static int expand(struct segment_opener *o, const struct segment_place *sp, struct scratch *s, uint8_t *out)

@@ -1,0 +1,226 @@
+/*
+ * A prune under a reader and a writer: objects move from one pack to another while the index of this machine, or what
+ * it has learned, still has the old one.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/fixture.h"
+
+#define SEGMENT FIXTURE_SEGMENT_SIZE
+#define LEN 5000u
+#define COUNT 20u
+
+/* Chunks that are stored: some that share segments, and one with segments of its own. */
+struct chunks {
+	uint8_t *data, *large;
+	struct id id[COUNT], large_id;
+};
+
+static void store_with(struct fixture *f, struct object_writer *w, struct chunks *c)
+{
+	assert_int_equal(fixture_store_chunks(f, w, c->data, LEN, COUNT, c->id), 0);
+	assert_int_equal(fixture_store_chunks(f, w, c->large, 3 * SEGMENT, 1, &c->large_id), 0);
+	assert_int_equal(object_writer_finish(w), 0);
+	object_writer_close(w);
+}
+
+static void store(struct fixture *f, struct chunks *c)
+{
+	c->data = malloc(COUNT * LEN);
+	c->large = malloc((size_t)3 * SEGMENT);
+	assert_non_null(c->data);
+	assert_non_null(c->large);
+	fixture_noise(1, c->data, COUNT * LEN);
+	fixture_noise(2, c->large, (size_t)3 * SEGMENT);
+	store_with(f, fixture_writer(f), c);
+}
+
+static void free_chunks(struct chunks *c)
+{
+	free(c->data);
+	free(c->large);
+}
+
+/* Another machine copies all to a new pack and deletes the old run and the old pack; or only does the latter. */
+static void prune(struct fixture *f, struct chunks *c, bool copy)
+{
+	char pack[STORE_NAME_MAX + 1], run[STORE_NAME_MAX + 1];
+	struct index *mine = f->index, *theirs;
+	struct index_options opts = {
+		.store = f->store, .metadata = &f->metadata, .repo_id = f->config.repo_id,
+		.segment_size = f->config.segment_size, .log = f->log,
+	};
+
+	fixture_object(f, "packs/", 0, pack);
+	fixture_object(f, "index/", 0, run);
+	if (copy) {
+		assert_int_equal(index_open(&opts, &theirs), 0);
+		f->index = theirs;
+		store_with(f, fixture_writer(f), c);
+		f->index = mine;
+		index_close(theirs);
+	}
+	assert_int_equal(store_delete(f->store, run), 0);
+	assert_int_equal(store_delete(f->store, pack), 0);
+}
+
+static int read_chunk(struct object_reader *r, const struct id *id, const uint8_t *want, uint32_t len)
+{
+	struct buf b = BUF_INIT;
+	int rc = object_read(r, PACK_DATA, id, len, &b);
+
+	if (rc == 0)
+		assert_memory_equal(b.data, want, len);
+	buf_free(&b);
+	return rc;
+}
+
+/* By each of the ways to read; nothing is complained of. */
+static void expect_readable(struct fixture *f, struct object_reader *r, const struct chunks *c)
+{
+	struct object_wanted wanted[2] = { { &c->id[3], LEN }, { &c->large_id, 3 * SEGMENT } };
+	struct buf b = BUF_INIT;
+	uint8_t byte;
+
+	object_prefetch(r, c->id, OBJECT_PREFETCH_MAX);
+	assert_int_equal(object_read_range(r, &c->id[1], 100, 1, &byte), 0);
+	assert_int_equal(byte, c->data[LEN + 100]);
+	assert_int_equal(object_read_many(r, wanted, 2, &b), 0);
+	assert_memory_equal(b.data, c->data + 3 * LEN, LEN);
+	assert_memory_equal(b.data + LEN, c->large, 3 * SEGMENT);
+	buf_free(&b);
+	for (unsigned i = 0; i < COUNT; i++)
+		assert_int_equal(read_chunk(r, &c->id[i], c->data + (size_t)i * LEN, LEN), 0);
+	assert_int_equal(read_chunk(r, &c->large_id, c->large, 3 * SEGMENT), 0);
+	assert_false(fixture_logged(f, "pack"));
+}
+
+/* A mount that has been up for weeks. */
+static void test_reader(void **state)
+{
+	struct fixture *f = *state;
+	struct object_reader *r;
+	struct chunks c;
+
+	store(f, &c);
+	r = fixture_reader(f);
+	prune(f, &c, true);
+	expect_readable(f, r, &c);
+	prune(f, &c, true);
+	object_reader_free(r);
+	r = fixture_reader(f);
+	expect_readable(f, r, &c);
+	object_reader_free(r);
+	free_chunks(&c);
+}
+
+/* What is really gone is an error that says so, and neither absent nor an endless search. */
+static void test_lost(void **state)
+{
+	struct fixture *f = *state;
+	struct object_reader *r;
+	struct chunks c;
+	uint8_t byte;
+
+	store(f, &c);
+	r = fixture_reader(f);
+	prune(f, &c, false);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(read_chunk(r, &c.id[i], c.data, LEN), -EBADMSG);
+		assert_int_equal(object_read_range(r, &c.id[i], 0, 1, &byte), -EBADMSG);
+	}
+	object_reader_free(r);
+	free_chunks(&c);
+}
+
+/* While it cannot be told where it is now: neither absent nor damaged, and well again afterwards. */
+static void test_unreachable(void **state)
+{
+	struct store_fault_rule fault = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_LIST | STORE_OP_GET,
+		.prefix = "index/", .err = -ETIMEDOUT };
+	struct fixture *f = *state;
+	struct object_reader *r;
+	struct chunks c;
+
+	store(f, &c);
+	r = fixture_reader(f);
+	prune(f, &c, true);
+	store_mem_set_faults(f->store, &fault, 1);
+	assert_int_equal(read_chunk(r, &c.id[0], c.data, LEN), -ETIMEDOUT);
+	assert_int_equal(read_chunk(r, &c.id[0], c.data, LEN), -ETIMEDOUT);
+	store_mem_set_faults(f->store, NULL, 0);
+	fixture_log_clear(f);
+	sleep(3); /* runs are listed every two seconds at most */
+	expect_readable(f, r, &c);
+	object_reader_free(r);
+	free_chunks(&c);
+}
+
+/* A backup relies on what the runs of now say, and on nothing else that this machine has loaded before. */
+static void test_writer(void **state)
+{
+	struct fixture *f = *state;
+	struct object_writer *w;
+	struct object_reader *r;
+	struct chunks c;
+
+	store(f, &c);
+	prune(f, &c, true);
+	assert_int_equal(index_refresh(f->index), 0);
+	w = fixture_writer(f);
+	assert_int_equal(object_known(w, &c.id[5]), 1);
+	object_writer_close(w);
+	prune(f, &c, false);
+	assert_int_equal(index_refresh(f->index), 0);
+	w = fixture_writer(f);
+	assert_int_equal(object_known(w, &c.id[5]), 0);
+	assert_int_equal(object_known(w, &c.large_id), 0);
+	store_with(f, w, &c);
+	r = fixture_reader(f);
+	expect_readable(f, r, &c);
+	object_reader_free(r);
+	free_chunks(&c);
+}
+
+/* A pack is lost without a prune: a reader who finds that out has the next backup store again what he wanted. */
+static void test_heals(void **state)
+{
+	char pack[STORE_NAME_MAX + 1];
+	struct fixture *f = *state;
+	struct object_writer *w;
+	struct object_reader *r;
+	struct chunks c;
+
+	store(f, &c);
+	r = fixture_reader(f);
+	assert_int_equal(store_delete(f->store, fixture_object(f, "packs/", 0, pack)), 0);
+	assert_int_equal(read_chunk(r, &c.id[5], c.data, LEN), -EBADMSG);
+	assert_true(fixture_logged(f, "the pack is missing"));
+	w = fixture_writer(f);
+	assert_int_equal(object_known(w, &c.id[5]), 0);
+	object_writer_close(w);
+	object_reader_free(r);
+	free_chunks(&c);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_reader),
+		TEST(test_lost),
+		TEST(test_unreachable),
+		TEST(test_writer),
+		TEST(test_heals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
