@@ -31,7 +31,7 @@ const char fs_usage[] =
     "     allow_other        other users too, with the permissions of the files\n"
     "     uid=N, gid=N       owner of everything\n"
     "     refresh=SECONDS    look for new snapshots this often (10)\n"
-    "     cache_mem=SIZE     memory for opened data (64M), at least 4M\n"
+    "     cache_mem=SIZE     memory for opened data (48M), at least 4M\n"
     "     cache_disk=SIZE    disk for what was fetched from a remote store\n"
     "     deadline=SECONDS   how long to try to reach a remote store (30)\n"
     "     limit_download=SIZE  bytes a second to fetch from it\n"

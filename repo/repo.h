@@ -31,7 +31,7 @@ struct repo {
 	char *index_dir;                 /* parent of the index's environment; the same, but with replicas */
 };
 
-#define REPO_SEGMENT_CACHE_DEFAULT (64u * 1024 * 1024)
+#define REPO_SEGMENT_CACHE_DEFAULT (48u * 1024 * 1024)
 #define REPO_TREE_CACHE_DEFAULT (16u * 1024 * 1024)
 
 /*
