@@ -193,13 +193,14 @@ unsigned store_parallel_puts(const struct store *s);
 int store_put_append(struct store_put *p, const void *data, size_t len);
 
 enum store_put_flags {
-	STORE_EXCL = 1, /* fail with -EEXIST if the name exists (atomic where the store can) */
+	STORE_EXCL = 1,    /* fail with -EEXIST if the name exists (atomic where the store can) */
+	STORE_REPLACE = 2, /* what has the name is damaged: put this in its place (atomic where the store can) */
 };
 
 /**
  * store_put_commit(p, name, flags):
  * Publish the object under ${name}, whole or not at all, and return only when it is durable: it survives a power cut.
- * Without STORE_EXCL an existing object of that name is the same object (names are hashes or random) and stays or is
+ * Without either flag an existing object of that name is the same object (names are hashes or random) and stays or is
  * replaced.  ${p} is freed in any case (but for the -EAGAIN of a bare store: store_impl.h).  Return 0; -EEXIST; others
  * as above.
  */

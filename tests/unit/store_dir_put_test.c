@@ -163,6 +163,11 @@ static void test_sync_of_existing(void **state)
 
 	assert_int_equal(store_put(store, "packs/ab/1", "yz", 2, 0), 0);
 	assert_true(inode_of(s, "store/packs/ab/1") != file);
+
+	/* What is damaged is replaced though it is as long. */
+	file = inode_of(s, "store/packs/ab/1");
+	assert_int_equal(store_put(store, "packs/ab/1", "ab", 2, STORE_REPLACE), 0);
+	assert_true(inode_of(s, "store/packs/ab/1") != file);
 	assert_int_equal(leftovers(s), 0);
 	store_close(store);
 }

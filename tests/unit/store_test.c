@@ -370,6 +370,12 @@ static void test_second_put(void **state)
 	assert_int_equal(store_get_all(e->store, "config", 100, &b), 0);
 	assert_memory_equal(b.data, "one", 3);
 
+	/* But if it is said to be damaged. */
+	assert_int_equal(store_put(e->store, "config", "two", 3, STORE_REPLACE), 0);
+	buf_clear(&b);
+	assert_int_equal(store_get_all(e->store, "config", 100, &b), 0);
+	assert_memory_equal(b.data, "two", 3);
+
 	/* Another size: the first was damaged. */
 	assert_int_equal(store_put(e->store, "config", "three", 5, 0), 0);
 	buf_clear(&b);

@@ -148,7 +148,7 @@ static int judge_existing(struct store_azure *a, const struct http_reply *r, con
 		rc = azure_stat(&a->base, name, &size);
 		if (rc == 0 && (flags & STORE_EXCL) != 0)
 			return -EEXIST;
-		if (rc == -EAGAIN || (rc == 0 && size == len))
+		if (rc == -EAGAIN || (rc == 0 && size == len && (flags & STORE_REPLACE) == 0))
 			return rc;
 	}
 	return azure_failed(a, 0, r, "put", name);

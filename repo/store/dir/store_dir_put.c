@@ -235,7 +235,7 @@ static int publish(struct dir_put *p, const char *name, unsigned flags)
 	if (rc == -EEXIST && (flags & STORE_EXCL) != 0)
 		return rc;
 	if (rc == -EEXIST) {
-		if (is_safe(d->root, name, p->base.len)) {
+		if ((flags & STORE_REPLACE) == 0 && is_safe(d->root, name, p->base.len)) {
 			unlinkat(d->root, p->tmp, 0);
 			return 0;
 		}

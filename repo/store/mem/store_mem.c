@@ -326,7 +326,7 @@ static int mem_put_commit(struct store_put *base, const char *name, unsigned fla
 		o = lookup(m, name);
 		if (o != NULL && (flags & STORE_EXCL) != 0)
 			rc = -EEXIST;
-		else if (o == NULL || o->bytes.len != p->bytes.len)
+		else if (o == NULL || o->bytes.len != p->bytes.len || (flags & STORE_REPLACE) != 0)
 			rc = insert_put(m, name, p, e.after == -EAGAIN);
 		pthread_mutex_unlock(&m->lock);
 		if (rc == -ENOMEM)

@@ -180,7 +180,7 @@ static int judge_existing(struct store_sftp *f, const struct sftp_put *p, const 
 	rc = sftp_stat(&f->base, name, &size);
 	if (rc == 0 && (flags & STORE_EXCL) != 0)
 		return -EEXIST;
-	if (rc == 0 && size == p->spool.len)
+	if (rc == 0 && size == p->spool.len && (flags & STORE_REPLACE) == 0)
 		return 0;
 	if (rc == 0) {
 		rc = rename_upload(f, p, name, true, r);

@@ -252,7 +252,7 @@ static int publish(struct store_webdav *d, struct webdav_put *p, const char *nam
 {
 	int status, rc;
 
-	rc = move(d, p, name, false, &status);
+	rc = move(d, p, name, (flags & STORE_REPLACE) != 0, &status);
 	if (rc == 0 && status == 412 && (flags & STORE_EXCL) != 0)
 		return -EEXIST;
 	if (rc == 0 && status == 412)
