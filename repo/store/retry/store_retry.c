@@ -180,9 +180,12 @@ static int retry_get_all(struct store *s, const char *name, size_t max, struct b
 	return run(retry_of(s), &c);
 }
 
+/* What came over a network may have been damaged on the way: it is worth another try, whoever gave it. */
 static int retry_distrust(struct store *s, const char *name, uint64_t off, uint64_t len)
 {
-	return store_distrust(retry_of(s)->lower, name, off, len);
+	int rc = store_distrust(retry_of(s)->lower, name, off, len);
+
+	return rc == -ENOENT ? 0 : rc;
 }
 
 static int ask_stat(struct store *lower, struct call *c)
