@@ -31,11 +31,6 @@ struct trace {
 	uint64_t total;        /* affected paths of this snapshot */
 };
 
-static uint64_t paths_told(const struct check *c)
-{
-	return c->o->paths > 0 ? c->o->paths : CHECK_PATHS_DEFAULT;
-}
-
 /* Is this the first time that ${path} is told to be affected by that finding? */
 static bool first_time(struct trace *t, uint32_t finding, const char *path)
 {
@@ -56,7 +51,7 @@ static unsigned tell_path(struct trace *t, uint32_t finding, const char *path, c
 	if (f->last_path == t->path)
 		return 0;
 	f->last_path = t->path;
-	if (first_time(t, finding, path) && f->paths++ < paths_told(c)) {
+	if (first_time(t, finding, path) && f->paths++ < check_paths_told(c)) {
 		struct check_finding out = {
 			.kind = f->kind,
 			.object = f->object,
@@ -171,7 +166,7 @@ static void trace_damaged(struct trace *t, const struct walk_item *item)
 	char name[SNAPSHOT_NAME_SIZE];
 	struct id id;
 
-	if (t->depth > 0 && t->stack[t->depth - 1].told)
+	if ((t->depth > 0 && t->stack[t->depth - 1].told) || store_failed(c, item->err))
 		return;
 	t->path++;
 	id_parse(t->snapshot, &id);
@@ -234,9 +229,9 @@ static void tell_rest(struct check *c)
 		const struct finding *f = &c->findings[i];
 		struct check_finding out = { .kind = f->kind, .object = f->object };
 
-		if (f->paths <= paths_told(c))
+		if (f->paths <= check_paths_told(c))
 			continue;
-		out.more = f->paths - paths_told(c);
+		out.more = f->paths - check_paths_told(c);
 		c->o->found(c->o->arg, &out);
 	}
 }
@@ -246,7 +241,7 @@ int check_affected(struct check *c)
 	struct trace t = { .c = c, .known.with_values = true };
 	int rc = 0;
 
-	if (c->damage.n == 0)
+	if (c->damage.n == 0 || c->o->untraced)
 		return 0;
 	for (size_t i = catalog_count(c->catalog); i > 0 && rc == 0; i--)
 		rc = trace_snapshot(&t, i - 1);

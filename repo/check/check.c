@@ -33,10 +33,11 @@ static void take_message(void *arg, enum log_level level, const char *message)
 		log_debug(c->r->log, "%s", message);
 }
 
-static void begin(struct check *c, struct store *store, const struct check_options *opts, struct check_result *out)
+void check_begin(struct check *c, struct repo *r, struct store *store, const struct check_options *opts,
+    struct check_result *out)
 {
 	*out = (struct check_result){ .findings = 0 };
-	c->store = store;
+	*c = (struct check){ .r = r, .store = store };
 	c->o = opts;
 	c->out = out;
 	c->log = (struct log){ .write = take_message, .arg = c, .max = LOG_LEVEL_DEBUG };
@@ -44,7 +45,7 @@ static void begin(struct check *c, struct store *store, const struct check_optio
 	pthread_mutex_init(&c->message_lock, NULL);
 }
 
-static void end(struct check *c)
+void check_end(struct check *c)
 {
 	for (uint32_t i = 0; i < c->nfindings; i++)
 		free(c->findings[i].object);
@@ -103,42 +104,81 @@ static int open_parts(struct check *c)
 	return rc == 0 ? catalog_load(&co, &c->catalog) : rc;
 }
 
-static int run_steps(struct check *c)
+typedef int check_step(struct check *c);
+
+/* A level: its steps, and NULL. */
+static check_step *const signatures[] = { check_config, check_keyslots, open_parts, check_trees, NULL };
+static check_step *const trees[] = { check_config, check_keyslots, open_parts, check_runs, check_packs, check_data,
+	check_trees, check_affected, NULL };
+static check_step *const locked[] = { check_config, check_keyslots, NULL };
+static check_step *const names[] = { check_config, check_keyslots, check_names, list_packs, check_data, NULL };
+
+int check_steps(struct check *c)
 {
-	int (*const steps[])(struct check *) = { check_config, check_keyslots, open_parts, check_runs, check_packs,
-		check_data, check_trees, check_affected };
+	check_step *const *step = c->r == NULL ? (c->o->read_data ? names : locked) :
+	    c->o->signatures_only ? signatures : trees;
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && rc == 0; i++)
-		rc = steps[i](c);
+	for (; *step != NULL && rc == 0; step++)
+		rc = (*step)(c);
 	return rc;
 }
 
 int check_run(struct repo *r, const struct check_options *opts, struct check_result *out)
 {
-	struct check c = { .r = r };
 	struct index_stats stats;
+	struct check c;
 	int rc;
 
-	begin(&c, r->store, opts, out);
-	rc = run_steps(&c);
+	check_begin(&c, r, r->store, opts, out);
+	rc = check_steps(&c);
 	if (rc == 0)
 		rc = index_stats(c.index, &stats);
 	if (rc == 0 && stats.objects > c.referenced)
 		out->unreferenced_objects = stats.objects - c.referenced;
-	end(&c);
-	return rc;
+	check_end(&c);
+	return rc == -ECANCELED ? -EINTR : rc;
+}
+
+static int tell_unopened(void *arg, const char *name, uint64_t size)
+{
+	struct check *c = arg;
+	struct finding *f = &c->findings[0];
+	struct id id;
+
+	(void)size;
+	if (snapshot_object_parse(name, &id) == 0 && f->paths++ < check_paths_told(c))
+		tell_snapshot(c, f->kind, f->object, &id);
+	return 0;
+}
+
+/* Without config, or any keyslot, nobody reads any of them. */
+static void tell_all_snapshots(struct check *c)
+{
+	const struct finding *f = c->findings;
+	struct check_finding more = { 0 };
+
+	if (c->nfindings == 0 || (f->kind == CHECK_KEYSLOT && c->out->keyslots > 0))
+		return;
+	/* It is no more than an addition. */
+	(void)store_list_names(c->store, "snapshots/", tell_unopened, c);
+	if (f->paths <= check_paths_told(c))
+		return;
+	more.kind = f->kind;
+	more.object = f->object;
+	more.more = f->paths - check_paths_told(c);
+	c->o->found(c->o->arg, &more);
 }
 
 int check_locked(struct store *store, const struct check_options *opts, struct check_result *out)
 {
-	struct check c = { .r = NULL };
+	struct check c;
 	int rc;
 
-	begin(&c, store, opts, out);
-	rc = check_config(&c);
-	if (rc == 0)
-		rc = check_keyslots(&c);
-	end(&c);
-	return rc;
+	check_begin(&c, NULL, store, opts, out);
+	rc = check_steps(&c);
+	if (rc == 0 && out->findings > 0 && !opts->read_data)
+		tell_all_snapshots(&c);
+	check_end(&c);
+	return rc == -ECANCELED ? -EINTR : rc;
 }

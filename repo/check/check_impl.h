@@ -2,9 +2,11 @@
  * For the sources of this folder only: what a check holds, and its steps, in this order:
  *
  *   keys.c      config and keyslots
+ *   names.c     without a key: manifests and runs against their names
  *   runs.c      index runs, and the private index that is loaded from them
  *   packs.c     packs: what is there against what the index names
- *   data.c      all bytes of packs, by threads (scan.c: a thread's packs; records.c: what should be in one)
+ *   data.c      all bytes of packs, by threads (plan.c: which ones; scan.c: a thread's packs; records.c: what should be
+ *               in one)
  *   trees.c     manifests and all that they lead to (spans.c: contents of files)
  *   affected.c  paths, if there is damage
  *
@@ -29,6 +31,7 @@ struct check_pack {
 	uint64_t size;    /* in the store */
 	uint32_t number;  /* the private index's; NO_NUMBER: no run names it */
 	uint32_t finding; /* about it; 0: none */
+	uint32_t turn;    /* in the plan */
 	uint8_t kind;     /* enum pack_kind */
 	uint8_t state;    /* enum pack_state */
 };
@@ -41,6 +44,8 @@ struct finding {
 	uint64_t last_path; /* running number of the last one of them */
 };
 
+struct plan;
+
 struct check {
 	struct repo *r;         /* NULL: check_locked() */
 	struct store *store;
@@ -50,6 +55,9 @@ struct check {
 	struct log log;         /* of the private parts */
 	pthread_mutex_t message_lock;
 	char message[512];      /* the last one of an error or warning */
+
+	uint8_t repo_id[16];
+	bool has_repo_id;
 
 	struct index *index;    /* private */
 	struct object_reader *reader;
@@ -61,6 +69,7 @@ struct check {
 	uint32_t *by_number;      /* index into packs by the index's number; NO_NUMBER: none */
 	uint32_t *objects_of;     /* objects that the index places in it, by number; with read_data only */
 	uint32_t nnumbers;
+	struct plan *plan;        /* while packs are read */
 
 	pthread_mutex_t lock;     /* of findings, damage and the calls of found() */
 	struct finding *findings;
@@ -90,6 +99,22 @@ void finding_tell(struct check *c, uint32_t number, const char *what);
 uint32_t finding_add(struct check *c, enum check_kind kind, const char *object, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/**
+ * object_fails(c, kind, object, rc, what):
+ * An object cannot be had, or is not as it should be, for ${rc}: a finding with the words ${what}, or unreachable.
+ * Return 1 if it is a finding; 0; or the error that ends the check.
+ */
+int object_fails(struct check *c, enum check_kind kind, const char *object, int rc, const char *what);
+
+/* Is ${rc} the fault of a store that does not answer, and not of what it holds? */
+bool store_failed(struct check *c, int rc);
+
+/* Tell that an object cannot be had for such an ${rc}.  Return 0, or ${rc} once it is enough. */
+int unreachable_add(struct check *c, enum check_kind kind, const char *object, int rc, const char *what);
+
+/* All of a snapshot is affected by something. */
+void tell_snapshot(struct check *c, enum check_kind kind, const char *object, const struct id *snapshot);
+
 /* About a pack: the same, and the pack remembers it. */
 void finding_add_pack(struct check *c, struct check_pack *p, const char *what);
 
@@ -104,6 +129,12 @@ uint32_t damage_of(struct check *c, const struct id *id);
 char *last_message(struct check *c, const char *object, int rc, char out[WHAT_SIZE]);
 void forget_message(struct check *c);
 
+/* How many paths are told for each finding. */
+static inline uint64_t check_paths_told(const struct check *c)
+{
+	return c->o->paths > 0 ? c->o->paths : CHECK_PATHS_DEFAULT;
+}
+
 /* Has it been asked to end? */
 static inline bool cancelled(const struct check *c)
 {
@@ -114,7 +145,9 @@ static inline bool cancelled(const struct check *c)
 
 int check_config(struct check *c);
 int check_keyslots(struct check *c);
+int check_names(struct check *c);
 int check_runs(struct check *c);
+int list_packs(struct check *c);
 int check_packs(struct check *c);
 int check_data(struct check *c);
 int check_trees(struct check *c);
@@ -122,5 +155,13 @@ int check_affected(struct check *c);
 
 /* The pack of the index's number; NULL if there is none. */
 struct check_pack *pack_of_number(struct check *c, uint32_t number);
+
+/* --- For who does more with it (repair) --------------------------------------------------------------------------- */
+
+/* Set up; ${r} NULL: without a key.  check_end() in any case. */
+void check_begin(struct check *c, struct repo *r, struct store *store, const struct check_options *opts,
+    struct check_result *out);
+int check_steps(struct check *c);
+void check_end(struct check *c);
 
 #endif

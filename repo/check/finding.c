@@ -72,6 +72,67 @@ uint32_t finding_add(struct check *c, enum check_kind kind, const char *object, 
 	return number;
 }
 
+/* Does a local directory give anything at all?  If so, what it does not give is lost on its disk. */
+static bool answers(struct check *c)
+{
+	struct buf config = BUF_INIT;
+	int rc = store_get_all(c->store, "config", CONFIG_MAX, &config);
+
+	buf_free(&config);
+	return rc == 0 || rc == -ENOENT || rc == -EBADMSG;
+}
+
+bool store_failed(struct check *c, int rc)
+{
+	switch (rc) {
+	case 0:
+	case -ENOENT:
+	case -EBADMSG:
+	case -EPROTONOSUPPORT:
+	case -EKEYREJECTED:
+		return false;
+	case -EIO:
+		return store_local_path(c->store) == NULL || !answers(c);
+	default:
+		return true;
+	}
+}
+
+int unreachable_add(struct check *c, enum check_kind kind, const char *object, int rc, const char *what)
+{
+	struct check_finding f = { .kind = kind, .object = object, .what = what, .unreachable = true };
+	bool enough;
+
+	pthread_mutex_lock(&c->lock);
+	enough = ++c->out->unreachable >= UNREACHABLE_MAX;
+	c->o->found(c->o->arg, &f);
+	pthread_mutex_unlock(&c->lock);
+	return enough ? rc : 0;
+}
+
+int object_fails(struct check *c, enum check_kind kind, const char *object, int rc, const char *what)
+{
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc == -ECANCELED || rc == -EINTR)
+		return -EINTR;
+	if (store_failed(c, rc))
+		return unreachable_add(c, kind, object, rc, what);
+	finding_add(c, kind, object, "%s", what);
+	return 1;
+}
+
+void tell_snapshot(struct check *c, enum check_kind kind, const char *object, const struct id *snapshot)
+{
+	char hex[ID_HEX_SIZE];
+	struct check_finding f = { .kind = kind, .object = object, .what = "everything", .path = "",
+		.snapshot = id_hex(snapshot, hex) };
+
+	pthread_mutex_lock(&c->lock);
+	c->o->found(c->o->arg, &f);
+	pthread_mutex_unlock(&c->lock);
+}
+
 void finding_add_pack(struct check *c, struct check_pack *p, const char *what)
 {
 	char name[PACK_NAME_SIZE];

@@ -18,7 +18,9 @@ static void on_found(void *arg, const struct check_finding *f)
 	char *out = k->text + len;
 	size_t size = sizeof(k->text) - len;
 
-	if (f->path != NULL)
+	if (f->unreachable)
+		snprintf(out, size, "unreachable %s %s: %s\n", check_kind_name(f->kind), f->object, f->what);
+	else if (f->path != NULL)
 		snprintf(out, size, "affected %s %s: %s\n", f->object, f->path, f->what);
 	else if (f->object == NULL)
 		snprintf(out, size, "snapshot %llu\n", (unsigned long long)f->more);
@@ -26,6 +28,8 @@ static void on_found(void *arg, const struct check_finding *f)
 		snprintf(out, size, "more %s %llu\n", f->object, (unsigned long long)f->more);
 	else
 		snprintf(out, size, "finding %s %s: %s\n", check_kind_name(f->kind), f->object, f->what);
+	if (k->stop_at > 0 && --k->stop_at == 0)
+		k->stop = 1;
 }
 
 static void on_snapshot(void *arg, const struct id *id, const struct manifest *m)
@@ -45,7 +49,13 @@ int check_rig_setup(void **state)
 	assert_non_null(k);
 	assert_int_equal(rig_setup(&g), 0);
 	k->g = g;
-	k->o = (struct check_options){ .threads = 2, .found = on_found, .snapshot = on_snapshot, .arg = k };
+	k->o = (struct check_options){
+		.threads = 2,
+		.cancel = &k->stop,
+		.found = on_found,
+		.snapshot = on_snapshot,
+		.arg = k,
+	};
 	*state = k;
 	return 0;
 }
@@ -96,6 +106,15 @@ uint64_t check_rig_run(struct check_rig *k, bool read_data)
 	k->nsigned = 0;
 	k->o.read_data = read_data;
 	assert_int_equal(check_run(&k->g->repo, &k->o, &k->result), 0);
+	assert_int_equal(k->result.findings, check_rig_lines(k, "finding "));
+	return k->result.findings;
+}
+
+uint64_t check_rig_locked(struct check_rig *k, bool read_data)
+{
+	k->text[0] = '\0';
+	k->o.read_data = read_data;
+	assert_int_equal(check_locked(k->g->f.store, &k->o, &k->result), 0);
 	assert_int_equal(k->result.findings, check_rig_lines(k, "finding "));
 	return k->result.findings;
 }

@@ -2,6 +2,7 @@
  * For tests of check: a repository with two snapshots and a keyslot, and what check tells of it, as lines of text:
  *
  *   finding KIND OBJECT: WHAT
+ *   unreachable KIND OBJECT: WHAT
  *   affected OBJECT PATH: WHAT
  *   more OBJECT N
  *   snapshot N
@@ -22,6 +23,8 @@ struct check_rig {
 	struct check_result result;
 	char text[CHECK_RIG_TEXT_SIZE];
 	unsigned nsigned; /* manifests that were as they should be */
+	unsigned stop_at; /* the so manieth finding stops the check; 0: none */
+	atomic_int stop;
 };
 
 /* As cmocka's setup and teardown, with *state a check_rig over a store in memory without a snapshot. */
@@ -36,6 +39,9 @@ void check_rig_fill(struct check_rig *k);
 
 /* Check; return the number of findings. */
 uint64_t check_rig_run(struct check_rig *k, bool read_data);
+
+/* The same without a key. */
+uint64_t check_rig_locked(struct check_rig *k, bool read_data);
 
 /* Has it told a line that begins with ${begin} and has ${part} in it? */
 bool check_rig_told(const struct check_rig *k, const char *begin, const char *part);

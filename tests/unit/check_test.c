@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "repo/check/repair.h"
+#include "repo/store/retry/store_retry.h"
 #include "tests/lib/check_rig.h"
 
 static struct fixture *fixture_of(struct check_rig *k)
@@ -281,9 +282,10 @@ static void test_missing_tree_pack(void **state)
 	assert_true(check_rig_told(k, "affected trees/", ": directory"));
 }
 
-/* A store that fails is not one that is damaged, but what it does not give is not there. */
+/* A store that fails is not one that is damaged. */
 static void test_store_fails(void **state)
 {
+	static const char *const kinds[] = { "keys/", "snapshots/", "trees/" };
 	struct check_rig *k = *state;
 	struct by_size l;
 	struct store_fault_rule rule = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_GET, .err = -EIO };
@@ -292,13 +294,198 @@ static void test_store_fails(void **state)
 	rule.prefix = largest(k, "packs/", &l);
 	store_mem_set_faults(fixture_of(k)->store, &rule, 1);
 	assert_int_equal(check_rig_run(k, false), 0);
-	assert_int_equal(check_rig_run(k, true), 1);
-	assert_true(check_rig_told(k, "finding pack packs/", "cannot be read"));
+	assert_int_equal(check_rig_run(k, true), 0);
+	assert_true(check_rig_told(k, "unreachable pack packs/", ""));
+	assert_int_equal(k->result.unreachable, 1);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		rule.prefix = kinds[i];
+		store_mem_set_faults(fixture_of(k)->store, &rule, 1);
+		assert_int_equal(check_rig_run(k, true), 0);
+		assert_true(k->result.unreachable > 0);
+		assert_int_equal(check_rig_lines(k, "affected "), 0);
+	}
+	/* Without a run nothing can be said of what is in none, and the check ends. */
+	rule.prefix = "index/";
+	store_mem_set_faults(fixture_of(k)->store, &rule, 1);
+	assert_int_equal(check_run(&k->g->repo, &k->o, &k->result), -EIO);
+	assert_int_equal(k->result.findings, 0);
 	rule.ops = STORE_OP_LIST;
 	rule.prefix = "";
 	store_mem_set_faults(fixture_of(k)->store, &rule, 1);
 	assert_int_equal(check_run(&k->g->repo, &k->o, &k->result), -EIO);
 	store_mem_set_faults(fixture_of(k)->store, NULL, 0);
+}
+
+/* Bytes that were damaged on the way are asked for once more. */
+static void test_damaged_on_the_way(void **state)
+{
+	static const char *const kinds[] = { "packs/", "trees/", "index/", "snapshots/", "keys/", "config" };
+	struct check_rig *k = *state;
+	struct store_fault_rule rule = { .fault = STORE_FAULT_FLIP, .ops = STORE_OP_GET, .count = 1, .amount = 801 };
+	struct store_options so = { .url = "mem:", .deadline_ms = 1000 };
+	struct store *mem, *remote;
+
+	check_rig_fill(k);
+	mem = fixture_of(k)->store;
+	assert_int_equal(store_retry_open(&so, mem, &remote), 0);
+	k->g->repo.store = k->g->f.store = remote;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		/* Whichever request it is. */
+		for (rule.skip = 0; rule.skip < 6; rule.skip++) {
+			rule.prefix = kinds[i];
+			store_mem_set_faults(mem, &rule, 1);
+			assert_int_equal(check_rig_run(k, true), 0);
+			assert_int_equal(k->result.unreachable, 0);
+			assert_string_equal(k->text, "");
+			assert_int_equal(check_rig_locked(k, true), 0);
+		}
+	}
+	store_mem_set_faults(mem, NULL, 0);
+}
+
+/* --- Levels and shares -------------------------------------------------------------------------------------------- */
+
+/* Without a key: what does not hash to its name. */
+static void test_without_key(void **state)
+{
+	static const char *const kinds[] = { "packs/", "trees/", "index/", "snapshots/", "keys/" };
+	struct check_rig *k = *state;
+	struct by_size l;
+	char begin[64];
+
+	check_rig_fill(k);
+	assert_int_equal(check_rig_locked(k, true), 0);
+	assert_int_equal(k->result.packs_read, k->result.packs);
+	assert_int_equal(k->result.packs, fixture_count(fixture_of(k), "packs/") + fixture_count(fixture_of(k), "trees/"));
+	assert_int_equal(k->result.runs, fixture_count(fixture_of(k), "index/"));
+	assert_int_equal(k->result.snapshots, 2);
+	assert_int_equal(k->result.keyslots, 1);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		largest(k, kinds[i], &l);
+		flip(k, l.of[0].name, 150);
+		assert_int_equal(check_rig_locked(k, true), 1);
+		assert_true(check_rig_told(k, "finding ", l.of[0].name));
+		snprintf(begin, sizeof(begin), "affected %s", kinds[i]);
+		assert_int_equal(check_rig_lines(k, begin), strcmp(kinds[i], "snapshots/") == 0);
+		flip(k, l.of[0].name, 150);
+	}
+	/* All snapshots are nobody's without a config. */
+	assert_int_equal(store_delete(fixture_of(k)->store, "config"), 0);
+	assert_int_equal(check_rig_locked(k, false), 1);
+	assert_int_equal(check_rig_lines(k, "affected config : everything"), 2);
+}
+
+/* Signatures alone: whatever else is damaged. */
+static void test_signatures(void **state)
+{
+	struct check_rig *k = *state;
+	struct by_size l;
+
+	check_rig_fill(k);
+	k->o.signatures_only = true;
+	assert_int_equal(store_delete(fixture_of(k)->store, largest(k, "trees/", &l)), 0);
+	flip(k, largest(k, "index/", &l), 50);
+	assert_int_equal(check_rig_run(k, false), 0);
+	assert_int_equal(k->nsigned, 2);
+	assert_int_equal(k->result.packs + k->result.trees + k->result.runs, 0);
+	flip(k, largest(k, "snapshots/", &l), 50);
+	assert_int_equal(check_rig_run(k, false), 1);
+	assert_int_equal(k->nsigned, 1);
+	assert_true(check_rig_told(k, "affected snapshots/", " : everything"));
+}
+
+static void more_packs(struct check_rig *k, unsigned n)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "more%u", i);
+		rig_note(name, name);
+		assert_int_equal(rig_backup(k->g, name, NULL), 0);
+	}
+}
+
+/* A cycle of rotating checks reads every pack, and what is damaged is told until it is not. */
+static void test_rotation(void **state)
+{
+	struct check_rig *k = *state;
+	uint64_t read = 0, packs;
+	unsigned told = 0;
+	struct by_size l;
+
+	check_rig_fill(k);
+	more_packs(k, 5);
+	k->o.cache_dir = k->g->f.scratch->dir;
+	k->o.days = 4;
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(check_rig_run(k, true), 0);
+		packs = k->result.packs;
+		assert_true(k->result.packs_read < packs);
+		read += k->result.packs_read;
+	}
+	assert_true(read >= packs && read <= packs + 1);
+	flip(k, largest(k, "packs/", &l), 5000);
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t findings = check_rig_run(k, true);
+
+		assert_true(findings == (told > 0) || (findings == 1 && told == 0));
+		told += findings > 0;
+	}
+	assert_true(told > 0);
+	assert_int_equal(check_rig_run(k, true), 1);
+	/* By every other check, too, and no more once it is sound. */
+	k->o.days = 0;
+	k->o.part = 1;
+	k->o.parts = 1000000;
+	assert_int_equal(check_rig_run(k, true), 1);
+	flip(k, l.of[0].name, 5000);
+	assert_int_equal(check_rig_run(k, true), 0);
+	assert_true(k->result.packs_read >= 1);
+	assert_int_equal(check_rig_run(k, true), 0);
+	assert_true(k->result.packs_read <= 1);
+}
+
+/* Check, and end with the first finding. */
+static void interrupt(struct check_rig *k)
+{
+	k->o.read_data = true;
+	k->stop_at = 1;
+	assert_int_equal(check_run(&k->g->repo, &k->o, &k->result), -EINTR);
+	assert_true(k->result.packs_read > 0 && k->result.packs_read < k->result.packs);
+	k->stop = 0;
+}
+
+/* An interrupted one goes on, and tells what it had found. */
+static void test_goes_on(void **state)
+{
+	struct check_rig *k = *state;
+	struct by_size l;
+
+	check_rig_fill(k);
+	more_packs(k, 5);
+	k->o.cache_dir = k->g->f.scratch->dir;
+	k->o.threads = 1;
+	largest(k, "packs/", &l);
+	for (unsigned i = 0; i < l.n; i++)
+		flip(k, l.of[i].name, 200);
+	interrupt(k);
+	assert_int_equal(check_rig_run(k, true), l.n);
+	assert_true(k->result.packs_before > 0);
+	assert_int_equal(k->result.packs_before + k->result.packs_read, k->result.packs);
+	/* That is over, and all is read by the next one. */
+	assert_int_equal(check_rig_run(k, true), l.n);
+	assert_int_equal(k->result.packs_before, 0);
+	assert_int_equal(k->result.packs_read, k->result.packs);
+	/* Or at once, if it is to begin anew; and one of another kind does not go on with it. */
+	interrupt(k);
+	k->o.part = k->o.parts = 1;
+	assert_int_equal(check_rig_run(k, true), l.n);
+	assert_int_equal(k->result.packs_before, 0);
+	k->o.part = k->o.parts = 0;
+	k->o.restart = true;
+	assert_int_equal(check_rig_run(k, true), l.n);
+	assert_int_equal(k->result.packs_before, 0);
+	assert_int_equal(k->result.packs_read, k->result.packs);
 }
 
 /* A pack of somebody who died before his index run was written. */
@@ -623,6 +810,11 @@ int main(void)
 		TEST(test_flipped_tree_pack),
 		TEST(test_missing_tree_pack),
 		TEST(test_store_fails),
+		TEST(test_damaged_on_the_way),
+		TEST(test_without_key),
+		TEST(test_signatures),
+		TEST(test_rotation),
+		TEST(test_goes_on),
 		TEST(test_unreferenced),
 		TEST(test_lost_run),
 		TEST(test_damaged_run),

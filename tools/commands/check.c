@@ -1,50 +1,64 @@
 /*
- * varve check, varve repair
+ * varve check
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "repo/check/check.h"
-#include "repo/check/repair.h"
+#include "repo/check/pass/share.h"
 #include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/print/json.h"
 #include "tools/print/progress.h"
 
+#define SCRUB_PATIENCE_MS 300000 /* with a store that is away, as long as other commands have */
+
 const char check_details[] =
-    "Config, keyslots, snapshots and their signatures, the index and all directories are always verified, and that\n"
-    "all contents are there; --read-data reads and verifies the contents as well, all of them or N % of the packs,\n"
-    "chosen at random, or the Nth of M parts.  Prints a line for each finding, and the snapshots and paths that it\n"
-    "affects (the first 20; with --verbose all of them, in every snapshot).  Exit status 5 if there are any findings.";
+    "Config, keyslots, snapshots and their signatures, the index and all directories are verified, and that all\n"
+    "contents are there; --read-data reads and verifies the contents as well: all of them, or N % of the packs, chosen\n"
+    "at random, or the Nth of M parts, or, with rotate, what is next, so that in DAYS days (30) all has been read.  One\n"
+    "that was interrupted is continued by the next of its kind.  --packs needs no key: it verifies that the bytes of all\n"
+    "objects, or of a share of the packs, hash to their names.  Prints a line for each finding, and the snapshots and\n"
+    "paths that it affects (the first 20; with --verbose all of them, in every snapshot).  Exit status 5 if there are\n"
+    "any findings, 1 if something could not be had.";
 
 const struct cli_option check_options[] = {
-	{ "read-data", 0, "[=N%|N/M]", "read and verify contents too: all of them, or a part" },
-	{ "verify-signatures", 0, NULL, "say for each snapshot who has signed it" },
+	{ "read-data", 0, "[=N%|N/M|rotate[:DAYS]]", "read and verify contents too: all of them, or a share" },
+	{ "packs", 0, "[=N%|N/M|rotate[:DAYS]]", "without a key: do objects hash to their names?" },
+	{ "verify-signatures", 0, NULL, "only snapshots and their signatures: say who has signed" },
+	{ "restart", 0, NULL, "read packs from the beginning, do not continue" },
 	{ "threads", 0, "N", "threads that read contents (as the machine has processors)" },
 	{ NULL, 0, NULL, NULL },
 };
-
-const char repair_details[] =
-    "Writes index runs for packs that none names, from the packs' own tables, and removes index runs that are damaged\n"
-    "and thereby no longer needed.  Nothing else is removed or changed.  Exit status 5 if some tables cannot be read.";
 
 struct check_args {
 	struct cli *cli;
 	struct check_options o;
 	struct check_progress progress;
 	bool signatures;
+	bool packs; /* without a key */
+	bool data;
 };
 
-/* "N%" or "N/M"; the whole of them for NULL. */
-static int take_share(struct check_args *a, const char *value)
+/* "N%", "N/M" or "rotate[:DAYS]"; the whole of them for NULL. */
+static int take_share(struct check_args *a, const char *option, const char *value)
 {
 	unsigned n = 0, m = 0;
 	char unit = '\0', more;
 
 	a->o.read_data = true;
+	a->o.part = a->o.parts = a->o.percent = a->o.days = 0;
 	if (value == NULL)
 		return 0;
+	if (strcmp(value, "rotate") == 0) {
+		a->o.days = ROTATE_DAYS_DEFAULT;
+		return 0;
+	}
+	if (sscanf(value, "rotate:%9u%c", &n, &more) == 1 && n >= 1 && n <= ROTATE_DAYS_MAX) {
+		a->o.days = n;
+		return 0;
+	}
 	if (value[0] >= '0' && value[0] <= '9') {
 		if (sscanf(value, "%9u/%9u%c", &n, &m, &more) == 2 && n >= 1 && n <= m) {
 			a->o.part = n;
@@ -56,7 +70,8 @@ static int take_share(struct check_args *a, const char *value)
 			return 0;
 		}
 	}
-	return cli_usage(a->cli, "--read-data=%s: neither a share from 1%% to 100%% nor a part like 1/4", value);
+	return cli_usage(a->cli, "--%s=%s: neither a share from 1%% to 100%%, nor a part like 1/4, nor rotate:DAYS", option,
+	    value);
 }
 
 static int take(void *arg, const char *option, const char *value)
@@ -64,10 +79,14 @@ static int take(void *arg, const char *option, const char *value)
 	struct check_args *a = arg;
 	uint64_t n;
 
-	if (strcmp(option, "read-data") == 0)
-		return take_share(a, value);
+	if (strcmp(option, "read-data") == 0 || strcmp(option, "packs") == 0) {
+		*(option[0] == 'p' ? &a->packs : &a->data) = true;
+		return take_share(a, option, value);
+	}
 	if (strcmp(option, "verify-signatures") == 0) {
 		a->signatures = true;
+	} else if (strcmp(option, "restart") == 0) {
+		a->o.restart = true;
 	} else if (strcmp(option, "threads") == 0) {
 		if (size_parse(value, &n) != 0 || n == 0 || n > 256)
 			return cli_usage(a->cli, "--threads %s: not a number from 1 to 256", value);
@@ -80,7 +99,7 @@ static int take(void *arg, const char *option, const char *value)
 
 static const char *type_of(const struct check_finding *f)
 {
-	return f->path != NULL ? "affected" : f->more == 0 ? "finding" : f->object != NULL ? "more" : "snapshot";
+	return f->unreachable ? "unreachable" : f->path != NULL ? "affected" : f->more == 0 ? "finding" : f->object != NULL ? "more" : "snapshot";
 }
 
 static void print_json(const struct check_finding *f)
@@ -126,6 +145,8 @@ static void print_finding(void *arg, const struct check_finding *f)
 		print_path(f);
 	else if (f->object == NULL)
 		printf("snapshot %.8s: %llu affected paths in all\n", f->snapshot, (unsigned long long)f->more);
+	else if (f->unreachable)
+		printf("%s: cannot be had, which is no damage: %s\n", f->object, f->what);
 	else if (f->more > 0)
 		printf("%s: affects %llu more paths (--verbose tells all)\n", f->object, (unsigned long long)f->more);
 	else
@@ -165,6 +186,7 @@ static void print_json_summary(const struct check_args *a, const struct check_re
 	json_value *o = json_new_object();
 
 	json_set_text(o, "type", "summary");
+	json_set_text(o, "level", a->packs ? "packs" : a->o.signatures_only ? "signatures" : "trees");
 	json_set_bool(o, "read_data", a->o.read_data);
 	json_set_u64(o, "snapshots", r->snapshots);
 	json_set_u64(o, "trees", r->trees);
@@ -173,38 +195,62 @@ static void print_json_summary(const struct check_args *a, const struct check_re
 	json_set_u64(o, "runs", r->runs);
 	json_set_u64(o, "keyslots", r->keyslots);
 	json_set_u64(o, "packs_read", r->packs_read);
+	json_set_u64(o, "packs_read_before", r->packs_before);
 	json_set_u64(o, "bytes_read", r->data_bytes);
 	json_set_u64(o, "sealed_packs", r->sealed_packs);
 	json_set_u64(o, "unreferenced_packs", r->unreferenced_packs);
 	json_set_u64(o, "unreferenced_bytes", r->unreferenced_bytes);
 	json_set_u64(o, "unreferenced_objects", r->unreferenced_objects);
 	json_set_u64(o, "findings", r->findings);
+	json_set_u64(o, "unreachable", r->unreachable);
 	json_print(o);
+}
+
+static void print_looked_at(const struct check_args *a, const struct check_result *r)
+{
+	if (a->o.signatures_only)
+		printf("%llu snapshots, %llu keyslots\n", (unsigned long long)r->snapshots,
+		    (unsigned long long)r->keyslots);
+	else if (a->packs)
+		printf("%llu snapshots, %llu packs, %llu index runs, %llu keyslots\n", (unsigned long long)r->snapshots,
+		    (unsigned long long)r->packs, (unsigned long long)r->runs, (unsigned long long)r->keyslots);
+	else
+		printf("%llu snapshots, %llu tree objects, %llu chunks, %llu packs, %llu index runs, %llu keyslots\n",
+		    (unsigned long long)r->snapshots, (unsigned long long)r->trees, (unsigned long long)r->chunks,
+		    (unsigned long long)r->packs, (unsigned long long)r->runs, (unsigned long long)r->keyslots);
+}
+
+static void print_packs(const struct check_args *a, const struct check_result *r)
+{
+	char size[SIZE_TEXT_SIZE];
+
+	if (a->o.read_data)
+		printf("%llu packs read, %s\n", (unsigned long long)r->packs_read, size_format(r->data_bytes, size));
+	if (r->packs_before > 0)
+		printf("%llu packs had been read before this check went on with them (--restart reads all)\n",
+		    (unsigned long long)r->packs_before);
+	if (r->sealed_packs > 0)
+		printf("%llu of them are not for this key to open: only their hashes and tables were verified\n",
+		    (unsigned long long)r->sealed_packs);
+	if (r->unreferenced_objects > 0 && !a->o.signatures_only)
+		printf("%llu objects are not used by any snapshot\n", (unsigned long long)r->unreferenced_objects);
+	if (r->unreferenced_packs > 0)
+		printf("%llu packs are in no index run, %s (\"varve repair\" enters them)\n",
+		    (unsigned long long)r->unreferenced_packs, size_format(r->unreferenced_bytes, size));
 }
 
 static void print_summary(const struct check_args *a, const struct check_result *r)
 {
-	char size[SIZE_TEXT_SIZE];
-
 	if (a->cli->json) {
 		print_json_summary(a, r);
 		return;
 	}
 	if (a->cli->quiet)
 		return;
-	printf("%llu snapshots, %llu tree objects, %llu chunks, %llu packs, %llu index runs, %llu keyslots\n",
-	    (unsigned long long)r->snapshots, (unsigned long long)r->trees, (unsigned long long)r->chunks,
-	    (unsigned long long)r->packs, (unsigned long long)r->runs, (unsigned long long)r->keyslots);
-	if (a->o.read_data)
-		printf("%llu packs read, %s\n", (unsigned long long)r->packs_read, size_format(r->data_bytes, size));
-	if (r->sealed_packs > 0)
-		printf("%llu of them are not for this key to open: only their hashes and tables were verified\n",
-		    (unsigned long long)r->sealed_packs);
-	if (r->unreferenced_objects > 0)
-		printf("%llu objects are not used by any snapshot\n", (unsigned long long)r->unreferenced_objects);
-	if (r->unreferenced_packs > 0)
-		printf("%llu packs are in no index run, %s (\"varve repair\" enters them)\n",
-		    (unsigned long long)r->unreferenced_packs, size_format(r->unreferenced_bytes, size));
+	print_looked_at(a, r);
+	print_packs(a, r);
+	if (r->unreachable > 0)
+		printf("%llu objects could not be had: nothing is known of them\n", (unsigned long long)r->unreachable);
 	if (r->findings == 0)
 		puts("no damage found");
 	else
@@ -227,9 +273,11 @@ static void fill_progress(void *arg, struct progress_state *s)
 static int check_unopened(struct check_args *a, const struct store_options *so, int rc)
 {
 	struct check_result result = { .findings = 0 };
+	struct check_options o = a->o;
 	struct store *store = NULL;
 
-	if (store_open(so, &store) == 0 && check_locked(store, &a->o, &result) == 0) {
+	o.read_data = false;
+	if (store_open(so, &store) == 0 && check_locked(store, &o, &result) == 0) {
 		if (rc == -EBADMSG && result.findings == 0) {
 			/* Well-formed, but not what belongs together. */
 			print_finding(a, &(struct check_finding){ .kind = CHECK_CONFIG, .object = "config",
@@ -262,6 +310,48 @@ static int open_to_check(struct check_args *a, struct repo **out)
 	return rc == -ENOTDIR ? EXIT_NO_REPOSITORY : cli_status(a->cli, rc);
 }
 
+/* What came of it: damage is said to be such only if some was found. */
+static int conclude(const struct check_args *a, int rc, const struct check_result *r)
+{
+	if (rc == 0)
+		print_summary(a, r);
+	else if (rc != -EINTR)
+		cli_error(a->cli, "check cannot go on: %s", ERR(rc));
+	if (r->findings > 0 && rc != -EINTR)
+		return EXIT_DAMAGED;
+	return rc != 0 ? cli_status(a->cli, rc) : r->unreachable > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+/* Without a key. */
+static int scrub(struct check_args *a)
+{
+	struct store_options so = { .log = &a->cli->log, .cancel = &a->cli->cancel };
+	struct check_result result;
+	struct progress *progress;
+	struct store *store;
+	int rc;
+
+	if (access_store_options(&a->cli->access, SCRUB_PATIENCE_MS, &so) != 0)
+		return EXIT_USAGE;
+	if (so.url == NULL)
+		return cli_usage(a->cli, "no repository given: --repo URL or $VARVE_REPOSITORY");
+	a->cli->cache_dir = access_cache_dir(&a->cli->access);
+	a->o.cache_dir = a->cli->cache_dir;
+	rc = store_open(&so, &store);
+	if (rc != 0)
+		return rc == -ENOENT || rc == -ENOTDIR ? EXIT_NO_REPOSITORY : cli_status(a->cli, rc);
+	cli_catch_signals(a->cli);
+	progress = progress_start(a->cli, "objects", fill_progress, &a->progress);
+	rc = check_locked(store, &a->o, &result);
+	progress_stop(progress);
+	store_close(store);
+	if (rc == -ENOENT) {
+		cli_error(a->cli, "%s: not a varve repository (it has no config)", so.url);
+		return EXIT_NO_REPOSITORY;
+	}
+	return conclude(a, rc, &result);
+}
+
 static int run_check(struct check_args *a)
 {
 	struct check_result result;
@@ -272,16 +362,15 @@ static int run_check(struct check_args *a)
 	rc = open_to_check(a, &r);
 	if (rc != 0)
 		return rc;
+	a->o.signatures_only = a->signatures && !a->data;
+	a->o.cache_dir = a->cli->cache_dir;
 	cli_catch_signals(a->cli);
 	progress = progress_start(a->cli, "objects", fill_progress, &a->progress);
 	rc = check_run(r, &a->o, &result);
 	progress_stop(progress);
-	if (rc == 0)
-		print_summary(a, &result);
-	else if (rc != -EINTR)
-		cli_error(a->cli, "check cannot go on: %s", ERR(rc));
+	rc = conclude(a, rc, &result);
 	repo_close(r);
-	return rc != 0 ? cli_status(a->cli, rc) : result.findings > 0 ? EXIT_DAMAGED : EXIT_OK;
+	return rc;
 }
 
 int cmd_check(struct cli *c, int argc, char **argv)
@@ -295,6 +384,8 @@ int cmd_check(struct cli *c, int argc, char **argv)
 		return rc < 0 ? EXIT_OK : rc;
 	if (n > 0)
 		return cli_usage(c, "one argument too many: %s", args[0]);
+	if (a.packs && (a.data || a.signatures))
+		return cli_usage(c, "--packs goes with neither --read-data nor --verify-signatures, which need a key");
 	a.o.progress = &a.progress;
 	a.o.cancel = &c->cancel;
 	a.o.found = print_finding;
@@ -304,61 +395,5 @@ int cmd_check(struct cli *c, int argc, char **argv)
 		a.o.paths = UINT64_MAX;
 		a.o.every_snapshot = true;
 	}
-	return run_check(&a);
-}
-
-/* --- Repair ------------------------------------------------------------------------------------------------------- */
-
-static void print_repair(const struct cli *c, const struct repair_result *r)
-{
-	json_value *o;
-
-	if (c->json) {
-		o = json_new_object();
-		json_set_text(o, "type", "summary");
-		json_set_u64(o, "runs_written", r->runs);
-		json_set_u64(o, "objects_entered", r->objects);
-		json_set_u64(o, "runs_removed", r->runs_removed);
-		json_set_u64(o, "unreadable_packs", r->unreadable);
-		json_print(o);
-		return;
-	}
-	if (c->quiet)
-		return;
-	printf("%llu objects entered in %llu new index runs, %llu damaged runs removed\n",
-	    (unsigned long long)r->objects, (unsigned long long)r->runs, (unsigned long long)r->runs_removed);
-	if (r->unreadable > 0)
-		printf("%llu packs have tables that cannot be read\n", (unsigned long long)r->unreadable);
-}
-
-static int take_nothing(void *arg, const char *option, const char *value)
-{
-	(void)arg;
-	(void)option;
-	(void)value;
-	return 0;
-}
-
-int cmd_repair(struct cli *c, int argc, char **argv)
-{
-	struct repair_result result;
-	struct repo *r;
-	char **args;
-	int n, rc;
-
-	rc = cli_parse(c, argc, argv, take_nothing, NULL, &n, &args);
-	if (rc != 0)
-		return rc < 0 ? EXIT_OK : rc;
-	if (n > 0)
-		return cli_usage(c, "one argument too many: %s", args[0]);
-	rc = cli_open(c, &r);
-	if (rc != 0)
-		return rc;
-	rc = repair_index(r, &result);
-	if (rc == 0)
-		print_repair(c, &result);
-	else
-		cli_error(c, "the index cannot be repaired: %s", ERR(rc));
-	repo_close(r);
-	return rc != 0 ? cli_status(c, rc) : result.unreadable > 0 ? EXIT_DAMAGED : EXIT_OK;
+	return a.packs ? scrub(&a) : run_check(&a);
 }

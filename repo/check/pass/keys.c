@@ -31,23 +31,40 @@ static int missing_config(struct check *c)
 	return 0;
 }
 
-int check_config(struct check *c)
+static int read_config(struct check *c, struct config *out)
 {
 	struct buf raw = BUF_INIT;
-	struct config config;
 	int rc;
 
 	rc = store_get_all(c->store, "config", CONFIG_MAX, &raw);
+	if (rc == 0)
+		rc = config_decode(raw.data, raw.len, out);
+	if (rc == -EBADMSG && store_distrust(c->store, "config", 0, raw.len) == 0) {
+		buf_clear(&raw);
+		rc = store_get_all(c->store, "config", CONFIG_MAX, &raw);
+		if (rc == 0)
+			rc = config_decode(raw.data, raw.len, out);
+	}
+	buf_free(&raw);
+	return rc;
+}
+
+int check_config(struct check *c)
+{
+	struct config config;
+	int rc = read_config(c, &config);
+
 	if (rc == -ENOENT)
 		return missing_config(c);
-	if (rc == 0)
-		rc = config_decode(raw.data, raw.len, &config);
-	if (rc == 0 && c->r != NULL && config_matches(&config, c->r->secrets) != 0)
+	if (rc != 0) {
+		rc = object_fails(c, CHECK_CONFIG, "config", rc, ERR(rc));
+		return rc < 0 ? rc : 0;
+	}
+	memcpy(c->repo_id, config.repo_id, sizeof(c->repo_id));
+	c->has_repo_id = true;
+	if (c->r != NULL && config_matches(&config, c->r->secrets) != 0)
 		finding_add(c, CHECK_CONFIG, "config", "not the one that the keyslots were made for");
-	else if (rc != 0 && rc != -ENOMEM)
-		finding_add(c, CHECK_CONFIG, "config", "%s", ERR(rc));
-	buf_free(&raw);
-	return rc == -ENOMEM ? rc : 0;
+	return 0;
 }
 
 /* Can its frame and label be read?  0: nothing is wrong that can be seen. */
@@ -63,12 +80,32 @@ static int judge_keyslot(const struct check *c, const struct buf *raw)
 	return rc;
 }
 
+/* Is it that of its name, and as far as can be seen well-formed?  ${*what} is set if not. */
+static int read_keyslot(struct check *c, const char *name, const struct id *id, const char **what)
+{
+	struct buf raw = BUF_INIT;
+	int rc;
+
+	rc = store_get_all(c->store, name, KEYSLOT_MAX, &raw);
+	if (rc == 0 && !keyslot_has_id(raw.data, raw.len, id) && store_distrust(c->store, name, 0, raw.len) == 0) {
+		buf_clear(&raw);
+		rc = store_get_all(c->store, name, KEYSLOT_MAX, &raw);
+	}
+	if (rc == 0 && !keyslot_has_id(raw.data, raw.len, id)) {
+		*what = "its bytes do not hash to its name";
+		rc = -EBADMSG;
+	} else if (rc == 0) {
+		rc = judge_keyslot(c, &raw);
+	}
+	buf_free(&raw);
+	return rc;
+}
+
 static int look_at_keyslot(void *arg, const char *name, uint64_t size)
 {
 	struct check *c = arg;
-	struct buf raw = BUF_INIT;
+	const char *what = NULL;
 	struct id id;
-	bool named;
 	int rc;
 
 	(void)size;
@@ -76,19 +113,13 @@ static int look_at_keyslot(void *arg, const char *name, uint64_t size)
 		log_debug(&c->log, "%s: not the name of a keyslot, ignored", name);
 		return 0;
 	}
-	rc = store_get_all(c->store, name, KEYSLOT_MAX, &raw);
-	named = rc != 0 || keyslot_has_id(raw.data, raw.len, &id);
-	if (rc == 0 && named)
-		rc = judge_keyslot(c, &raw);
-	buf_free(&raw);
+	rc = read_keyslot(c, name, &id, &what);
 	if (rc == -ENOENT) /* removed since it was listed */
 		return 0;
 	c->out->keyslots++;
-	if (!named)
-		finding_add(c, CHECK_KEYSLOT, name, "its bytes do not hash to its name");
-	else if (rc != 0 && rc != -ENOMEM)
-		finding_add(c, CHECK_KEYSLOT, name, "%s", ERR(rc));
-	return rc == -ENOMEM ? rc : 0;
+	if (rc != 0)
+		rc = object_fails(c, CHECK_KEYSLOT, name, rc, what != NULL ? what : ERR(rc));
+	return rc < 0 ? rc : 0;
 }
 
 int check_keyslots(struct check *c)

@@ -132,6 +132,8 @@ int tree_object_damaged(struct check *c, const struct id *id, int rc)
 	if (p == NULL)
 		return tree_contradicts(c, id, ERR(rc));
 	last_message(c, pack_name(p->kind, &p->id, name), rc, what);
+	if (rc == -ECANCELED || store_failed(c, rc))
+		return rc == -ECANCELED ? -EINTR : unreachable_add(c, CHECK_PACK, name, rc, what);
 	if (rc == -EBADMSG && is_readable(c, id))
 		return tree_contradicts(c, id, "malformed");
 	if (p->finding == 0)

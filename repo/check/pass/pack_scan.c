@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/check/pass/plan.h"
 #include "repo/check/pass/records.h"
 #include "repo/check/pass/scan.h"
 #include "repo/check/pass/tally.h"
@@ -35,7 +36,9 @@ struct pack_scan {
 	struct segment_place open; /* the shared segment at ${plain}; len 0: none */
 	const uint8_t *plain; /* NULL: it is damaged */
 	struct aead_key key;
+	struct buf damaged;   /* ids of objects that the index places here, and that cannot be read */
 	bool failed;          /* ended before its end */
+	bool again;           /* it is read for the second time */
 	struct tally t;
 };
 
@@ -59,6 +62,7 @@ void pack_scan_free(struct pack_scan *s)
 		return;
 	crypt_wipe(&s->key, sizeof(s->key));
 	records_free(&s->records);
+	buf_free(&s->damaged);
 	free(s->room);
 	free(s);
 }
@@ -76,7 +80,7 @@ static uint64_t read_so_far(const struct pack_scan *s)
 /* The store or the index failed: no more of this pack.  Return 0, or an error that ends the check. */
 static int fail(struct pack_scan *s, int rc)
 {
-	if (rc == -EINTR || rc == -ENOMEM)
+	if (rc == -EINTR || rc == -ECANCELED || rc == -ENOMEM)
 		return rc;
 	s->failed = true;
 	s->t.read_error = rc;
@@ -117,26 +121,42 @@ static int next_object(struct pack_scan *s)
 	return rc < 0 ? rc : 0;
 }
 
-int pack_scan_begin(struct pack_scan *s, struct check_pack *p)
+/* What should be in it, and how it opens. */
+static int begin_objects(struct pack_scan *s)
 {
 	int rc;
 
-	s->pack = p;
-	pack_name(p->kind, &p->id, s->name);
+	s->t.table_error = records_load(s->c, s->pack, &s->records);
+	if (s->t.table_error == -ENOMEM || s->t.table_error == -ECANCELED)
+		return s->t.table_error;
+	s->t.objects = s->records.n;
+	s->rest = rd_init(s->records.bytes.data, s->records.bytes.len);
+	rc = find_key(s);
+	return rc == 0 ? next_object(s) : rc;
+}
+
+static int begin(struct pack_scan *s)
+{
+	const struct check_pack *p = s->pack;
+	int rc = 0;
+
 	hash_stream_init(&s->stream);
+	buf_clear(&s->damaged);
 	s->len = 0;
 	s->at = s->done = 0;
 	s->more = s->failed = false;
 	s->t = (struct tally){ .named = p->number != NO_NUMBER ? s->c->objects_of[p->number] : 0 };
-	s->t.table_error = records_load(s->c, p, &s->records);
-	if (s->t.table_error == -ENOMEM)
-		return -ENOMEM;
-	s->t.objects = s->records.n;
-	s->rest = rd_init(s->records.bytes.data, s->records.bytes.len);
-	rc = find_key(s);
-	if (rc == 0)
-		rc = next_object(s);
+	if (s->c->r != NULL)
+		rc = begin_objects(s);
 	return rc < 0 ? fail(s, rc) : 0;
+}
+
+int pack_scan_begin(struct pack_scan *s, struct check_pack *p)
+{
+	s->pack = p;
+	s->again = false;
+	pack_name(p->kind, &p->id, s->name);
+	return begin(s);
 }
 
 /* --- Its bytes ---------------------------------------------------------------------------------------------------- */
@@ -186,7 +206,7 @@ static int fetch(struct pack_scan *s, uint8_t *to, size_t n)
 	int rc = n > 0 ? store_get_once(s->c->store, s->name, read_so_far(s), n, to,
 			     s->cap - (size_t)(to - s->room)) : 0;
 
-	if (rc != -EIO)
+	if (rc != -EIO || store_failed(s->c, rc))
 		return rc;
 	/* A bad sector: what lies in this piece will not authenticate, the rest may. */
 	s->t.read_error = rc;
@@ -313,14 +333,6 @@ bool pack_scan_at_end(const struct pack_scan *s)
 
 /* --- What is wrong with it ---------------------------------------------------------------------------------------- */
 
-/* The pack's finding, noted when its first object is found damaged and told when all is known. */
-static uint32_t finding_of(struct pack_scan *s)
-{
-	if (s->pack->finding == 0)
-		s->pack->finding = finding_open(s->c, CHECK_PACK, s->name);
-	return s->pack->finding;
-}
-
 static bool same_place(const struct place *a, const struct place *b)
 {
 	if (a->offset != b->offset || a->len != b->len || a->nown != b->nown)
@@ -350,7 +362,7 @@ static int compare_index(struct pack_scan *s, const struct id *id, const struct 
 		s->t.moved++;
 		intact = false;
 	}
-	return intact ? 0 : damage_add(s->c, id, finding_of(s));
+	return intact ? 0 : buf_append(&s->damaged, id->b, ID_LEN);
 }
 
 int pack_scan_judge(struct pack_scan *s, const struct id *id, const struct place *place, bool intact)
@@ -364,14 +376,8 @@ int pack_scan_judge(struct pack_scan *s, const struct id *id, const struct place
 	return rc < 0 ? fail(s, rc) : 0;
 }
 
-static void conclude(struct pack_scan *s)
+static void count(struct pack_scan *s)
 {
-	struct buf text = BUF_INIT;
-
-	tally_describe(&s->t, &text);
-	if (text.len > 0)
-		finding_tell(s->c, finding_of(s), (const char *)text.data);
-	buf_free(&text);
 	pthread_mutex_lock(&s->c->lock);
 	s->c->out->packs_read++;
 	s->c->out->data_bytes += s->pack->size;
@@ -381,15 +387,60 @@ static void conclude(struct pack_scan *s)
 		s->c->o->progress->packs++;
 }
 
-void pack_scan_end(struct pack_scan *s)
+/* The pack's finding, and the objects that it makes unreadable. */
+static int tell(struct pack_scan *s, const char *what)
 {
+	struct id id;
+	int rc = 0;
+
+	if (s->pack->finding == 0)
+		s->pack->finding = finding_open(s->c, CHECK_PACK, s->name);
+	finding_tell(s->c, s->pack->finding, what);
+	for (size_t at = 0; at < s->damaged.len && rc == 0; at += ID_LEN) {
+		memcpy(id.b, s->damaged.data + at, ID_LEN);
+		rc = damage_add(s->c, &id, s->pack->finding);
+	}
+	return rc;
+}
+
+/* What is wrong, if anything is, is known. */
+static int conclude(struct pack_scan *s, const struct buf *text)
+{
+	int error = s->t.read_error != 0 ? s->t.read_error : s->t.table_error, rc = 0;
+	bool unreachable = store_failed(s->c, error);
+
+	if (unreachable)
+		rc = unreachable_add(s->c, CHECK_PACK, s->name, error, ERR(error));
+	else if (text->len > 0)
+		rc = tell(s, (const char *)text->data);
+	if (!unreachable)
+		count(s);
+	plan_done(s->c->plan, s->pack, text->len == 0);
+	return rc;
+}
+
+int pack_scan_end(struct pack_scan *s)
+{
+	struct buf text = BUF_INIT;
 	struct id found;
+	int rc;
 
 	crypt_wipe(&s->key, sizeof(s->key));
 	/* Gone since it was listed, and nobody's. */
-	if (s->failed && s->t.read_error == -ENOENT && s->pack->number == NO_NUMBER)
-		return;
+	if (s->failed && s->t.read_error == -ENOENT && s->pack->number == NO_NUMBER) {
+		plan_done(s->c->plan, s->pack, true);
+		return 0;
+	}
 	hash_stream_final(&s->stream, &found);
 	s->t.other_hash = !id_equal(&found, &s->pack->id);
-	conclude(s);
+	tally_describe(&s->t, &text);
+	if (text.len > 0 && !s->again && store_distrust(s->c->store, s->name, 0, s->pack->size) == 0) {
+		s->again = true;
+		rc = begin(s);
+		rc = rc < 0 ? rc : 1;
+	} else {
+		rc = conclude(s, &text);
+	}
+	buf_free(&text);
+	return rc;
 }

@@ -19,7 +19,7 @@ struct pack_scan;
 struct pack_scan *pack_scan_new(struct check *c);
 void pack_scan_free(struct pack_scan *s);
 
-/* Begin with pack ${p}.  Return 0 or -ENOMEM. */
+/* Begin with pack ${p}; without a key, only its hash is verified.  Return 0 or -ENOMEM. */
 int pack_scan_begin(struct pack_scan *s, struct check_pack *p);
 
 /**
@@ -35,8 +35,13 @@ int pack_scan_open(struct pack_scan *s, struct verify *v, struct decompressor *d
 /* Is nothing left to be read and opened? */
 bool pack_scan_at_end(const struct pack_scan *s);
 
-/* Tell what is wrong with the pack, of which nothing may be left to verify. */
-void pack_scan_end(struct pack_scan *s);
+/**
+ * pack_scan_end(s):
+ * Tell what is wrong with the pack, of which nothing may be left to verify.  Return 0; 1 if something is wrong, and the
+ * store may give better bytes: the pack has been begun once more, and nothing told; -EINTR; -ENOMEM; or the store's
+ * error once it has failed too often.
+ */
+int pack_scan_end(struct pack_scan *s);
 
 enum pack_kind pack_scan_kind(const struct pack_scan *s);
 

@@ -67,7 +67,7 @@ static void drop_doubles(struct check *c)
 	c->npacks = kept;
 }
 
-static int list_packs(struct check *c)
+int list_packs(struct check *c)
 {
 	int rc = store_list(c->store, "packs/", take_pack, c);
 
@@ -139,11 +139,32 @@ static int take_named(void *arg, uint32_t number, const struct pack_info *info)
 	return set_number(c, number, (uint32_t)(p - c->packs));
 }
 
+static int stop_at_missing(void *arg, uint32_t number, const struct pack_info *info)
+{
+	const struct check *c = arg;
+	struct check_pack key = { .id = info->id, .kind = (uint8_t)info->kind };
+
+	(void)number;
+	return c->npacks == 0 || bsearch(&key, c->packs, c->npacks, sizeof(key), compare) == NULL;
+}
+
+/* A pack may have been deleted by a prune since the index was loaded: no run names it then any more. */
+static int load_again_if_missing(struct check *c)
+{
+	int rc = index_each_pack(c->index, stop_at_missing, c);
+
+	if (rc == 1)
+		rc = index_refresh(c->index);
+	return rc > 0 ? 0 : rc;
+}
+
 int check_packs(struct check *c)
 {
 	struct naming n = { .c = c };
 	int rc = list_packs(c);
 
+	if (rc == 0)
+		rc = load_again_if_missing(c);
 	if (rc != 0)
 		return rc;
 	n.nlisted = c->npacks;

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "repo/check/check_impl.h"
+#include "repo/check/pass/names.h"
 
 #define RUNS_PREFIX "index/"
-#define PIECE_LEN (1024u * 1024)
 
 struct id_list {
 	struct id *ids;
@@ -51,27 +51,9 @@ int runs_list(struct store *store, struct id **out, size_t *n)
 
 int run_verify_hash(struct store *store, const struct id *id)
 {
-	uint8_t *piece = malloc(PIECE_LEN);
 	char name[RUN_NAME_SIZE];
-	uint64_t size = 0;
-	struct hasher h;
-	struct id found;
-	size_t n;
-	int rc;
 
-	if (piece == NULL)
-		return -ENOMEM;
-	hasher_init(&h);
-	rc = store_stat(store, run_name(id, name), &size);
-	for (uint64_t at = 0; at < size && rc == 0; at += n) {
-		n = size - at < PIECE_LEN ? (size_t)(size - at) : PIECE_LEN;
-		rc = store_get(store, name, at, n, piece);
-		if (rc == 0)
-			hasher_update(&h, piece, n);
-	}
-	hasher_final(&h, &found);
-	free(piece);
-	return rc == 0 && !id_equal(&found, id) ? -EBADMSG : rc;
+	return name_verify(store, run_name(id, name), id->b, ID_LEN);
 }
 
 static int ignore_pack(void *arg, uint32_t number, const struct pack_info *info)
@@ -107,23 +89,27 @@ int run_verify_records(struct repo *r, const struct id *id, const struct log *lo
 
 typedef int judge_fn(struct check *c, const struct id *id);
 
-/* Judge the runs that are not bad already. */
-static void judge_all(struct check *c, const struct id *ids, bool *bad, size_t n, judge_fn *judge)
+/* Judge the runs that are not bad already.  What is in one that cannot be had, nobody knows: then no more is judged. */
+static int judge_all(struct check *c, const struct id *ids, bool *bad, size_t n, judge_fn *judge)
 {
 	char name[RUN_NAME_SIZE], what[WHAT_SIZE];
-	int rc;
+	int rc = 0, told;
 
-	for (size_t i = 0; i < n && !cancelled(c); i++) {
+	for (size_t i = 0; i < n && rc >= 0 && !cancelled(c); i++) {
 		if (bad[i])
 			continue;
 		forget_message(c);
 		rc = judge(c, &ids[i]);
-		if (rc == 0 || rc == -ENOENT) /* gone: others have merged it since */
+		if (rc == 0 || rc == -ENOENT) { /* gone: others have merged it since */
+			rc = 0;
 			continue;
+		}
 		bad[i] = true;
 		run_name(&ids[i], name);
-		finding_add(c, CHECK_RUN, name, "%s", last_message(c, name, rc, what));
+		told = object_fails(c, CHECK_RUN, name, rc, last_message(c, name, rc, what));
+		rc = told == 0 ? rc : told;
 	}
+	return rc < 0 ? rc : 0;
 }
 
 static int judge_hash(struct check *c, const struct id *id)
@@ -157,13 +143,11 @@ int check_runs(struct check *c)
 		rc = -ENOMEM;
 		goto out;
 	}
-	judge_all(c, ids, bad, n, judge_hash);
-	rc = index_refresh(c->index);
-	if (rc > 0) {
-		/* Some could not be loaded: those already named, or others with the right hash. */
-		judge_all(c, ids, bad, n, judge_records);
-		rc = 0;
-	}
+	rc = judge_all(c, ids, bad, n, judge_hash);
+	if (rc == 0)
+		rc = index_refresh(c->index);
+	if (rc > 0) /* Some could not be loaded: those already named, or others with the right hash. */
+		rc = judge_all(c, ids, bad, n, judge_records);
 	if (rc == 0 && cancelled(c))
 		rc = -EINTR;
 out:

@@ -22,11 +22,13 @@ int scan_new(struct check *c, unsigned npacks, struct scan **out)
 
 	if (s == NULL)
 		return -ENOMEM;
-	s->verify = verify_new(c);
-	s->decompressor = decompressor_new();
+	if (c->r != NULL) {
+		s->verify = verify_new(c);
+		s->decompressor = decompressor_new();
+	}
 	while (s->nidle < npacks && (s->idle[s->nidle] = pack_scan_new(c)) != NULL)
 		s->nidle++;
-	if (s->verify == NULL || s->decompressor == NULL || s->nidle < npacks) {
+	if ((c->r != NULL && (s->verify == NULL || s->decompressor == NULL)) || s->nidle < npacks) {
 		scan_free(s);
 		return -ENOMEM;
 	}
@@ -95,21 +97,21 @@ static int end_packs(struct scan *s)
 
 	for (unsigned i = 0; i < n; i++)
 		any = any || pack_scan_at_end(s->live[i]);
-	rc = any ? verify_flush(s->verify) : 0;
+	rc = any && s->verify != NULL ? verify_flush(s->verify) : 0;
 	if (rc < 0 || !any)
 		return rc;
 	for (unsigned i = 0; i < n; i++) {
 		struct pack_scan *p = s->live[i];
+		int ended = pack_scan_at_end(p) && rc == 0 ? pack_scan_end(p) : 1;
 
-		if (!pack_scan_at_end(p)) {
+		if (ended > 0)
 			s->live[kept++] = p;
-			continue;
-		}
-		pack_scan_end(p);
-		s->idle[s->nidle++] = p;
+		else
+			s->idle[s->nidle++] = p;
+		rc = ended < 0 ? ended : rc;
 	}
 	s->nlive = kept;
-	return 0;
+	return rc;
 }
 
 int scan_packs(struct scan *s, scan_next_fn *next, void *arg)

@@ -254,22 +254,27 @@ static int check_snapshot(struct tree_pass *p, size_t i)
 	const struct id *id = &catalog_at(p->c->catalog, i)->id;
 	char name[SNAPSHOT_NAME_SIZE], hex[ID_HEX_SIZE], what[WHAT_SIZE];
 	struct manifest m;
+	uint64_t size;
 	int rc;
 
 	forget_message(p->c);
 	rc = catalog_manifest(p->c->catalog, i, &m);
 	if (rc == -ENOMEM)
 		return rc;
+	snapshot_object_name(id, name);
+	if (rc == -EBADMSG && store_stat(p->c->store, name, &size) == -ENOENT) /* forgotten since it was listed */
+		return 0;
 	p->c->out->snapshots++;
 	if (rc < 0) {
-		snapshot_object_name(id, name);
-		finding_add(p->c, CHECK_SNAPSHOT, name, "%s", last_message(p->c, name, rc, what));
-		return 0;
+		rc = object_fails(p->c, CHECK_SNAPSHOT, name, rc, last_message(p->c, name, rc, what));
+		if (rc == 1)
+			tell_snapshot(p->c, CHECK_SNAPSHOT, name, id);
+		return rc < 0 ? rc : 0;
 	}
 	look_at_chain(p->c, id_hex(id, hex), &m);
 	if (p->c->o->snapshot != NULL)
 		p->c->o->snapshot(p->c->o->arg, id, &m);
-	rc = check_entry(p, &m.root);
+	rc = p->c->o->signatures_only ? 0 : check_entry(p, &m.root);
 	manifest_destroy(&m);
 	while (p->n > 0 && rc == 0) {
 		struct dir_ref d = p->pending[--p->n];
