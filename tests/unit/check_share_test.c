@@ -222,7 +222,8 @@ static void test_bounded(void **state)
 static void test_nonsense(void **state)
 {
 	static const char *const texts[] = {
-		"", "\n", "varve check 1\n", "varve check 2\nshare 3/7\nbegun 1\norigin 0\nspan 1\ndone 0\ncomplete 0\n",
+		"", "\n", "varve check 1\n",
+		"varve check 2\nshare 3/7\nbegun 1\norigin 0\nspan 1\ndone 0\ncomplete 0\n",
 		"varve check 1\nshare 3/7\nbegun x\norigin 0\nspan 1\ndone 0\ncomplete 0\n",
 		"varve check 1\nshare 3/7\nbegun 1\norigin 0\nspan 1\ndone 0\n",
 	};

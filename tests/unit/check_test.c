@@ -356,7 +356,8 @@ static void test_without_key(void **state)
 	check_rig_fill(k);
 	assert_int_equal(check_rig_locked(k, true), 0);
 	assert_int_equal(k->result.packs_read, k->result.packs);
-	assert_int_equal(k->result.packs, fixture_count(fixture_of(k), "packs/") + fixture_count(fixture_of(k), "trees/"));
+	assert_int_equal(k->result.packs,
+	    fixture_count(fixture_of(k), "packs/") + fixture_count(fixture_of(k), "trees/"));
 	assert_int_equal(k->result.runs, fixture_count(fixture_of(k), "index/"));
 	assert_int_equal(k->result.snapshots, 2);
 	assert_int_equal(k->result.keyslots, 1);

@@ -16,12 +16,12 @@
 
 const char check_details[] =
     "Config, keyslots, snapshots and their signatures, the index and all directories are verified, and that all\n"
-    "contents are there; --read-data reads and verifies the contents as well: all of them, or N % of the packs, chosen\n"
-    "at random, or the Nth of M parts, or, with rotate, what is next, so that in DAYS days (30) all has been read.  One\n"
-    "that was interrupted is continued by the next of its kind.  --packs needs no key: it verifies that the bytes of all\n"
-    "objects, or of a share of the packs, hash to their names.  Prints a line for each finding, and the snapshots and\n"
-    "paths that it affects (the first 20; with --verbose all of them, in every snapshot).  Exit status 5 if there are\n"
-    "any findings, 1 if something could not be had.";
+    "contents are there; --read-data reads and verifies the contents as well: all of them, or N % of the packs,\n"
+    "chosen at random, or the Nth of M parts, or, with rotate, what is next, so that in DAYS days (30) all has been\n"
+    "read.  One that was interrupted is continued by the next of its kind.  --packs needs no key: it verifies that\n"
+    "the bytes of all objects, or of a share of the packs, hash to their names.  Prints a line for each finding, and\n"
+    "the snapshots and paths that it affects (the first 20; with --verbose all of them, in every snapshot).  Exit\n"
+    "status 5 if there are any findings, 1 if something could not be had.";
 
 const struct cli_option check_options[] = {
 	{ "read-data", 0, "[=N%|N/M|rotate[:DAYS]]", "read and verify contents too: all of them, or a share" },
@@ -70,8 +70,8 @@ static int take_share(struct check_args *a, const char *option, const char *valu
 			return 0;
 		}
 	}
-	return cli_usage(a->cli, "--%s=%s: neither a share from 1%% to 100%%, nor a part like 1/4, nor rotate:DAYS", option,
-	    value);
+	return cli_usage(a->cli, "--%s=%s: neither a share from 1%% to 100%%, nor a part like 1/4, nor rotate:DAYS",
+	    option, value);
 }
 
 static int take(void *arg, const char *option, const char *value)
@@ -99,7 +99,9 @@ static int take(void *arg, const char *option, const char *value)
 
 static const char *type_of(const struct check_finding *f)
 {
-	return f->unreachable ? "unreachable" : f->path != NULL ? "affected" : f->more == 0 ? "finding" : f->object != NULL ? "more" : "snapshot";
+	if (f->unreachable)
+		return "unreachable";
+	return f->path != NULL ? "affected" : f->more == 0 ? "finding" : f->object != NULL ? "more" : "snapshot";
 }
 
 static void print_json(const struct check_finding *f)

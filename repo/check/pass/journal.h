@@ -37,7 +37,7 @@ struct journal_share {
 /* How far that check has come.  Return 0; -ENOENT if nothing is known. */
 int journal_arc(const struct journal *j, const struct journal_share *s, struct arc *out);
 
-/* It has come so far; and the damaged packs as they are known by now.  Failures are told once and then of no concern. */
+/* It has come so far; and the damaged packs as they are known by now.  Failures are told once. */
 void journal_save(struct journal *j, const struct journal_share *s, const struct arc *a);
 
 /* It is over, and need not be remembered; but for the damaged packs. */
