@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -19,8 +17,10 @@
 #include "fs/kernel/ops.h"
 #include "fs/options.h"
 #include "fs/kernel/refresh.h"
+#include "fs/sandbox.h"
 #include "repo/access.h"
 #include "repo/util/argv.h"
+#include "repo/util/harden.h"
 #include "repo/util/stdfds.h"
 
 enum { EXIT_USAGE = 2, EXIT_DAMAGED = 5, EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12 };
@@ -34,7 +34,9 @@ struct mount {
 	struct fs_options options;
 	struct log log;
 	struct daemon daemon;
+	struct fs_sandbox sandbox;
 	struct access access;
+	struct store_options store; /* as the repository was opened */
 	char *cache_dir;
 	struct repo *repo;
 	struct ops ops;
@@ -106,8 +108,10 @@ static int open_repo(struct mount *m)
 		return rc;
 	m->cache_dir = access_cache_dir(&m->access);
 	ro.cache_dir = m->cache_dir;
+	m->store = ro.store;
 	rc = repo_open(&ro, &m->repo);
 	access_destroy(&m->access);
+	access_forget_password();
 	return rc;
 }
 
@@ -212,13 +216,10 @@ static int serve(struct mount *m)
 }
 
 /*
- * Secrets do not go into core dumps.  What one thread frees another wants: few arenas, and request buffers that are
- * not mapped and unmapped each time.
+ * What one thread frees another wants: few arenas, and request buffers that are not mapped and unmapped each time.
  */
 static void tune_process(void)
 {
-	struct rlimit no_core = { 0, 0 };
-
 	sigset_t usr1;
 
 	/* The refresher's alone. */
@@ -228,8 +229,6 @@ static void tune_process(void)
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	mallopt(M_TRIM_THRESHOLD, 8 << 20);
-	setrlimit(RLIMIT_CORE, &no_core);
-	prctl(PR_SET_DUMPABLE, 0);
 	umask(077);
 }
 
@@ -238,7 +237,7 @@ static void close_all(struct mount *m)
 	if (m->session != NULL) {
 		if (m->has_handlers)
 			fuse_remove_signal_handlers(m->session);
-		fuse_session_unmount(m->session);
+		fs_sandbox_unmount(&m->sandbox, m->session, m->options.mountpoint, &m->log);
 		fuse_session_destroy(m->session);
 	}
 	waiting_destroy(&m->ops.waiting);
@@ -259,7 +258,9 @@ static int prepare(struct mount *m, char **mountpoint)
 		if (rc != 0)
 			return rc;
 	}
-	rc = open_repo(m);
+	rc = fs_sandbox_prepare(&m->sandbox, !m->options.nosandbox, m->options.foreground, &m->log);
+	if (rc == 0)
+		rc = open_repo(m);
 	if (rc != 0)
 		return rc;
 	/* Whatever it is, it is not "no repository". */
@@ -303,6 +304,8 @@ static int run(struct mount *m)
 		rc = m->has_handlers ? 0 : -EIO;
 	}
 	if (rc == 0)
+		rc = fs_sandbox_enter(&m->sandbox, m->repo, &m->store, m->options.mountpoint);
+	if (rc == 0)
 		rc = serve(m);
 	close_all(m);
 	return exit_status(rc);
@@ -310,12 +313,14 @@ static int run(struct mount *m)
 
 int main(int argc, char **argv)
 {
-	struct mount m = { .daemon = { .ready_fd = -1 }, .ops = { .audit_fd = -1 } };
+	struct mount m = { .daemon = { .ready_fd = -1 }, .ops = { .audit_fd = -1 },
+		.sandbox = FS_SANDBOX_INIT };
 	char **args = argv_private(argc, argv);
 	char error[512];
 	int status, rc;
 
 	stdfds_open();
+	harden_process();
 	m.log = (struct log){ .write = write_log, .arg = &m, .max = LOG_LEVEL_INFO };
 	if (args == NULL) {
 		fprintf(stderr, "varvefs: %s\n", strerror(ENOMEM));

@@ -39,6 +39,7 @@ const char fs_usage[] =
     "     offline            do not ask a remote store\n"
     "     audit=FILE         log each file that is opened\n"
     "     nopush             do not push file contents into the page cache\n"
+    "     nosandbox          do not confine the daemon\n"
     "     and those of mount(8): suid, dev, noexec, ...\n"
     "  -h, --help            this text\n"
     "  -V, --version         the version\n";
@@ -68,6 +69,7 @@ static const struct option_def {
 	{ "allow_other", FLAG, offsetof(struct fs_options, allow_other) },
 	{ "offline", FLAG, offsetof(struct fs_options, offline) },
 	{ "nopush", FLAG, offsetof(struct fs_options, nopush) },
+	{ "nosandbox", FLAG, offsetof(struct fs_options, nosandbox) },
 	{ "rw", FLAG, offsetof(struct fs_options, rw) },
 	{ "ro", NO_FLAG, offsetof(struct fs_options, rw) },
 	{ "cache_mem", MEMORY, offsetof(struct fs_options, cache_mem) },

@@ -27,7 +27,7 @@ struct fs_options {
 	uint64_t cache_mem;         /* bytes of opened segments; 0: default */
 	uint64_t cache_disk;        /* bytes of sealed data kept of remote stores; 0: default */
 	unsigned refresh_s;         /* seconds between looks for new snapshots */
-	bool offline, nopush;
+	bool offline, nopush, nosandbox;
 	bool rw;                    /* asked for, in vain */
 	bool help, version;
 	struct buf kernel;          /* options for mount(2): comma separated, ends with a NUL */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "repo/access.h"
+#include "repo/util/harden.h"
 
 #define PASSPHRASE_MAX 4096 /* bytes */
 #define NEW_KEY_FILE_LEN 64 /* bytes */
@@ -50,14 +51,31 @@ char *access_cache_dir(const struct access *a)
 
 /* --- Reading secrets ---------------------------------------------------------------------------------------------- */
 
+/* Room for a secret, at once: growing later would leave a copy behind in freed memory. */
+static int secret_reserve(struct buf *b, size_t len)
+{
+	int rc = buf_reserve(b, len);
+
+	if (rc == 0)
+		crypt_lock(b->data, b->cap);
+	return rc;
+}
+
+static void secret_wipe(struct buf *b)
+{
+	if (b->data != NULL)
+		crypt_unlock(b->data, b->cap);
+	buf_free(b);
+}
+
 /* Read ${fd} to its end, at most ${max} bytes (-EFBIG). */
 static int read_fd(int fd, size_t max, struct buf *out)
 {
 	ssize_t n;
 
+	if (secret_reserve(out, max + 1 - out->len) != 0)
+		return -ENOMEM;
 	for (;;) {
-		if (buf_reserve(out, max + 1 - out->len) != 0)
-			return -ENOMEM;
 		n = read(fd, out->data + out->len, max + 1 - out->len);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -162,7 +180,7 @@ static int prompt_passphrase(struct access *a, bool twice)
 		    "VARVE_PASSWORD_COMMAND), and no terminal to ask on");
 		return -EKEYREJECTED;
 	}
-	if (buf_reserve(&a->passphrase, PASSPHRASE_MAX) != 0 || buf_reserve(&again, PASSPHRASE_MAX) != 0) {
+	if (secret_reserve(&a->passphrase, PASSPHRASE_MAX) != 0 || secret_reserve(&again, PASSPHRASE_MAX) != 0) {
 		rc = -ENOMEM;
 		goto out;
 	}
@@ -178,7 +196,7 @@ static int prompt_passphrase(struct access *a, bool twice)
 		log_error(a->log, "/dev/tty: %s", strerror(-rc));
 	}
 out:
-	buf_wipe(&again);
+	secret_wipe(&again);
 	close(tty);
 	return rc;
 }
@@ -231,8 +249,8 @@ static int gather(struct access *a, struct credentials *out, bool twice)
 {
 	int key, pass;
 
-	buf_wipe(&a->passphrase);
-	buf_wipe(&a->key);
+	secret_wipe(&a->passphrase);
+	secret_wipe(&a->key);
 	key = given_key_file(a);
 	if (key < 0)
 		return key;
@@ -272,7 +290,7 @@ int access_recipient(struct access *a, struct box_public *out)
 {
 	int rc;
 
-	buf_wipe(&a->key);
+	secret_wipe(&a->key);
 	rc = given_key_file(a);
 	if (rc == 1) {
 		log_error(a->log, "no key file given (--key-file, VARVE_KEY_FILE)");
@@ -324,7 +342,12 @@ out:
 
 void access_destroy(struct access *a)
 {
-	buf_wipe(&a->passphrase);
-	buf_wipe(&a->key);
+	secret_wipe(&a->passphrase);
+	secret_wipe(&a->key);
 	crypt_wipe(&a->recipient, sizeof(a->recipient));
+}
+
+void access_forget_password(void)
+{
+	harden_forget_variable("VARVE_PASSWORD");
 }

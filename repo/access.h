@@ -93,4 +93,7 @@ int access_make_key_file(const char *path, const struct log *log);
 
 void access_destroy(struct access *a);
 
+/* Overwrite the passphrase that the environment has ($VARVE_PASSWORD), which is empty then. */
+void access_forget_password(void);
+
 #endif

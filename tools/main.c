@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "repo/util/argv.h"
+#include "repo/util/harden.h"
 #include "repo/util/stdfds.h"
 #include "tools/cli/cli.h"
 #include "tools/commands/commands.h"
@@ -137,6 +138,7 @@ int main(int argc, char **argv)
 	int status;
 
 	stdfds_open();
+	harden_process();
 	if (args == NULL) {
 		fprintf(stderr, "varve: %s\n", strerror(ENOMEM));
 		return EXIT_FAILED;

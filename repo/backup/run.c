@@ -19,6 +19,7 @@
 #include "repo/backup/publish.h"
 #include "repo/backup/run.h"
 #include "repo/backup/job/worker.h"
+#include "repo/util/harden.h"
 #include "repo/util/text/when.h"
 
 #define MEMORY_BASE ((size_t)8 * 1024 * 1024) /* in flight by default: this, and for each worker a job and what waits */
@@ -194,11 +195,10 @@ static void *produce(void *arg)
 /* Start the threads: workers, then the producer.  Signals stay with the threads that the program has. */
 static int start(struct run *run, pthread_t *threads, unsigned *n)
 {
-	sigset_t all, before;
+	sigset_t before;
 	int err = 0;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	harden_block_signals(&before);
 	for (*n = 0; *n < run->s.threads && err == 0;) {
 		err = -pthread_create(&threads[*n], NULL, worker_run, &run->s);
 		*n += err == 0;

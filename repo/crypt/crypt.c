@@ -115,6 +115,17 @@ void crypt_secret_free(void *p)
 	sodium_free(p);
 }
 
+void crypt_lock(void *p, size_t len)
+{
+	if (sodium_mlock(p, len) != 0)
+		return; /* more than this user may lock: it is wiped soon */
+}
+
+void crypt_unlock(void *p, size_t len)
+{
+	sodium_munlock(p, len);
+}
+
 void crypt_object_id(const struct hash_key *key, const void *data, size_t len, struct id *out)
 {
 	crypto_generichash(out->b, sizeof(out->b), data, len, key->b, sizeof(key->b));

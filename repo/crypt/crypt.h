@@ -64,6 +64,13 @@ bool crypt_equal(const void *a, const void *b, size_t len);
 void *crypt_secret_alloc(size_t len);
 void crypt_secret_free(void *p);
 
+/*
+ * The same for a while for memory from elsewhere: keep it from being swapped and out of core dumps where the system
+ * permits (whole pages, with what else is there); and wipe it and let it go.
+ */
+void crypt_lock(void *p, size_t len);
+void crypt_unlock(void *p, size_t len);
+
 /* Keyed BLAKE2b-256 (RFC 7693) of ${len} bytes: an object's id. */
 void crypt_object_id(const struct hash_key *key, const void *data, size_t len, struct id *out);
 

@@ -158,7 +158,11 @@ static int run(struct restore *rs, const struct tree_entry *e, struct outdir *ta
 	int n;
 
 	rs->links = workers == NULL ? NULL : linkset_new(target->base.fd, rs->memory / 4);
-	n = rs->links == NULL ? -ENOMEM : start_workers(rs, workers);
+	n = rs->links == NULL ? -ENOMEM : 0;
+	if (n == 0 && rs->opts->opened != NULL)
+		n = rs->opts->opened(rs->opts->arg, target->base.fd);
+	if (n == 0)
+		n = start_workers(rs, workers);
 	if (n < 0) {
 		target->keep = true;
 		outdir_leave(target);

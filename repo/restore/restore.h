@@ -41,6 +41,11 @@ struct restore_options {
 	const atomic_int *cancel;
 	/* Any thread; quoted path in the target; ${what} names the cause; may be NULL. */
 	void (*report)(void *arg, const char *path, int err, const char *what);
+	/*
+	 * The target is open as ${fd} (-1: a dry run, and it is not there), nothing has been made in it yet, and there
+	 * are no threads of the restore: an error ends it.  May be NULL.
+	 */
+	int (*opened)(void *arg, int fd);
 	/* Each entry restored; any thread; quoted path in the snapshot; may be NULL. */
 	void (*entry)(void *arg, const char *path);
 	void *arg;

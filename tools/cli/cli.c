@@ -319,8 +319,19 @@ int cli_open(struct cli *c, struct repo **out)
 	rc = cli_repo_options(c, &ro);
 	if (rc != 0)
 		return rc;
+	c->store = ro.store;
 	rc = repo_open(&ro, out);
 	access_destroy(&c->access);
+	/* A new keyslot's may come from there too. */
+	if (strcmp(c->command, "key") != 0)
+		access_forget_password();
+	if (rc == 0 && cli_confined_from_start(c)) {
+		rc = cli_confine(c, *out, -1);
+		if (rc != 0) {
+			repo_close(*out);
+			return EXIT_FAILED;
+		}
+	}
 	if (rc == -ENOENT || rc == -ENOTDIR)
 		return EXIT_NO_REPOSITORY;
 	return rc == -EBADMSG ? EXIT_DAMAGED : cli_status(c, rc);

@@ -47,6 +47,7 @@ struct cli {
 	struct log log;
 	atomic_int cancel;     /* number of the signal that asked to end, or 0 */
 	bool store_tuned;
+	struct store_options store; /* what the repository was opened with */
 };
 
 /* What an option was given: called for each in order.  Return 0, or EXIT_USAGE after a message. */
@@ -96,6 +97,18 @@ int cli_repo_options(struct cli *c, struct repo_options *out);
 
 /* Open the repository; an exit status (0: ${*out} is the caller's to close). */
 int cli_open(struct cli *c, struct repo **out);
+
+/*
+ * Does the command that runs need nothing but the repository from then on, so that cli_open() confines it?
+ */
+bool cli_confined_from_start(const struct cli *c);
+
+/**
+ * cli_confine(c, r, target_fd):
+ * Give up what a command that only reads ${r}, which cli_open() has opened, does not need (repo/confine.h).
+ * ${target_fd}: a directory to restore to, or -1.  Return 0, also if it is switched off; a negative errno (logged).
+ */
+int cli_confine(const struct cli *c, const struct repo *r, int target_fd);
 
 /* Open repository and catalog; an exit status. */
 int cli_open_catalog(struct cli *c, struct repo **repo, struct catalog **catalog);

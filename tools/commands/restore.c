@@ -39,6 +39,7 @@ struct restore_args {
 	struct snapshot_filter filter;
 	struct match_list *include, *exclude;
 	const char *target;
+	const struct repo *repo; /* open */
 	unsigned thaw_days; /* 0: not asked for */
 	struct restore_progress progress;
 };
@@ -116,6 +117,14 @@ static void report_entry(void *arg, const char *path)
 {
 	(void)arg;
 	puts(path);
+}
+
+/* The target is the last thing that is needed of the rest of the machine. */
+static int confine_restore(void *arg, int target_fd)
+{
+	const struct restore_args *a = arg;
+
+	return cli_confine(a->cli, a->repo, target_fd);
 }
 
 static void fill_progress(void *arg, struct progress_state *s)
@@ -242,6 +251,7 @@ static int run(struct restore_args *a, const char *spec)
 	rc = located_open(a->cli, spec, &a->filter, &l);
 	if (rc != 0)
 		return rc;
+	a->repo = l.repo;
 	cli_catch_signals(a->cli);
 	rc = restore(a, &l, &result);
 	if (rc == 0)
@@ -271,6 +281,7 @@ int cmd_restore(struct cli *c, int argc, char **argv)
 		a.o.progress = &a.progress;
 		a.o.cancel = &c->cancel;
 		a.o.report = report_item;
+		a.o.opened = confine_restore;
 		a.o.entry = (c->verbose || a.o.dry_run) && !c->json ? report_entry : NULL;
 		a.o.arg = &a;
 		rc = run(&a, args[0]);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "repo/object/packing/commit_queue.h"
+#include "repo/util/harden.h"
 
 struct commit_queue {
 	pthread_mutex_t lock; /* of all below */
@@ -70,10 +71,9 @@ static void *commit_thread(void *arg)
 /* The program's signals are not for these threads. */
 static void start_threads(struct commit_queue *q)
 {
-	sigset_t all, old;
+	sigset_t old;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	harden_block_signals(&old);
 	while (q->nthreads < q->limit) {
 		if (pthread_create(&q->thread[q->nthreads], NULL, commit_thread, q) != 0)
 			break;

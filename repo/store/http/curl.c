@@ -13,6 +13,7 @@
 
 #include "repo/store/http/curl_impl.h"
 #include "repo/store/store_impl.h"
+#include "repo/util/harden.h"
 
 #define ACTIVE_MAX 64     /* requests under way; the others wait for their turn, which costs them no patience */
 #define SFTP_MAX 8        /* of them by sftp: OpenSSH turns away more than ten that come at once (MaxStartups) */
@@ -224,13 +225,12 @@ static void *run(void *arg)
 /* Under the lock. */
 static int start_thread(struct http *h)
 {
-	sigset_t all, before;
+	sigset_t before;
 	int err;
 
 	if (h->started)
 		return 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	harden_block_signals(&before);
 	err = pthread_create(&h->thread, NULL, run, h);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	h->started = err == 0;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "repo/store/sftp/sftp_impl.h"
+#include "repo/util/harden.h"
 
 #define LIST_MAX ((size_t)256 * 1024 * 1024) /* bytes of a directory's listing */
 #define AT_ONCE 8 /* directories; the engine has no more connections of this kind */
@@ -187,10 +188,9 @@ static void *run_reading(void *arg)
 /* All of them side by side, as each costs some round trips.  Without a thread for one, it is read here. */
 static void read_directories(struct reading *d, size_t n)
 {
-	sigset_t all, before;
+	sigset_t before;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	harden_block_signals(&before);
 	for (size_t i = 1; i < n; i++)
 		d[i].started = pthread_create(&d[i].thread, NULL, run_reading, &d[i]) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
