@@ -57,6 +57,17 @@ int32_t when_offset(int64_t ns);
  */
 int size_parse(const char *text, uint64_t *out);
 
+/**
+ * duration_parse(text, out_s):
+ * Parse a duration: a number and its unit, "s", "min", "h", "d" or "w".  Return 0 with seconds, or -EINVAL (also when
+ * it is more than 100 years) with ${*out_s} unchanged.
+ */
+int duration_parse(const char *text, uint64_t *out_s);
+
+/* "45 s", "12 min", "5 h", "3 d": whole units, of which there are two at least.  Return ${out}. */
+#define DURATION_TEXT_SIZE 24
+char *duration_format(uint64_t seconds, char out[DURATION_TEXT_SIZE]);
+
 /* "1.5 GiB", "312 KiB", "17 B".  Return ${out}. */
 #define SIZE_TEXT_SIZE 24
 char *size_format(uint64_t bytes, char out[SIZE_TEXT_SIZE]);
