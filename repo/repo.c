@@ -250,6 +250,7 @@ static int fill_config(struct repo *r, const struct repo_init_params *p)
 	c->chunk_avg = p->chunk_avg ? p->chunk_avg : CHUNK_AVG_DEFAULT;
 	c->segment_size = SEGMENT_SIZE_DEFAULT;
 	c->pack_size = p->pack_size ? p->pack_size : PACK_SIZE_DEFAULT;
+	c->grace_s = p->grace_s;
 	c->created_ns = when_now_ns();
 	crypt_random(c->repo_id, sizeof(c->repo_id));
 	if (!crypt_available(c->cipher)) {
@@ -263,6 +264,10 @@ static int fill_config(struct repo *r, const struct repo_init_params *p)
 	}
 	if (c->pack_size < PACK_SIZE_MIN || c->pack_size > PACK_SIZE_MAX) {
 		log_error(r->log, "pack size %u: not from %u to %u", c->pack_size, PACK_SIZE_MIN, PACK_SIZE_MAX);
+		return -EINVAL;
+	}
+	if (c->grace_s > GRACE_MAX) {
+		log_error(r->log, "a grace of %u seconds: more than %u", c->grace_s, GRACE_MAX);
 		return -EINVAL;
 	}
 	return 0;

@@ -70,6 +70,7 @@ struct repo_init_params {
 	enum cipher cipher;     /* 0: default */
 	uint32_t chunk_avg;     /* bytes; 0: default */
 	uint32_t pack_size;     /* bytes; 0: default */
+	uint32_t grace_s;       /* seconds; 0: default (config_grace_s()) */
 	const char *owner_name; /* for the owner's certificate and keyslot, e.g. "user@host" */
 	struct keyslot_params keyslot; /* zero: defaults */
 };

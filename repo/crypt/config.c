@@ -36,7 +36,7 @@ static int check_values(const struct config *c)
 	/* The largest chunk has to fit. */
 	if (4ull * c->chunk_avg > (uint64_t)SEGMENTS_PER_CHUNK_MAX * c->segment_size)
 		return -EBADMSG;
-	if (!within(c->pack_size, PACK_SIZE_MIN, PACK_SIZE_MAX))
+	if (!within(c->pack_size, PACK_SIZE_MIN, PACK_SIZE_MAX) || c->grace_s > GRACE_MAX)
 		return -EBADMSG;
 	if (!crypt_box_public_valid(&c->metadata) || !crypt_box_public_valid(&c->data))
 		return -EBADMSG;
@@ -63,6 +63,8 @@ static int put_fields(const struct config *c, struct buf *out)
 		err = tlv_put_u32(out, CONFIG_SEGMENT_SIZE, c->segment_size);
 	if (err == 0)
 		err = tlv_put_u32(out, CONFIG_PACK_SIZE, c->pack_size);
+	if (err == 0 && c->grace_s != 0)
+		err = tlv_put_u32(out, CONFIG_GRACE, c->grace_s);
 	return err;
 }
 
@@ -151,6 +153,9 @@ static int take_field(void *record, const struct tlv *t)
 		return tlv_u32(t, &c->segment_size);
 	case CONFIG_PACK_SIZE:
 		return tlv_u32(t, &c->pack_size);
+	case CONFIG_GRACE:
+		err = tlv_u32(t, &c->grace_s);
+		return err == 0 && c->grace_s == 0 ? -EBADMSG : err;
 	}
 	return tlv_unknown(t);
 }

@@ -18,7 +18,7 @@
 #define CONFIG_MAX (16 * 1024) /* bytes */
 #define CONFIG_CONTEXT "varve config"
 
-/* The fields of config, each exactly once (tlv.h); integers little-endian. */
+/* The fields of config, each exactly once (tlv.h) but for the last; integers little-endian. */
 enum config_tag {
 	CONFIG_REPO_ID = 1,      /* 16 bytes, random */
 	CONFIG_CIPHER = 2,       /* le32, enum cipher */
@@ -29,6 +29,7 @@ enum config_tag {
 	CONFIG_CHUNK_AVG = 7,    /* le32, bytes, a power of two, CHUNK_AVG_MIN to CHUNK_AVG_MAX */
 	CONFIG_SEGMENT_SIZE = 8, /* le32, bytes, SEGMENT_SIZE_MIN to SEGMENT_SIZE_MAX */
 	CONFIG_PACK_SIZE = 9,    /* le32, bytes, PACK_SIZE_MIN to PACK_SIZE_MAX */
+	CONFIG_GRACE = 10,       /* le32, seconds, 1 to GRACE_MAX; GRACE_DEFAULT where the field is not there */
 };
 
 #define CHUNK_AVG_MIN (16u * 1024)
@@ -41,6 +42,8 @@ enum config_tag {
 #define PACK_SIZE_MIN (1u * 1024 * 1024)
 #define PACK_SIZE_MAX (256u * 1024 * 1024)
 #define PACK_SIZE_DEFAULT (32u * 1024 * 1024)
+#define GRACE_MAX (366u * 86400)
+#define GRACE_DEFAULT 86400u
 
 struct config {
 	uint32_t version;
@@ -53,7 +56,17 @@ struct config {
 	uint32_t chunk_avg;    /* bytes, a power of two; minimum chunk is a quarter, maximum four times that */
 	uint32_t segment_size; /* bytes of plaintext a segment holds at most */
 	uint32_t pack_size;    /* bytes at which a pack is closed */
+	uint32_t grace_s;      /* seconds; 0: GRACE_DEFAULT */
 };
+
+/*
+ * The grace: the least time between the moment at which a pack is doomed and that at which it may be deleted, by which
+ * writers go (doomed/doomed.h).  In seconds.
+ */
+static inline uint32_t config_grace_s(const struct config *c)
+{
+	return c->grace_s ? c->grace_s : GRACE_DEFAULT;
+}
 
 /**
  * config_encode(c, owner, out):

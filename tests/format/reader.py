@@ -207,7 +207,7 @@ def time_of(value):
 # --- CONFIG -----------------------------------------------------------------------------------------------------------
 
 class Config:
-    TAGS = {1: 16, 2: 4, 3: 32, 4: 32, 5: 32, 6: 8, 7: 4, 8: 4, 9: 4}
+    TAGS = {1: 16, 2: 4, 3: 32, 4: 32, 5: 32, 6: 8, 7: 4, 8: 4, 9: 4, 10: 4}
 
     def __init__(self, data):
         b = Bytes(data)
@@ -223,14 +223,16 @@ class Config:
         owner = re.search(rb"\x03\x00\x20\x00\x00\x00(.{32})", raw, re.S)
         need(owner, "config without owner")
         verify(owner[1], "varve config", data[:-64], signature)
-        f = fields(raw, self.TAGS, self.TAGS)
+        f = fields(raw, self.TAGS, range(1, 10))
         need(f[3] == owner[1], "config: two owners")
         self.repository, self.owner, self.metadata, self.data, self.created = f[1], f[3], f[4], f[5], time_of(f[6])
         self.cipher, self.chunk, self.segment, self.pack = le(f[2]), le(f[7]), le(f[8]), le(f[9])
+        self.grace = le(f[10]) if 10 in f else 86400
         if self.cipher not in (XCHACHA, AES):
             raise Newer(f"cipher {self.cipher}")
         need(16 * KIB <= self.chunk <= 2 * MIB and self.chunk & self.chunk - 1 == 0, "average chunk")
         need(4 * KIB <= self.segment <= MIB and MIB <= self.pack <= 256 * MIB, "sizes")
+        need(1 <= self.grace <= 366 * 86400, "grace")
 
 
 # --- SECRETS, KEYSLOTS ------------------------------------------------------------------------------------------------

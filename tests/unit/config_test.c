@@ -186,7 +186,7 @@ static void test_fields(void **state)
 	for (unsigned tag = CONFIG_REPO_ID; tag <= CONFIG_PACK_SIZE; tag++)
 		assert_int_equal(decode_changed((uint16_t)tag, NULL, &c), -EBADMSG);
 
-	assert_int_equal(tlv_put(&extra, CONFIG_PACK_SIZE + 1, "?", 1), 0);
+	assert_int_equal(tlv_put(&extra, CONFIG_GRACE + 1, "?", 1), 0);
 	c.version = 0;
 	assert_int_equal(decode_changed(0, &extra, &c), -EPROTONOSUPPORT);
 	assert_int_equal(c.version, FORMAT_VERSION);
@@ -203,6 +203,31 @@ static void test_fields(void **state)
 	assert_int_equal(tlv_put_u32(&extra, CONFIG_PACK_SIZE, PACK_SIZE_DEFAULT), 0); /* twice */
 	assert_int_equal(decode_changed(0, &extra, &c), -EBADMSG);
 	buf_free(&extra);
+}
+
+/* The last field may be left out. */
+static void test_grace(void **state)
+{
+	struct sign_secret owner;
+	struct buf out = BUF_INIT, extra = BUF_INIT;
+	struct config c, back;
+
+	(void)state;
+	make(&c, &owner);
+	assert_int_equal(config_grace_s(&c), GRACE_DEFAULT);
+	c.grace_s = 5;
+	assert_int_equal(config_encode(&c, &owner, &out), 0);
+	assert_int_equal(config_decode(out.data, out.len, &back), 0);
+	assert_int_equal(config_grace_s(&back), 5);
+	c.grace_s = GRACE_MAX + 1;
+	assert_int_equal(config_encode(&c, &owner, &out), -EINVAL);
+	assert_int_equal(tlv_put_u32(&extra, CONFIG_GRACE, 0), 0);
+	assert_int_equal(decode_changed(0, &extra, &back), -EBADMSG);
+	buf_clear(&extra);
+	assert_int_equal(tlv_put_u32(&extra, CONFIG_GRACE, GRACE_MAX + 1), 0);
+	assert_int_equal(decode_changed(0, &extra, &back), -EBADMSG);
+	buf_free(&extra);
+	buf_free(&out);
 }
 
 /* Decode with field ${tag} as ${v}; fields behind it are moved, as they are written in order. */
@@ -315,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_tamper),
 		cmocka_unit_test(test_newer_version),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_grace),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_encode_errors),
 		cmocka_unit_test(test_matches),

@@ -17,6 +17,7 @@ const struct cli_option init_options[] = {
 	{ "cipher", 0, "NAME", "xchacha20-poly1305 (default) or aes256-gcm" },
 	{ "chunk-avg", 0, "SIZE", "average size of a chunk of a large file (512K)" },
 	{ "pack-size", 0, "SIZE", "size of the objects in the store (32M)" },
+	{ "grace", 0, "D", "least time from dooming data to deleting it: 30min, 24h, 7d (24h)" },
 	{ "kdf-memory", 0, "SIZE", "memory that trying a passphrase takes (64M)" },
 	{ "kdf-passes", 0, "N", "passes over it (3)" },
 	{ NULL, 0, NULL, NULL },
@@ -40,6 +41,7 @@ static int take_size(struct cli *c, const char *option, const char *value, uint3
 static int take(void *arg, const char *option, const char *value)
 {
 	struct init_args *a = arg;
+	uint64_t seconds = 0;
 	uint32_t bytes = 0;
 	int rc = 0;
 
@@ -50,6 +52,10 @@ static int take(void *arg, const char *option, const char *value)
 		rc = take_size(a->cli, option, value, &a->params.chunk_avg);
 	} else if (strcmp(option, "pack-size") == 0) {
 		rc = take_size(a->cli, option, value, &a->params.pack_size);
+	} else if (strcmp(option, "grace") == 0) {
+		if (duration_parse(value, &seconds) != 0 || seconds == 0 || seconds > GRACE_MAX)
+			rc = cli_usage(a->cli, "--grace %s: not a duration from 1s to 366d", value);
+		a->params.grace_s = (uint32_t)seconds;
 	} else if (strcmp(option, "kdf-memory") == 0) {
 		rc = take_size(a->cli, option, value, &bytes);
 		a->params.keyslot.memory_kib = bytes / 1024;
