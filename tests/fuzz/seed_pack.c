@@ -1,6 +1,6 @@
 /*
- * Writes the seed corpora of the fuzz targets pack_table, run_footer, run_objects and run_packs below the directory
- * given: what a pack's and a run's boxes hold once they are opened, whole, cut, and with one field wrong.
+ * Writes the seed corpora of the fuzz targets pack_table, run_footer, run_objects, run_packs and doomed below the
+ * directory given: what a pack's and a run's boxes hold once they are opened, whole, cut, and with one field wrong.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -171,6 +171,29 @@ static void seed_footers(const char *dir)
 	buf_free(&b);
 }
 
+/* As doomed.h has it; nothing can tell without a key that the seal is none. */
+static void seed_doomed(const char *dir)
+{
+	static const uint8_t seal[CRYPT_BLOB_OVERHEAD], zero[40];
+	struct buf b = BUF_INIT;
+
+	for (unsigned stage = 1; stage <= 4; stage++) {
+		const char *const names[] = { "doomed", "spent", "needed", "newer" };
+
+		need(buf_append(&b, "VARVEDM1", 8));
+		need(buf_le32(&b, stage));
+		need(buf_le32(&b, 86400));
+		need(buf_append(&b, zero, sizeof(zero)));
+		need(buf_le32(&b, 2));
+		need(buf_le32(&b, 0));
+		put_id(&b, 1);
+		put_id(&b, 2);
+		need(buf_append(&b, seal, sizeof(seal)));
+		put_all(dir, "doomed", names[stage - 1], &b);
+	}
+	buf_free(&b);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -181,5 +204,6 @@ int main(int argc, char **argv)
 	seed_objects(argv[1]);
 	seed_packs(argv[1]);
 	seed_footers(argv[1]);
+	seed_doomed(argv[1]);
 	return 0;
 }

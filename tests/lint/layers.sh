@@ -37,15 +37,15 @@ function foreign(header, pattern, owners) {
 }
 
 BEGIN {
-	n = split("util crypt store pack index object tree snapshot", names, " ")
+	n = split("util crypt store pack index doomed object tree snapshot", names, " ")
 	for (i = 1; i <= n; i++)
 		level["repo/" names[i]] = i * 10 - 10
-	level["repo"] = 80
-	level["repo/query"] = 85
-	n = split("backup restore check prune sync", names, " ")
+	level["repo"] = 90
+	level["repo/query"] = 95
+	n = split("backup restore check retention sync", names, " ")
 	for (i = 1; i <= n; i++)
-		level["repo/" names[i]] = 90
-	level["fs"] = level["tools"] = 100
+		level["repo/" names[i]] = 100
+	level["fs"] = level["tools"] = 110
 }
 
 FNR == 1 {

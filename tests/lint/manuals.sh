@@ -135,7 +135,7 @@ same "varvefs.8: status attributes" 7 "$got" "$want"
 
 # What bytes begin with and what keys are derived for: texts that no reader can do without.
 sed 's/\\(dq/"/g' docs/varve-format.5 >"$tmp/format"
-sources repo/crypt repo/pack repo/object repo/tree repo/snapshot repo/index/run |
+sources repo/crypt repo/pack repo/doomed repo/object repo/tree repo/snapshot repo/index/run |
 	grep -oE '"(VARVE[A-Z]{2}[0-9]|VPKEND[0-9]|VIX[0-9]|VTP[0-9]|VSP[0-9]|varve [a-z -]+)' | sort -u >"$want"
 [ "$(wc -l <"$want")" -ge 16 ] || complain "varve-format.5: fewer than 16 texts found in the sources"
 while IFS= read -r text; do
