@@ -11,6 +11,8 @@
 #include "repo/backup/walk/walk.h"
 #include "repo/util/inside.h"
 
+#define AGAIN_MAX 3 /* times that a backup begins anew because of prunes */
+
 struct sources {
 	struct run run; /* first: what run_backup() hands back */
 	struct root *top;
@@ -99,7 +101,7 @@ static int produce(struct run *run)
 	return walk_sources(&run->s, ((struct sources *)run)->top);
 }
 
-int backup_paths(struct repo *r, const struct backup_options *opts, const char *const *paths, size_t n,
+static int back_up(struct repo *r, const struct backup_options *opts, const char *const *paths, size_t n,
     struct backup_result *out)
 {
 	struct sources b = { .run = { .produce = produce } };
@@ -119,5 +121,20 @@ int backup_paths(struct repo *r, const struct backup_options *opts, const char *
 	out->errors = atomic_load(&b.run.s.errors);
 	roots_free(b.top);
 	run_end_session(&b.run);
+	return err;
+}
+
+/* What was stored the first time, and is not doomed, is found again the next. */
+int backup_paths(struct repo *r, const struct backup_options *opts, const char *const *paths, size_t n,
+    struct backup_result *out)
+{
+	int err = back_up(r, opts, paths, n, out);
+
+	for (unsigned i = 0; err == -ESTALE && i < AGAIN_MAX; i++) {
+		log_warn(r->log, "a prune has gone on meanwhile: the backup begins anew with what it needs once more");
+		err = back_up(r, opts, paths, n, out);
+	}
+	if (err == -ESTALE)
+		log_error(r->log, "no snapshot was made: prunes doom what backups store before they can end");
 	return err;
 }

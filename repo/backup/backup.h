@@ -43,6 +43,7 @@ struct backup_options {
 	size_t memory_bytes;        /* for contents in flight; 0: 8 MiB, and 4 MiB for each worker */
 	struct backup_progress *progress; /* NULL: none */
 	const atomic_int *cancel;   /* NULL: none; non-zero: end cleanly with -EINTR */
+	const struct clock *clock;  /* by which it is in time for prunes; NULL: the system's */
 	/*
 	 * Called for each item that could not be read or changed while read: its path at the source, quoted; ${err}, a
 	 * negative errno, or 0 if ${what} says all ("vanished", "changed while being read"), which else ends with the
@@ -75,8 +76,10 @@ struct backup_result {
  * at the root; ".." in a path is resolved first.  Directories above a path are stored with their own attributes.  A
  * path that does not exist is reported and counted, as is one in the repository or its index on this machine; if none
  * can be read there is no snapshot and -ENOENT.  The repository itself, its index and mounts of varvefs that are met on
- * the way are stored as empty directories.  Return 0 (see ${out->errors}); -EINTR; -EACCES if this role cannot write;
- * -ENOSPC and others of the store: nothing that was there is touched, and what was stored is found again by a rerun.
+ * the way are stored as empty directories.  If a prune dooms what it relies on, and it takes too long for the sweep to
+ * know of it, it begins anew, some times at most.  Return 0 (see ${out->errors}); -EINTR; -EACCES if this role cannot
+ * write; -ESTALE if it has begun anew too often (logged); -ENOSPC and others of the store: nothing that was there is
+ * touched, and what was stored is found again by a rerun.
  */
 int backup_paths(struct repo *r, const struct backup_options *opts, const char *const *paths, size_t n,
     struct backup_result *out);
@@ -84,7 +87,7 @@ int backup_paths(struct repo *r, const struct backup_options *opts, const char *
 /**
  * backup_stream(r, opts, fd, name, out):
  * Store what can be read from ${fd} as the file ${name} (may contain '/').  Return as backup_paths(), or what
- * ${opts->finish} returned.
+ * ${opts->finish} returned.  A stream cannot begin anew: -ESTALE (logged) in that case.
  */
 int backup_stream(struct repo *r, const struct backup_options *opts, int fd, const char *name,
     struct backup_result *out);

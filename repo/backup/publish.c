@@ -83,7 +83,28 @@ static int fill(struct session *s, const struct publication *pub, const struct b
 	return err == 0 ? set_root_place(s, m) : err;
 }
 
-int publish(struct session *s, const struct publication *pub, struct backup_result *out)
+/*
+ * Put it while all that it relies on is there for certain.  A put that took long (the machine slept, or the store did
+ * not answer) may have come too late: then it must go again.
+ */
+static int put_manifest(const struct repo *r, const char *name, const struct buf *object, struct doom_watch *watch)
+{
+	int rc = doom_watch_look(watch), gone;
+
+	if (rc == 0)
+		rc = store_put(r->store, name, object->data, object->len, 0);
+	if (rc != 0)
+		return rc;
+	rc = doom_watch_look_back(watch);
+	if (rc == 0)
+		return 0;
+	gone = store_delete(r->store, name);
+	if (gone < 0)
+		log_error(r->log, "%s: was put too late, may lack data, and cannot be taken back: forget it", name);
+	return rc;
+}
+
+int publish(struct session *s, const struct publication *pub, struct doom_watch *watch, struct backup_result *out)
 {
 	const struct repo *r = s->repo;
 	char name[SNAPSHOT_NAME_SIZE];
@@ -99,7 +120,7 @@ int publish(struct session *s, const struct publication *pub, struct backup_resu
 	if (err == 0)
 		err = manifest_seal(&m, r->secrets, r->metadata, &object, &id);
 	if (err == 0)
-		err = store_put(r->store, snapshot_object_name(&id, name), object.data, object.len, 0);
+		err = put_manifest(r, snapshot_object_name(&id, name), &object, watch);
 	else
 		log_error(r->log, "cannot make the snapshot's manifest: %s", ERR(err));
 	if (err == 0) {

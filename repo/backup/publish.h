@@ -17,10 +17,11 @@ struct publication {
 };
 
 /**
- * publish(s, pub, out):
+ * publish(s, pub, watch, out):
  * Put the manifest; ${out} has the counts and gets the snapshot's id.  Return 0; -EINVAL (logged) if a field is out
- * of bounds; -ENOMEM; what the store returns.
+ * of bounds; -ESTALE if what it relies on was doomed meanwhile (logged): then there is no snapshot; -ENOMEM; what the
+ * store returns.
  */
-int publish(struct session *s, const struct publication *pub, struct backup_result *out);
+int publish(struct session *s, const struct publication *pub, struct doom_watch *watch, struct backup_result *out);
 
 #endif

@@ -77,14 +77,14 @@ static void size_session(struct session *s)
 	s->owner = geteuid();
 }
 
-static int open_writer(struct session *s)
+static int open_writer(struct session *s, struct doom_watch *watch)
 {
 	struct repo *r = s->repo;
 	struct object_writer_options o = {
 		.store = r->store, .index = r->index, .data = r->data, .metadata = r->metadata,
 		.object_id = r->object_id, .tree_id = r->tree_id, .segment_size = r->config.segment_size,
 		.pack_size = r->config.pack_size, .level = s->opts->level ? s->opts->level : COMPRESS_LEVEL_DEFAULT,
-		.dry_run = s->opts->dry_run, .log = r->log,
+		.watch = watch, .dry_run = s->opts->dry_run, .log = r->log,
 	};
 
 	return object_writer_open(&o, &s->writer);
@@ -136,6 +136,25 @@ static int look_back(struct run *run)
 	return 0;
 }
 
+/* What is doomed must be known before the runs are read (doomed/watch.h). */
+static int read_index(struct run *run)
+{
+	struct repo *r = run->s.repo;
+	const struct doom_watch_options o = {
+		.at = { .store = r->store, .metadata = r->metadata, .repo_id = r->config.repo_id, .log = r->log },
+		.index = r->index,
+		.grace_s = config_grace_s(&r->config),
+		.clock = run->s.opts->clock,
+	};
+	int rc = doom_watch_open(&o, &run->watch);
+
+	if (rc == 0)
+		rc = index_refresh(r->index);
+	if (rc > 0)
+		log_warn(r->log, "%d index runs cannot be read: what they name is stored again", rc);
+	return rc >= 0 ? doom_watch_map(run->watch) : rc;
+}
+
 int run_begin_session(struct run *run, struct repo *r, const struct backup_options *opts)
 {
 	struct session *s = &run->s;
@@ -157,12 +176,10 @@ int run_begin_session(struct run *run, struct repo *r, const struct backup_optio
 		return -ENOMEM;
 	chunker_init(&s->chunker, r->object_id, r->config.chunk_avg);
 	s->piece = s->chunker.max * 3 / 2 > PIECE_MIN ? s->chunker.max * 3 / 2 : PIECE_MIN;
-	err = index_refresh(r->index);
-	if (err > 0)
-		log_warn(r->log, "%d index runs cannot be read: what they name is stored again", err);
-	if (err >= 0)
+	err = read_index(run);
+	if (err == 0)
 		err = look_back(run);
-	return err < 0 ? err : open_writer(s);
+	return err < 0 ? err : open_writer(s, run->watch);
 }
 
 void run_end_session(struct run *run)
@@ -171,6 +188,8 @@ void run_end_session(struct run *run)
 
 	queue_free(s->queue);
 	object_writer_close(s->writer);
+	doom_watch_end(run->watch);
+	doom_watch_close(run->watch);
 	links_free(s->links);
 	dir_pool_free(s->dirs);
 	if (run->parent_loaded)
@@ -241,14 +260,17 @@ static void add_figures(struct run *run, struct backup_result *out)
 	out->duration_ns = monotonic_ns() - run->started_ns;
 }
 
-/* Keep the number of runs small, now that there is one more.  The snapshot is there, whatever becomes of this. */
-static void merge_runs(struct session *s)
+/*
+ * Keep the number of runs small, now that there is one more.  The snapshot is there, whatever becomes of this.  While
+ * packs are doomed, prune rewrites the runs that name them, and this keeps away.
+ */
+static void merge_runs(struct session *s, struct doom_watch *watch)
 {
 	struct object_writer_counters n;
 	int rc;
 
 	object_writer_counters(s->writer, &n);
-	if (n.runs == 0)
+	if (n.runs == 0 || !doom_watch_is_clear(watch))
 		return;
 	rc = index_merge_runs(s->repo->index, NULL);
 	if (rc < 0 && rc != -ENOENT && !session_cancelled(s))
@@ -276,9 +298,9 @@ int run_backup(struct run *run, struct backup_result *out)
 	if (err == 0 && session_cancelled(s))
 		err = -EINTR;
 	if (err == 0 && !s->opts->dry_run)
-		err = publish(s, &run->pub, out);
+		err = publish(s, &run->pub, run->watch, out);
 	if (err == 0 && !s->opts->dry_run)
-		merge_runs(s);
+		merge_runs(s, run->watch);
 	commit_free(c);
 	return err;
 }

@@ -14,6 +14,7 @@ struct run {
 	char **paths;                    /* of the manifest; owned, as are the strings */
 	size_t npaths;
 	struct publication pub;
+	struct doom_watch *watch;
 	struct manifest parent;
 	bool parent_loaded;
 	int64_t started_ns;
@@ -26,7 +27,10 @@ struct run {
 int run_begin_session(struct run *run, struct repo *r, const struct backup_options *opts);
 void run_end_session(struct run *run);
 
-/* Do it, with ${run->produce} and ${run->finish}.  Return as backup_paths(). */
+/*
+ * Do it, with ${run->produce} and ${run->finish}.  Return as backup_paths(); -ESTALE if there is no snapshot because of
+ * a prune, and all must begin anew.
+ */
 int run_backup(struct run *run, struct backup_result *out);
 
 #endif

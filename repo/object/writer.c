@@ -104,6 +104,12 @@ static int in_index(struct object_writer *w, const struct id *id)
 	struct place place;
 	int rc = index_lookup(w->o.index, id, &place);
 
+	if (rc == 0 && w->o.watch != NULL) {
+		rc = doom_watch_take(w->o.watch, place.pack);
+		if (rc <= 0)
+			return rc;
+		rc = 0;
+	}
 	if (rc == 0 && w->retains && numset_add(&w->relied, place.pack) < 0)
 		return -ENOMEM;
 	if (rc == 0)
@@ -157,7 +163,10 @@ static void count_objects(struct object_writer *w, const struct segment_out *s)
 	}
 }
 
-/* The objects of the run are found in the index from now on. */
+/*
+ * The objects of the run are found in the index from now on; but for those that it still places in a blocked pack,
+ * which must not be stored a third time.
+ */
 static void drop_claims(struct object_writer *w)
 {
 	struct place place;
@@ -167,7 +176,8 @@ static void drop_claims(struct object_writer *w)
 	for (const struct packing *p = w->waiting; p != NULL; p = p->next) {
 		r = rd_init(p->records.data, p->records.len);
 		while (packing_next(&r, w->o.segment_size, &id, &place) > 0)
-			claims_drop(w->claims, &id);
+			if (w->o.watch == NULL || doom_watch_is_idle(w->o.watch) || in_index(w, &id) == 1)
+				claims_drop(w->claims, &id);
 	}
 }
 
@@ -179,7 +189,10 @@ static int put_run(struct object_writer *w)
 {
 	uint64_t size;
 	struct id id;
-	int rc = run_put(w->o.store, w->o.metadata, w->o.segment_size, w->waiting, &id, &size);
+	int rc = w->o.watch != NULL ? doom_watch_look(w->o.watch) : 0;
+
+	if (rc == 0)
+		rc = run_put(w->o.store, w->o.metadata, w->o.segment_size, w->waiting, &id, &size);
 
 	if (rc < 0)
 		return rc;
@@ -213,7 +226,11 @@ static int collect(struct object_writer *w, bool all)
 	for (const struct packing *p = done; p != NULL; p = p->next) {
 		w->count.packs++;
 		w->count.stored_bytes += p->info.size;
+		if (rc == 0 && w->o.watch != NULL)
+			rc = doom_watch_own(w->o.watch, &p->info);
 	}
+	if (rc == 0 && w->o.watch != NULL && done != NULL)
+		rc = doom_watch_tell(w->o.watch);
 	while (*tail != NULL)
 		tail = &(*tail)->next;
 	*tail = done;

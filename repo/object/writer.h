@@ -7,12 +7,14 @@
  *               that an object is stored once.
  *   committer:  object_writer_add_segment() in the order that the packs should have; seals, appends, enters.
  *
- * An object counts as known when a loaded index run has it, or when this writer has claimed it.  Places become visible
+ * An object counts as known when a loaded index run has it, in a pack that is not about to be deleted (doomed/watch.h),
+ * or when this writer has claimed it.  Places become visible
  * to others (and enter the local index) only when the run that names them is durable in the store.
  */
 #ifndef VARVE_OBJECT_WRITER_H
 #define VARVE_OBJECT_WRITER_H
 
+#include "repo/doomed/watch.h"
 #include "repo/index/index.h"
 #include "repo/object/compress.h"
 #include "repo/util/numset.h"
@@ -79,6 +81,7 @@ struct object_writer_options {
 	uint32_t pack_size;                 /* bytes at which a pack is closed */
 	uint32_t run_objects;               /* objects after which an index run is written; 0: default */
 	int level;                          /* compression of tree objects */
+	struct doom_watch *watch;           /* NULL: nothing is ever deleted from this repository */
 	bool dry_run;                       /* count, but store nothing; some million new objects are told apart */
 	const struct log *log;
 };
@@ -112,8 +115,9 @@ int object_known(struct object_writer *w, const struct id *id);
  * object_writer_add_segment(w, s):
  * Committer: append the finished segment to the pack of its kind and free it, in any case.  Closes packs that are full,
  * and puts an index run when enough objects wait for one.  Packs are made durable in the background: an error may be
- * that of an earlier call.  Return 0; -EINVAL if ${s} contradicts itself; -ENOMEM; what the store returns: then the
- * writer is broken, all further calls return the same, and only object_writer_close() is of use.
+ * that of an earlier call.  Return 0; -EINVAL if ${s} contradicts itself; -ENOMEM; -ESTALE if packs that this writer
+ * relies on were doomed meanwhile (doom_watch_look()); what the store returns: then the writer is broken, all further
+ * calls return the same, and only object_writer_close() is of use.
  */
 int object_writer_add_segment(struct object_writer *w, struct segment_out *s);
 

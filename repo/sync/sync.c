@@ -6,6 +6,7 @@
 
 #include "repo/crypt/config.h"
 #include "repo/crypt/crypt.h"
+#include "repo/doomed/doomed.h"
 #include "repo/sync/copy.h"
 
 #define ROUNDS_MAX 5 /* in which the source may change while it is copied */
@@ -14,6 +15,8 @@ struct sync {
 	const struct sync_options *o;
 	struct sync_result *result;
 	struct inventory from[SYNC_KINDS], to[SYNC_KINDS];
+	uint32_t grace_s;           /* the repository's */
+	struct clock_reading since; /* before what is doomed in the target was read */
 };
 
 /* --- The same repository? ----------------------------------------------------------------------------------------- */
@@ -44,9 +47,11 @@ static int begin_target(const struct sync_options *o, const struct buf *config)
 	return rc;
 }
 
-static int compare_configs(const struct sync_options *o)
+static int compare_configs(struct sync *s)
 {
+	const struct sync_options *o = s->o;
 	struct buf from = BUF_INIT, to = BUF_INIT;
+	struct config config;
 	int rc;
 
 	rc = store_get_all(o->from, "config", CONFIG_MAX, &from);
@@ -54,6 +59,7 @@ static int compare_configs(const struct sync_options *o)
 		log_error(o->log, "%s: not a varve repository (it has no config)", store_url(o->from));
 	if (rc < 0 || o->to == NULL)
 		goto out;
+	s->grace_s = config_decode(from.data, from.len, &config) == 0 ? config_grace_s(&config) : GRACE_DEFAULT;
 	rc = store_get_all(o->to, "config", CONFIG_MAX, &to);
 	if (rc == -ENOENT) {
 		rc = begin_target(o, &from);
@@ -68,6 +74,35 @@ out:
 	return rc;
 }
 
+/* --- Doomed packs ------------------------------------------------------------------------------------------------- */
+
+/*
+ * The target's own prune may be about to delete packs that the source has.  As they have the same names there, they
+ * cannot be stored anew: nothing is copied then that may refer to them.
+ */
+static int heed_doomed(const struct sync *s, const struct doomed_set *set)
+{
+	for (int kind = SYNC_PACKS; kind <= SYNC_TREES; kind++) {
+		for (size_t i = 0; set->nblocked > 0 && i < s->from[kind].n; i++) {
+			if (!doomed_blocks(set, &s->from[kind].entries[i].id))
+				continue;
+			log_error(s->o->log, "%s: a prune is about to delete packs there that %s has: prune that "
+			    "instead, and let sync delete", store_url(s->o->to), store_url(s->o->from));
+			return -EBUSY;
+		}
+	}
+	return 0;
+}
+
+/* Is it not too long ago that this was looked at?  As for all writers, see docs/design.md. */
+static bool in_time(const struct sync *s)
+{
+	struct clock_reading now;
+
+	clock_read(NULL, &now);
+	return clock_at_most(&s->since, &now) < s->grace_s * INT64_C(1000000000) / 2;
+}
+
 /* --- Lists -------------------------------------------------------------------------------------------------------- */
 
 /*
@@ -76,12 +111,20 @@ out:
  */
 static int list_all(struct sync *s)
 {
+	const struct doomed_place target = { .store = s->o->to, .log = s->o->log };
+	struct doomed_set doomed = { .record = NULL };
 	int rc = 0;
 
+	clock_read(NULL, &s->since);
+	if (s->o->to != NULL)
+		rc = doomed_load(&target, &doomed);
 	for (int kind = SYNC_KINDS - 1; kind >= 0 && rc == 0 && s->o->to != NULL; kind--)
 		rc = inventory_load(s->o->to, (enum sync_kind)kind, &s->to[kind]);
 	for (int kind = SYNC_KINDS - 1; kind >= 0 && rc == 0; kind--)
 		rc = inventory_load(s->o->from, (enum sync_kind)kind, &s->from[kind]);
+	if (rc == 0)
+		rc = heed_doomed(s, &doomed);
+	doomed_set_destroy(&doomed);
 	return rc;
 }
 
@@ -110,7 +153,10 @@ static int find_lacking(const struct sync *s, struct inventory lacking[SYNC_KIND
 	return rc;
 }
 
-/* Copy everything that is lacking, up to the kind of which something has gone meanwhile. */
+/*
+ * Copy everything that is lacking, up to the kind of which something has gone meanwhile.  Return 0; 1 if it has taken
+ * so long that everything must be listed anew before what names packs is copied; an error.
+ */
 static int copy_lacking(struct sync *s, const struct inventory lacking[SYNC_KINDS], struct copy_result *c)
 {
 	int rc = 0;
@@ -119,6 +165,8 @@ static int copy_lacking(struct sync *s, const struct inventory lacking[SYNC_KIND
 		if (s->o->dry_run) {
 			c->copied += lacking[kind].n;
 			c->bytes += inventory_bytes(&lacking[kind]);
+		} else if (kind > SYNC_TREES && !in_time(s)) {
+			rc = 1;
 		} else {
 			rc = copy_objects(s->o, (enum sync_kind)kind, &lacking[kind], c);
 		}
@@ -201,7 +249,7 @@ int sync_run(const struct sync_options *o, struct sync_result *out)
 	*out = (struct sync_result){ 0 };
 	rc = crypt_init();
 	if (rc == 0)
-		rc = compare_configs(o);
+		rc = compare_configs(&s);
 	for (int round = 0; rc == 0 && (rc = copy_round(&s)) > 0 && round < ROUNDS_MAX; round++)
 		rc = 0;
 	if (rc > 0) {

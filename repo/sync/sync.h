@@ -7,7 +7,8 @@
  * list relies on is in the lists too.  If something of the lists has gone meanwhile (a prune, a merge of index runs),
  * everything is listed anew before snapshots are copied.  A copy that was interrupted goes on by what is there.
  *
- * doomed/ is not copied: it is between the writers and the prune of one store.
+ * doomed/ is not copied: it is between the writers and the prune of one store.  Sync is such a writer: if the target's
+ * doomed/ names packs that the source has, nothing is copied.
  */
 #ifndef VARVE_SYNC_H
 #define VARVE_SYNC_H
@@ -56,8 +57,9 @@ struct sync_result {
  * anything was damaged, or if the source has no snapshots or keyslots while the target has some.
  *
  * Return 0, also if there was damage; -ENOENT if ${from} is no repository; -EXDEV if ${to} is of another repository,
- * -ENOTEMPTY if it is none but has something in it; -EAGAIN if the source changed faster than it could be copied;
- * -EINTR; -ENOMEM; what the stores return.  All failures but -EINTR have been logged.
+ * -ENOTEMPTY if it is none but has something in it; -EBUSY if packs of the source are doomed in ${to}; -EAGAIN if the
+ * source changed faster than it could be copied; -EINTR; -ENOMEM; what the stores return.  All failures but -EINTR have
+ * been logged.
  */
 int sync_run(const struct sync_options *o, struct sync_result *out);
 

@@ -141,6 +141,8 @@ int backup_stream(struct repo *r, const struct backup_options *opts, int fd, con
 		err = run_begin_session(&b.run, r, &own);
 	if (err == 0)
 		err = run_backup(&b.run, out);
+	if (err == -ESTALE)
+		log_error(r->log, "no snapshot was made: a prune has gone on; the stream is needed once more");
 	run_end_session(&b.run);
 	return err;
 }
