@@ -28,6 +28,8 @@ const struct command commands[] = {
 	{ "unmount", "DIR", "end a mount", NULL, NULL, cmd_unmount },
 	{ "check", "", "verify the repository", check_details, check_options, cmd_check },
 	{ "repair", "", "rebuild what can be rebuilt", repair_details, NULL, cmd_repair },
+	{ "forget", "[SNAP...]", "delete snapshots, by name or by a policy", forget_details, forget_options,
+	    cmd_forget },
 	{ "sync", "URL", "copy what another store of the repository lacks", sync_details, sync_options, cmd_sync },
 	{ "key", "list|add|remove|passwd|public", "keyslots", key_details, key_options, cmd_key },
 	{ "cache", "", "show or clear what is kept here, pin", cache_details, cache_options, cmd_cache },

@@ -279,7 +279,13 @@ static bool only_reads(const struct cli *c)
 /* Does it decide by what is there what it puts or removes? */
 static bool writes(const struct cli *c)
 {
-	return strcmp(c->command, "backup") == 0 || strcmp(c->command, "key") == 0 || strcmp(c->command, "repair") == 0;
+	static const char *const writers[] = { "backup", "key", "repair", "forget", "prune" };
+
+	for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++) {
+		if (strcmp(c->command, writers[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 int cli_repo_options(struct cli *c, struct repo_options *out)

@@ -21,6 +21,7 @@ COMMAND(stats);
 COMMAND(restore);
 COMMAND(mount);
 COMMAND(check);
+COMMAND(forget);
 COMMAND(sync);
 COMMAND(key);
 COMMAND(cache);
@@ -31,7 +32,7 @@ int cmd_repair(struct cli *c, int argc, char **argv);
 int cmd_version(struct cli *c, int argc, char **argv);
 
 extern const char init_details[], backup_details[], find_details[], diff_details[], restore_details[], mount_details[],
-    check_details[], repair_details[], sync_details[], key_details[],
+    check_details[], forget_details[], repair_details[], sync_details[], key_details[],
     cache_details[];
 
 #endif
