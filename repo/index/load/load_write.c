@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "repo/index/load_impl.h"
+#include "repo/index/load/load_impl.h"
 #include "repo/util/le.h"
 
 void pack_record_encode(const struct pack_record *p, uint8_t out[PACK_RECORD_LEN])

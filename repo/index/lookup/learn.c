@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "repo/index/load_impl.h"
+#include "repo/index/load/load_impl.h"
 #include "repo/util/le.h"
 
 /* Objects of one pack that are to be learned. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/index/records_impl.h"
+#include "repo/index/upkeep/records_impl.h"
 
 #define ROUNDS 5             /* that others may spoil by putting runs, or by sweeping themselves */
 #define RUN_OBJECTS 2000000  /* objects at which a new run is closed: some 130 MB */

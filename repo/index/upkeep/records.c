@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/index/records_impl.h"
+#include "repo/index/upkeep/records_impl.h"
 
 #define MERGE_MEMORY (32u * 1024 * 1024) /* of the windows of all runs */
 #define WINDOW_MAX (4u * 1024 * 1024)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/index/load_impl.h"
+#include "repo/index/load/load_impl.h"
 #include "repo/index/run/run_cursor.h"
 #include "repo/index/run/run_merge.h"
 #include "repo/util/le.h"
