@@ -1,20 +1,26 @@
 /*
  * For the sources of the index only.
  *
- *   index.c     open, look up, go through
- *   resolve.c   what is not known: ask the store for it
- *   learn.c     places that were learned without loading a run
- *   listing.c   which runs there are
- *   loaded.c    which runs are loaded
- *   refresh.c   which runs are to be loaded
- *   merge.c     many runs in the store into one
- *   records.c   all places of all objects, as the store has them
- *   sweep.c     runs without what is deleted
- *   replace.c   another environment, when one fails
- *   load.c      runs into an environment
- *   load_write.c  what that shares with learning: transactions, packs, tables
- *   local.c     slots and kept objects
- *   rebuild.c   new runs from the tables of packs
+ *   index.c      open, look up, go through
+ *   lookup/      what is found, and how
+ *     resolve.c    what is not known: ask the store for it
+ *     lazy_runs.c  runs that are not loaded, one object at a time
+ *     learn.c      places that were learned without loading a run, or that turned out to be wrong
+ *     local.c      slots and kept objects
+ *   load/        from the runs of the store to an environment
+ *     refresh.c    list, lock, load
+ *     bring_up.c   which runs are to be loaded
+ *     load.c       runs into an environment
+ *     load_write.c what that shares with learning: transactions, packs, tables
+ *     listing.c    which runs there are
+ *     loaded.c     which runs are loaded
+ *     replace.c    another environment, when one fails
+ *   upkeep/      the runs of the store
+ *     merge.c      many into one
+ *     rebuild.c    new ones from the tables of packs
+ *     records.c    all places of all objects
+ *     sweep.c      without what is deleted
+ *   run/         a run   env/  the tables on this machine   lmdb/  what they are in
  *
  * Locks, in the order in which they are taken: ${resolver.lock} (one thread asks for what is not known), ${loader} (one
  * thread loads runs), env_lock_load() (one process does), ${lock} (shared while ${env} is used, exclusive while it is
@@ -152,6 +158,9 @@ void bad_run_forget(struct index *x, const struct id *id);
  * of runs that could not be loaded, or the failure of the environment.
  */
 int index_bring_up(struct index *x, struct env *env, struct run_list *present);
+
+/* Load one run, as index_add_listed(), with the lock. */
+int index_bring_up_run(struct index *x, const struct id *id, uint64_t size);
 
 /*
  * As index_refresh(), with the listing, in which it is marked what was left; unless this process wants the whole index,
