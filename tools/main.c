@@ -30,6 +30,7 @@ const struct command commands[] = {
 	{ "repair", "", "rebuild what can be rebuilt", repair_details, NULL, cmd_repair },
 	{ "forget", "[SNAP...]", "delete snapshots, by name or by a policy", forget_details, forget_options,
 	    cmd_forget },
+	{ "prune", "", "free what no snapshot needs", prune_details, prune_options, cmd_prune },
 	{ "sync", "URL", "copy what another store of the repository lacks", sync_details, sync_options, cmd_sync },
 	{ "key", "list|add|remove|passwd|public", "keyslots", key_details, key_options, cmd_key },
 	{ "cache", "", "show or clear what is kept here, pin", cache_details, cache_options, cmd_cache },

@@ -260,20 +260,31 @@ static void add_figures(struct run *run, struct backup_result *out)
 	out->duration_ns = monotonic_ns() - run->started_ns;
 }
 
+static int is_doomed(void *arg, const struct id *pack)
+{
+	return doom_watch_blocks(arg, pack);
+}
+
+static int may_put(void *arg)
+{
+	return doom_watch_is_recent(arg) ? 0 : -ETIME;
+}
+
 /*
- * Keep the number of runs small, now that there is one more.  The snapshot is there, whatever becomes of this.  While
- * packs are doomed, prune rewrites the runs that name them, and this keeps away.
+ * Keep the number of runs small, now that there is one more.  The snapshot is there, whatever becomes of this; if there
+ * is not the time for it, the next backup does it.
  */
 static void merge_runs(struct session *s, struct doom_watch *watch)
 {
+	const struct index_merging how = { .is_doomed = is_doomed, .may_put = may_put, .arg = watch };
 	struct object_writer_counters n;
 	int rc;
 
 	object_writer_counters(s->writer, &n);
-	if (n.runs == 0 || !doom_watch_is_clear(watch))
+	if (n.runs == 0)
 		return;
-	rc = index_merge_runs(s->repo->index, NULL);
-	if (rc < 0 && rc != -ENOENT && !session_cancelled(s))
+	rc = index_merge_runs(s->repo->index, &how);
+	if (rc < 0 && rc != -ENOENT && rc != -ETIME && !session_cancelled(s))
 		log_warn(s->repo->log, "index runs could not be merged: %s", ERR(rc));
 }
 

@@ -354,7 +354,12 @@ bool doom_watch_is_idle(struct doom_watch *w)
 	return atomic_load(&w->ever_blocked) == 0;
 }
 
-bool doom_watch_is_clear(struct doom_watch *w)
+bool doom_watch_blocks(struct doom_watch *w, const struct id *pack)
 {
-	return w->set.n == 0 && passed(w) < w->o.grace_s * NS / 2;
+	return doomed_blocks(&w->set, pack);
+}
+
+bool doom_watch_is_recent(struct doom_watch *w)
+{
+	return passed(w) < w->o.grace_s * NS / 2;
 }

@@ -67,7 +67,10 @@ int doom_watch_look_back(struct doom_watch *w);
 /* Has no pack been blocked that runs name? */
 bool doom_watch_is_idle(struct doom_watch *w);
 
-/* Was nothing blocked when it looked last, and is that not too long ago to merge index runs? */
-bool doom_watch_is_clear(struct doom_watch *w);
+/* Was the pack blocked when it looked last?  Not beside doom_watch_look(). */
+bool doom_watch_blocks(struct doom_watch *w, const struct id *pack);
+
+/* Did it look so recently that what it saw may be acted upon? */
+bool doom_watch_is_recent(struct doom_watch *w);
 
 #endif

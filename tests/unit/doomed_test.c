@@ -210,7 +210,8 @@ static void test_watch_blocks(void **state)
 	w = open_watch(f, &c);
 	assert_int_equal(doom_watch_take(w, na), 0);
 	assert_int_equal(doom_watch_take(w, nb), 1);
-	assert_false(doom_watch_is_clear(w));
+	assert_true(doom_watch_blocks(w, &a.id) && !doom_watch_blocks(w, &b.id));
+	assert_true(doom_watch_is_recent(w));
 	doom(f, &b);
 	/* In time: nothing is asked. */
 	fake_clock_pass(&c, 12 * FAKE_HOUR - 1);
@@ -234,13 +235,13 @@ static void test_watch_goes_on(void **state)
 
 	fake_clock_init(&c, 1);
 	w = open_watch(f, &c);
-	assert_true(doom_watch_is_clear(w));
 	assert_int_equal(doom_watch_take(w, na), 1);
 	assert_int_equal(doom_watch_own(w, &a), 0);
 	doom(f, &b);
 	fake_clock_pass(&c, 20 * FAKE_HOUR);
-	assert_false(doom_watch_is_clear(w));
+	assert_false(doom_watch_is_recent(w));
 	assert_int_equal(doom_watch_look(w), 0);
+	assert_true(doom_watch_is_recent(w));
 	assert_int_equal(doom_watch_take(w, nb), 0);
 	assert_int_equal(doom_watch_take(w, na), 1);
 	fake_clock_pass(&c, 11 * FAKE_HOUR);

@@ -22,6 +22,7 @@ COMMAND(restore);
 COMMAND(mount);
 COMMAND(check);
 COMMAND(forget);
+COMMAND(prune);
 COMMAND(sync);
 COMMAND(key);
 COMMAND(cache);
@@ -32,7 +33,10 @@ int cmd_repair(struct cli *c, int argc, char **argv);
 int cmd_version(struct cli *c, int argc, char **argv);
 
 extern const char init_details[], backup_details[], find_details[], diff_details[], restore_details[], mount_details[],
-    check_details[], forget_details[], repair_details[], sync_details[], key_details[],
+    check_details[], forget_details[], prune_details[], repair_details[], sync_details[], key_details[],
     cache_details[];
+
+/* The prune that "forget --prune" has at its end.  An exit status. */
+int prune_after_forget(struct cli *c, struct repo *r, bool dry_run);
 
 #endif

@@ -35,6 +35,7 @@ const struct cli_option forget_options[] = {
 	{ "host", 'H', "NAME", "only snapshots of this host" },
 	{ "tag", 't', "TAG", "only with this tag" },
 	{ "path", 0, "PATH", "only with this source path" },
+	{ "prune", 0, NULL, "and then free what is not needed, as \"varve prune\" does" },
 	{ "dry-run", 'n', NULL, "only say what would go and why the others stay" },
 	{ NULL, 0, NULL, NULL },
 };
@@ -45,7 +46,7 @@ struct forget_args {
 	struct keep_policy policy;
 	const char **tags; /* of the policy; owned */
 	unsigned group_by;
-	bool dry_run;
+	bool dry_run, prune;
 };
 
 static int add_tag(struct forget_args *a, const char *value)
@@ -94,6 +95,8 @@ static int take(void *arg, const char *option, const char *value)
 		return take_rule(a, option + 5, value);
 	if (strcmp(option, "dry-run") == 0)
 		a->dry_run = true;
+	else if (strcmp(option, "prune") == 0)
+		a->prune = true;
 	else if (forget_group_parse(value, &a->group_by) != 0)
 		return cli_usage(a->cli, "--group-by %s: not a list of host, paths and tags", value);
 	return 0;
@@ -265,6 +268,8 @@ static int run(struct forget_args *a, struct repo *r, const struct catalog *cat,
 	}
 	if (rc == 0 && plan.unreadable > 0)
 		rc = EXIT_DAMAGED;
+	if (rc == 0 && a->prune && !a->dry_run)
+		rc = prune_after_forget(a->cli, r, false);
 	forget_plan_destroy(&plan);
 	return rc;
 }

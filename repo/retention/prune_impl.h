@@ -1,0 +1,85 @@
+/*
+ * For the sources of this folder only: what a prune holds, and its steps, in this order:
+ *
+ *   doomed/     read, and the ages of its records judged   due.c
+ *   snapshots/  listed
+ *   index/      loaded
+ *   packs/, trees/  listed                                 packs.c
+ *   mark        all that snapshots lead to                 mark.c
+ *   tally       what of that is in which pack              tally.c
+ *   sweep       what is due                                sweep.c
+ *   doom        what is not needed                         doom.c
+ *
+ * Whatever a writer has published when it began is complete in what is read after.  It acts on what it has read for a
+ * quarter of the repository's grace at most.
+ */
+#ifndef VARVE_RETENTION_PRUNE_IMPL_H
+#define VARVE_RETENTION_PRUNE_IMPL_H
+
+#include "repo/doomed/doomed.h"
+#include "repo/retention/live.h"
+#include "repo/retention/prune.h"
+
+#define NO_PACK UINT32_MAX
+
+enum pack_flags {
+	PACK_BLOCKED = 1, /* a record names it */
+	PACK_DUE = 2,     /* one that is due, and not spent */
+	PACK_NAMED = 4,   /* an index run names it */
+	PACK_GONE = 8,    /* and it is not in the store */
+	PACK_NEEDED = 16, /* a writer at work has said that it needs it */
+};
+
+/* A pack that is in the store, or that runs name. */
+struct prune_pack {
+	struct id id;
+	uint64_t live_bytes; /* of boxes of what it keeps */
+	uint32_t size;
+	uint32_t number;     /* the index's; NO_PACK: no run names it */
+	uint32_t nlive;      /* objects that it keeps */
+	uint8_t kind;        /* enum pack_kind */
+	uint8_t flags;
+};
+
+/* What is to become of a record. */
+enum due { NOT_DUE, DUE, SPENT /* waits beside the record that says so */ };
+
+struct prune {
+	struct repo *r;
+	const struct prune_options *o;
+	struct prune_result *out;
+	struct doomed_place at;
+	struct clock_reading start;
+	struct doomed_set set;
+	enum due *due;            /* of each record of the set */
+	struct catalog *catalog;
+	struct live_set *live;
+	struct prune_pack *packs; /* those in the store, sorted by id; then those that are gone */
+	size_t npacks, nstored, cap_packs;
+	uint32_t *by_number;      /* index into packs by the index's number; NO_PACK: not known yet */
+	uint32_t nnumbers;
+};
+
+static inline bool prune_cancelled(const struct prune *p)
+{
+	return p->o->cancel != NULL && *p->o->cancel != 0;
+}
+
+/* May it still act on what it has read? */
+bool prune_in_time(const struct prune *p);
+
+/* --- Steps: 0, or an error that prune_run() returns --------------------------------------------------------------- */
+
+/* Judge which records are due. */
+int prune_judge_ages(struct prune *p);
+
+int prune_list_packs(struct prune *p);
+int prune_mark(struct prune *p);
+int prune_tally(struct prune *p);
+int prune_sweep(struct prune *p);
+int prune_doom(struct prune *p);
+
+/* The pack of the index's number: one that is in the store, or one of those that are gone.  0, -ENOMEM, -EIO. */
+int prune_pack_at(struct prune *p, uint32_t number, struct prune_pack **out);
+
+#endif

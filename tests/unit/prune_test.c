@@ -1,0 +1,685 @@
+/*
+ * Prune: what is doomed, swept, spared and left alone, and when.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "repo/check/check.h"
+#include "repo/doomed/doomed.h"
+#include "repo/retention/prune.h"
+#include "tests/lib/backup_rig.h"
+#include "tests/lib/fake_clock.h"
+
+#define GRACE_H 24
+
+struct pruning {
+	struct rig *g;
+	struct fake_clock clock;
+	struct prune_options o;
+	struct prune_result out;
+	int pause_h; /* see doom_all() */
+	unsigned findings;
+	char first[256]; /* the first of them */
+};
+
+static struct pruning *current;
+
+static int setup(void **state)
+{
+	struct pruning *p = calloc(1, sizeof(*p));
+	void *g = NULL;
+
+	assert_non_null(p);
+	assert_int_equal(rig_setup(&g), 0);
+	p->g = g;
+	fake_clock_init(&p->clock, 1);
+	p->o.clock = &p->clock.clock;
+	p->g->opts.clock = &p->clock.clock;
+	*state = current = p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct pruning *p = *state;
+	void *g = p->g;
+	int rc = rig_teardown(&g);
+
+	free(p);
+	return rc;
+}
+
+/* --- Tools -------------------------------------------------------------------------------------------------------- */
+
+static int prune(struct pruning *p)
+{
+	return prune_run(&p->g->repo, &p->o, &p->out);
+}
+
+static void pass_hours(struct pruning *p, int hours)
+{
+	fake_clock_pass(&p->clock, hours * FAKE_HOUR);
+}
+
+/* Two snapshots: all of the first one's data is needed by it alone. */
+static void fill(struct pruning *p)
+{
+	rig_file("old/a", 1, 300000);
+	rig_file("old/b", 2, 5000);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	rig_file("new/a", 3, 200000);
+	rig_file("new/b", 4, 7000);
+	assert_int_equal(rig_backup(p->g, "new", NULL), 0);
+}
+
+/* The oldest snapshot, and its manifest's bytes. */
+static void take_oldest(struct pruning *p, char name[SNAPSHOT_NAME_SIZE], struct buf *bytes)
+{
+	struct catalog *c;
+
+	assert_int_equal(repo_catalog(&p->g->repo, &c), 0);
+	snapshot_object_name(&catalog_at(c, 0)->id, name);
+	catalog_free(c);
+	if (bytes != NULL)
+		assert_int_equal(store_get_all(p->g->f.store, name, MANIFEST_MAX, bytes), 0);
+	assert_int_equal(store_delete(p->g->f.store, name), 0);
+}
+
+static void forget_oldest(struct pruning *p)
+{
+	char name[SNAPSHOT_NAME_SIZE];
+
+	take_oldest(p, name, NULL);
+}
+
+static void on_found(void *arg, const struct check_finding *f)
+{
+	struct pruning *p = arg;
+
+	/* The fixture has none. */
+	if (f->kind == CHECK_KEYSLOT)
+		return;
+	if (p->findings++ == 0)
+		snprintf(p->first, sizeof(p->first), "%s: %s", f->object ? f->object : "?", f->what ? f->what : "?");
+}
+
+/* Nothing is wrong, by all that check can see. */
+static void check_clean(struct pruning *p)
+{
+	const struct check_options o = { .read_data = true, .threads = 1, .found = on_found, .arg = p };
+	struct check_result result;
+
+	p->findings = 0;
+	assert_int_equal(check_run(&p->g->repo, &o, &result), 0);
+	if (p->findings > 0)
+		fail_msg("%s", p->first);
+}
+
+static unsigned count_packs(struct pruning *p)
+{
+	return fixture_count(&p->g->f, "packs/") + fixture_count(&p->g->f, "trees/");
+}
+
+/* --- In order ----------------------------------------------------------------------------------------------------- */
+
+static void test_nothing_to_do(void **state)
+{
+	struct pruning *p = *state;
+
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.packs, 0);
+	fill(p);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.packs, 4);
+	assert_int_equal(p->out.snapshots, 2);
+	assert_int_equal(p->out.doomed_packs, 0);
+	assert_int_equal(p->out.lost_objects, 0);
+	assert_int_equal(p->out.live_objects, p->out.objects);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	check_clean(p);
+}
+
+static void test_doom_and_sweep(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.doomed_packs, 2);
+	assert_true(p->out.doomed_bytes > 300000);
+	assert_int_equal(p->out.deleted_packs, 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
+	pass_hours(p, GRACE_H - 1);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.doomed_packs, 0);
+	assert_int_equal(p->out.waiting_packs, 2);
+	assert_int_equal(p->out.waiting_s, 3600);
+	assert_int_equal(count_packs(p), 4);
+	pass_hours(p, 1);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	assert_int_equal(p->out.waiting_packs, 0);
+	assert_int_equal(count_packs(p), 2);
+	/* The record stays as long again, with one that says that it is spent. */
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 2);
+	check_clean(p);
+	pass_hours(p, GRACE_H - 1);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 2);
+	pass_hours(p, 1);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	check_clean(p);
+	rig_forget_index(p->g);
+	rig_same(p->g, "new", "new");
+}
+
+static void test_dry_run(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	p->o.dry_run = true;
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.doomed_packs, 2);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	p->o.dry_run = false;
+	assert_int_equal(prune(p), 0);
+	pass_hours(p, GRACE_H);
+	p->o.dry_run = true;
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	assert_int_equal(count_packs(p), 4);
+}
+
+static void test_longer_grace(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	p->o.grace_s = 3 * 86400;
+	assert_int_equal(prune(p), 0);
+	p->o.grace_s = 0;
+	pass_hours(p, 71);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 0);
+	pass_hours(p, 1);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+}
+
+/* --- Others at the same time -------------------------------------------------------------------------------------- */
+
+/* A writer that relied on it before it was doomed, and publishes in time. */
+static void test_spared(void **state)
+{
+	struct pruning *p = *state;
+	char name[SNAPSHOT_NAME_SIZE];
+	struct buf bytes = BUF_INIT;
+
+	fill(p);
+	take_oldest(p, name, &bytes);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.doomed_packs, 2);
+	assert_int_equal(store_put(p->g->f.store, name, bytes.data, bytes.len, 0), 0);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 0);
+	assert_int_equal(p->out.spared_packs, 2);
+	check_clean(p);
+	/* Forgotten again: until the record has gone nothing is done about it. */
+	assert_int_equal(store_delete(p->g->f.store, name), 0);
+	pass_hours(p, 1);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.doomed_packs + p->out.deleted_packs, 0);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	pass_hours(p, 1);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.doomed_packs, 2);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	check_clean(p);
+	buf_free(&bytes);
+}
+
+/* A writer that begins when it is doomed stores anew what it would have found. */
+static void test_stored_anew(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	assert_true(p->g->result.data_added >= 305000);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	assert_int_equal(p->out.spared_packs, 0);
+	check_clean(p);
+	rig_forget_index(p->g);
+	rig_same(p->g, "old", "old");
+	rig_same(p->g, "old", "old");
+}
+
+/* While a record blocks the pack, spent or not, it is stored anew. */
+static void test_not_relied_on_after_sweep(void **state)
+{
+	struct pruning *p = *state;
+	char name[SNAPSHOT_NAME_SIZE];
+	struct buf bytes = BUF_INIT;
+
+	fill(p);
+	take_oldest(p, name, &bytes);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(store_put(p->g->f.store, name, bytes.data, bytes.len, 0), 0);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.spared_packs, 2);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	assert_true(p->g->result.data_added >= 305000);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	check_clean(p);
+	buf_free(&bytes);
+}
+
+/* In mid-backup, once all that it relies on has been found: the snapshot that had it goes, and it is doomed. */
+static void doom_all(struct rig *g, const char *path)
+{
+	if (strcmp(path, "/other") != 0)
+		return;
+	g->on_entry = NULL;
+	forget_oldest(current);
+	assert_int_equal(prune(current), 0);
+	assert_int_equal(current->out.doomed_packs, 2);
+	pass_hours(current, current->pause_h);
+}
+
+/* It takes too long to be known to the sweep. */
+static void test_writer_begins_anew(void **state)
+{
+	struct pruning *p = *state;
+	struct rig *g = p->g;
+
+	rig_file("old/a", 1, 300000);
+	assert_int_equal(rig_backup(g, "old", NULL), 0);
+	rig_note("other", "some text");
+	g->on_entry = doom_all;
+	p->pause_h = GRACE_H / 2;
+	assert_int_equal(rig_backup(g, "old", "other", NULL), 0);
+	assert_true(fixture_logged(&g->f, "begins anew"));
+	assert_true(g->result.data_added >= 300000);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	check_clean(p);
+	rig_forget_index(g);
+	rig_same(g, "old", "old");
+}
+
+/* It publishes in time: the sweep spares what it relies on. */
+static void test_writer_in_time(void **state)
+{
+	struct pruning *p = *state;
+	struct rig *g = p->g;
+
+	rig_file("old/a", 1, 300000);
+	assert_int_equal(rig_backup(g, "old", NULL), 0);
+	rig_note("other", "some text");
+	g->on_entry = doom_all;
+	p->pause_h = GRACE_H / 2 - 1;
+	assert_int_equal(rig_backup(g, "old", "other", NULL), 0);
+	assert_false(fixture_logged(&g->f, "begins anew"));
+	assert_true(g->result.data_added < 1000);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 0);
+	assert_int_equal(p->out.spared_packs, 2);
+	check_clean(p);
+}
+
+/* What a writer at work has said that it needs is not doomed, for a grace. */
+static void test_needed(void **state)
+{
+	struct pruning *p = *state;
+	const struct doomed_place at = { .store = p->g->f.store, .metadata = &p->g->f.metadata,
+		.repo_id = p->g->f.config.repo_id, .log = p->g->f.log };
+	struct doomed_record rec = { .stage = STAGE_NEEDED, .grace_s = GRACE_H * 3600, .n = 1 };
+	char name[STORE_NAME_MAX + 1];
+	enum pack_kind kind;
+	struct id pack;
+
+	rig_file("old/a", 1, 300000);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	assert_int_equal(pack_name_parse(fixture_object(&p->g->f, "packs/", 0, name), &kind, &pack), 0);
+	rec.ids = &pack;
+	doomed_date(&rec, &p->clock.clock);
+	assert_int_equal(doomed_put(&at, &rec), 0);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.doomed_packs, 1);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 1);
+	assert_int_equal(p->out.doomed_packs, 1);
+	pass_hours(p, 2 * GRACE_H);
+	assert_int_equal(prune(p), 0);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(count_packs(p), 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	check_clean(p);
+}
+
+/* --- What must not be deleted ------------------------------------------------------------------------------------- */
+
+static void test_unreadable_snapshot(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	pass_hours(p, GRACE_H);
+	rig_forget_index(p->g);
+	fixture_damage(&p->g->f, "snapshots/", 0, 200);
+	assert_int_equal(prune(p), -EBADMSG);
+	assert_true(fixture_logged(&p->g->f, "nothing is deleted or doomed"));
+	assert_int_equal(count_packs(p), 4);
+}
+
+static void test_unreadable_tree(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	rig_forget_index(p->g);
+	fixture_damage(&p->g->f, "trees/", 0, PACK_HEADER_LEN + 5);
+	fixture_damage(&p->g->f, "trees/", 1, PACK_HEADER_LEN + 5);
+	assert_int_equal(prune(p), -EBADMSG);
+	assert_true(fixture_logged(&p->g->f, "nothing is deleted or doomed"));
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+}
+
+static void test_unreadable_run(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	rig_forget_index(p->g);
+	fixture_damage(&p->g->f, "index/", 0, 40);
+	assert_int_equal(prune(p), -EBADMSG);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+}
+
+static void test_unreadable_record(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	fixture_damage(&p->g->f, "doomed/", 0, 100);
+	assert_int_equal(prune(p), -EBADMSG);
+	assert_int_equal(rig_backup(p->g, "old", NULL), -EBADMSG);
+}
+
+/* A run is lost: its packs are named by none, and hold what snapshots need. */
+static void test_lost_run(void **state)
+{
+	struct pruning *p = *state;
+	char name[STORE_NAME_MAX + 1];
+
+	fill(p);
+	rig_file("old/c", 9, 20000);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	/* One that has data alone would do; with it go trees, which cannot be read then. */
+	rig_forget_index(p->g);
+	assert_int_equal(store_delete(p->g->f.store, fixture_object(&p->g->f, "index/", 0, name)), 0);
+	assert_int_equal(prune(p), -EBADMSG);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+}
+
+/* --- Stores that refuse, fail, or see us killed ------------------------------------------------------------------- */
+
+static void set_fault(struct pruning *p, unsigned ops, const char *prefix, uint64_t skip, int err)
+{
+	const struct store_fault_rule rule = { .fault = STORE_FAULT_ERROR, .ops = ops, .prefix = prefix, .skip = skip,
+		.err = err };
+
+	store_mem_set_faults(p->g->f.store, &rule, err != 0);
+}
+
+static void test_no_permission(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	pass_hours(p, GRACE_H);
+	set_fault(p, STORE_OP_DELETE, "", 0, -EACCES);
+	assert_int_equal(prune(p), -EACCES);
+	assert_true(fixture_logged(&p->g->f, "does not let us delete"));
+	assert_int_equal(count_packs(p), 4);
+	set_fault(p, 0, "", 0, 0);
+	check_clean(p);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	check_clean(p);
+}
+
+/* One that is retained stays, and is tried again. */
+static void test_retained(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	pass_hours(p, GRACE_H);
+	set_fault(p, STORE_OP_DELETE, "trees/", 0, -EACCES);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 1);
+	assert_int_equal(p->out.kept_packs, 1);
+	set_fault(p, 0, "", 0, 0);
+	check_clean(p);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 1);
+	assert_int_equal(count_packs(p), 2);
+	check_clean(p);
+}
+
+/* The store fails from the nth operation on, as if prune were killed there: the next one goes on. */
+static void test_killed_anywhere(void **state)
+{
+	struct pruning *p = *state;
+	unsigned n, killed = 0;
+	int rc;
+
+	fill(p);
+	for (unsigned round = 0; round < 3; round++) {
+		if (round == 0)
+			forget_oldest(p);
+		for (n = 0; n < 200; n++) {
+			set_fault(p, STORE_OP_GET | STORE_OP_LIST | STORE_OP_DELETE | STORE_OP_PUT | STORE_OP_STAT, "", n,
+			    -EIO);
+			rc = prune(p);
+			set_fault(p, 0, "", 0, 0);
+			if (rc == 0)
+				break;
+			killed++;
+			check_clean(p);
+		}
+		assert_true(n > 2 && n < 200);
+		pass_hours(p, GRACE_H);
+	}
+	assert_true(killed > 20);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(count_packs(p), 2);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	rig_forget_index(p->g);
+	rig_same(p->g, "new", "new");
+}
+
+/* Packs of a writer that was killed before its run: no run names them. */
+static void test_packs_without_run(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	rig_file("third", 20, 100000);
+	set_fault(p, STORE_OP_PUT, "index/", 0, -EIO);
+	assert_int_equal(rig_backup(p->g, "third", NULL), -EIO);
+	set_fault(p, 0, "", 0, 0);
+	assert_int_equal(count_packs(p), 6);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.doomed_packs, 2);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	check_clean(p);
+	assert_int_equal(rig_backup(p->g, "third", NULL), 0);
+	check_clean(p);
+}
+
+/* --- Time --------------------------------------------------------------------------------------------------------- */
+
+/* Another boot knows of a record only as long as it does. */
+static void test_over_boots(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	fake_clock_boot(&p->clock, 2, 100 * FAKE_HOUR);
+	pass_hours(p, 1);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 0);
+	assert_int_equal(p->out.waiting_packs, 2);
+	pass_hours(p, 20);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 0);
+	/* The first prune of a boot counts its uptime, if it had been seen before. */
+	fake_clock_boot(&p->clock, 3, FAKE_HOUR);
+	pass_hours(p, 4);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	check_clean(p);
+}
+
+/* Without a note it begins anew. */
+static void test_another_machine(void **state)
+{
+	struct pruning *p = *state;
+
+	fill(p);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	rig_forget_index(p->g);
+	fake_clock_init(&p->clock, 9);
+	pass_hours(p, 1000);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 0);
+	assert_int_equal(p->out.waiting_s, GRACE_H * 3600);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+}
+
+/* Marking took longer than what was listed may be acted on. */
+static void slow_clock(void *arg, struct clock_reading *out)
+{
+	struct fake_clock *c = arg;
+
+	*out = c->now;
+	fake_clock_pass(c, 7 * FAKE_HOUR);
+}
+
+static void test_too_slow(void **state)
+{
+	struct pruning *p = *state;
+	struct clock slow = { .read = slow_clock, .arg = &p->clock };
+
+	fill(p);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	pass_hours(p, GRACE_H);
+	p->o.clock = &slow;
+	assert_int_equal(prune(p), 0);
+	assert_true(p->out.late);
+	assert_int_equal(p->out.deleted_packs, 0);
+	assert_int_equal(count_packs(p), 4);
+}
+
+static void test_roles(void **state)
+{
+	struct pruning *p = *state;
+	struct seal_domain none = p->g->f.metadata;
+
+	fill(p);
+	none.can_seal = false;
+	p->g->repo.metadata = &none;
+	assert_int_equal(prune(p), -EACCES);
+	p->g->repo.metadata = &p->g->f.metadata;
+}
+
+static void test_cancelled(void **state)
+{
+	struct pruning *p = *state;
+	atomic_int cancel = 1;
+
+	fill(p);
+	p->o.cancel = &cancel;
+	assert_int_equal(prune(p), -EINTR);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_nothing_to_do),
+		TEST(test_doom_and_sweep),
+		TEST(test_dry_run),
+		TEST(test_longer_grace),
+		TEST(test_spared),
+		TEST(test_stored_anew),
+		TEST(test_not_relied_on_after_sweep),
+		TEST(test_writer_begins_anew),
+		TEST(test_writer_in_time),
+		TEST(test_needed),
+		TEST(test_unreadable_snapshot),
+		TEST(test_unreadable_tree),
+		TEST(test_unreadable_run),
+		TEST(test_unreadable_record),
+		TEST(test_lost_run),
+		TEST(test_no_permission),
+		TEST(test_retained),
+		TEST(test_killed_anywhere),
+		TEST(test_packs_without_run),
+		TEST(test_over_boots),
+		TEST(test_another_machine),
+		TEST(test_too_slow),
+		TEST(test_roles),
+		TEST(test_cancelled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
