@@ -1,10 +1,10 @@
 /*
  * Sweep: delete what was doomed long enough ago and is still not needed.
  *
- * The order makes each moment a good one to be killed at: runs without the packs take the place of those with them, the
- * packs go, a record says that the sweep is over, and both records go a grace later.  Until then nobody relies on any of
- * these packs, also on those that were spared, as another prune may still be about to delete them, and a run that names
- * what is gone may still be put by somebody who began earlier.
+ * The order makes each moment a good one to be killed at: runs without the packs take the place of those with them,
+ * the packs go, a record says that the sweep is over, and both records go a grace later.  Until then nobody relies on
+ * any of these packs, nor on those that were spared, as another prune may still be about to delete them, and a run that
+ * names what is gone may still be put by somebody who began earlier.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -510,6 +510,7 @@ static void test_retained(void **state)
 static void test_killed_anywhere(void **state)
 {
 	struct pruning *p = *state;
+	const unsigned all = STORE_OP_GET | STORE_OP_LIST | STORE_OP_DELETE | STORE_OP_PUT | STORE_OP_STAT;
 	unsigned n, killed = 0;
 	int rc;
 
@@ -518,8 +519,7 @@ static void test_killed_anywhere(void **state)
 		if (round == 0)
 			forget_oldest(p);
 		for (n = 0; n < 200; n++) {
-			set_fault(p, STORE_OP_GET | STORE_OP_LIST | STORE_OP_DELETE | STORE_OP_PUT | STORE_OP_STAT, "", n,
-			    -EIO);
+			set_fault(p, all, "", n, -EIO);
 			rc = prune(p);
 			set_fault(p, 0, "", 0, 0);
 			if (rc == 0)

@@ -11,10 +11,10 @@
 #include "tools/print/progress.h"
 
 const char prune_details[] =
-    "Frees what no snapshot needs, in two steps, so that backups and mounts can go on meanwhile: what is not needed is\n"
-    "doomed, and a later prune, after the grace of the repository (24 h, or what \"varve init --grace\" said), deletes\n"
-    "it, if it is still not needed.  Each call does both: run it regularly, for instance every night.  If a snapshot\n"
-    "or a part of the index cannot be read, nothing is deleted.";
+    "Frees what no snapshot needs, in two steps, so that backups and mounts can go on meanwhile: what is not needed\n"
+    "is doomed, and a later prune, after the grace of the repository (24 h, or what \"varve init --grace\" said),\n"
+    "deletes it, if it is still not needed.  Each call does both: run it regularly, for instance every night.  If a\n"
+    "snapshot or a part of the index cannot be read, nothing is deleted.";
 
 const struct cli_option prune_options[] = {
 	{ "grace", 0, "D", "delete what is doomed now after that time (7d) and not earlier" },
@@ -92,7 +92,8 @@ static void print_text(const struct prune_args *a, const struct prune_result *r)
 	char time[DURATION_TEXT_SIZE], size[SIZE_TEXT_SIZE];
 
 	print_count("in the store: ", r->packs, r->pack_bytes, "");
-	printf("; %llu snapshots need %s of that\n", (unsigned long long)r->snapshots, size_format(r->live_bytes, size));
+	printf("; %llu snapshots need %s of that\n", (unsigned long long)r->snapshots,
+	    size_format(r->live_bytes, size));
 	printf("%s", would);
 	print_count("deleted: ", r->deleted_packs, r->deleted_bytes, "\n");
 	printf("%s", would);
@@ -104,7 +105,8 @@ static void print_text(const struct prune_args *a, const struct prune_result *r)
 		putchar('\n');
 	}
 	if (r->spared_packs > 0)
-		printf("spared: %llu packs had been doomed and are needed again\n", (unsigned long long)r->spared_packs);
+		printf("spared: %llu packs that had been doomed and are needed again\n",
+		    (unsigned long long)r->spared_packs);
 }
 
 /* What is worth knowing besides. */
