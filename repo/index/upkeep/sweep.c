@@ -242,6 +242,21 @@ static int verify_replacers(struct sweep *s)
 	return rc;
 }
 
+/*
+ * If not even the first one may be deleted, what was put instead is not needed, and would be put again each time.  Of
+ * other failures nobody knows whether it is gone.
+ */
+static int delete_concerned(struct sweep *s, const struct ids *concerned)
+{
+	uint64_t n = 0;
+	int rc = delete_runs(s, concerned, &n);
+
+	s->out->runs_deleted += n;
+	if ((rc == -EACCES || rc == -EROFS) && n == 0)
+		undo(s);
+	return rc;
+}
+
 /* Return 1 if index/ has to be looked at again, 0 if it was as it should be, or an error. */
 static int rewrite(struct sweep *s, const struct ids *concerned)
 {
@@ -259,7 +274,7 @@ static int rewrite(struct sweep *s, const struct ids *concerned)
 	if (rc == 0)
 		return 1;
 	if (rc == 1)
-		rc = delete_runs(s, concerned, &s->out->runs_deleted);
+		rc = delete_concerned(s, concerned);
 	if (rc == 0)
 		rc = delete_runs(s, &s->r->superseded, &s->out->runs_deleted);
 	return rc < 0 ? rc : 1;
