@@ -27,7 +27,7 @@ const struct command commands[] = {
 	{ "mount", "DIR", "mount the snapshots", mount_details, mount_options, cmd_mount },
 	{ "unmount", "DIR", "end a mount", NULL, NULL, cmd_unmount },
 	{ "check", "", "verify the repository", check_details, check_options, cmd_check },
-	{ "repair", "", "rebuild what can be rebuilt", repair_details, NULL, cmd_repair },
+	{ "repair", "[OBJECT...]", "make whole again what can be", repair_details, repair_options, cmd_repair },
 	{ "forget", "[SNAP...]", "delete snapshots, by name or by a policy", forget_details, forget_options,
 	    cmd_forget },
 	{ "prune", "", "free what no snapshot needs", prune_details, prune_options, cmd_prune },

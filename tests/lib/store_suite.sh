@@ -162,6 +162,7 @@ suite_damage() {
 	if [ -z "$store_objects" ]; then return; fi
 	suite_victim >"$WORK/place"
 	read -r at path <"$WORK/place"
+	expect_status 0 "$VARVE" sync "$WORK/synced"
 	flip "$path" "$at"
 	suite_forget_caches
 	expect_status 5 "$VARVE" check --read-data
@@ -174,11 +175,15 @@ suite_damage() {
 	expect_match 'Input/output error' "$WORK/err"
 	cmp "$WORK/victim/small" "$suite_mnt/latest/small"
 	umount_varve "$suite_mnt"
-	flip "$path" "$at"
+	expect_status 5 "$VARVE" check --packs
+	expect_status 0 "$VARVE" repair --from "$WORK/synced"
+	expect_match ': fetched from ' "$WORK/out"
+	rm -rf "$WORK/synced"
 	suite_forget_caches
+	expect_status 0 "$VARVE" check --packs
 	expect_status 0 "$VARVE" dump --tag victim latest:victim
 	cmp "$WORK/out" "$WORK/victim/victim"
-	ok "damage is found, and nothing wrong is read"
+	ok "damage is found, and nothing wrong is read; and it is repaired"
 }
 
 store_suite() {

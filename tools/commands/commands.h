@@ -23,13 +23,13 @@ COMMAND(mount);
 COMMAND(check);
 COMMAND(forget);
 COMMAND(prune);
+COMMAND(repair);
 COMMAND(sync);
 COMMAND(key);
 COMMAND(cache);
 COMMAND(help);
 
 int cmd_unmount(struct cli *c, int argc, char **argv);
-int cmd_repair(struct cli *c, int argc, char **argv);
 int cmd_version(struct cli *c, int argc, char **argv);
 
 extern const char init_details[], backup_details[], find_details[], diff_details[], restore_details[], mount_details[],

@@ -209,8 +209,8 @@ int journal_arc(const struct journal *j, const struct journal_share *s, struct a
 
 	if (read_text(j, s->name, &text) == 0)
 		n = sscanf((char *)text.data, ARC_HEAD "\nshare %31[^\n]\nbegun %" SCNd64 "\norigin %" SCNx64
-		    "\nspan %" SCNx64 "\ndone %" SCNx64 "\ncomplete %u\n", share, &a.begun_s, &a.origin, &a.span, &a.done,
-		    &complete);
+		    "\nspan %" SCNx64 "\ndone %" SCNx64 "\ncomplete %u\n", share, &a.begun_s, &a.origin, &a.span,
+		    &a.done, &complete);
 	buf_free(&text);
 	if (n != 6 || strcmp(share, s->text) != 0)
 		return -ENOENT;
