@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib/store_suite.sh"
 
 store_objects=$WORK/the\ repo
+store_place=$store_objects
 export VARVE_REPOSITORY=file://${store_objects// /%20}
 store_suite
 expect_status 0 "$VARVE" -r "$store_objects" snapshots

@@ -6,9 +6,12 @@
 
 start_service webdav
 store_objects=$WEBDAV_ROOT
+store_place=$WEBDAV_ROOT/some/repo
 # shellcheck source=tests/lib/store_suite.sh
 . "$(dirname "$0")/lib/store_suite.sh"
 
+# All but the repository's own is the server's to make.
+mkdir "$WEBDAV_ROOT/some"
 url=webdav+https://$WEBDAV_USER@localhost:$WEBDAV_TLS_PORT/some/repo
 export VARVE_REPOSITORY=$url VARVE_WEBDAV_PASSWORD=$WEBDAV_PASSWORD VARVE_CA_FILE=$WEBDAV_CA_FILE
 store_suite

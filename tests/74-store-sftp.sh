@@ -6,6 +6,7 @@
 
 start_service sftp
 store_objects=$SFTP_ROOT
+store_place=$SFTP_ROOT/repo
 # shellcheck source=tests/lib/store_suite.sh
 . "$(dirname "$0")/lib/store_suite.sh"
 

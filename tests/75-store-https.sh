@@ -6,6 +6,7 @@
 
 start_service webdav
 store_objects=$WEBDAV_ROOT/repo
+store_place=$store_objects
 # shellcheck source=tests/lib/store_suite.sh
 . "$(dirname "$0")/lib/store_suite.sh"
 
@@ -22,6 +23,7 @@ suite_mount
 suite_restore
 suite_check
 suite_opens
+suite_hidden
 find "$store_objects" -type f | sort >"$WORK/before"
 expect_status 1 "$VARVE" backup "$suite_src"
 expect_match 'read-only|Read-only' "$WORK/err"

@@ -72,6 +72,18 @@ static int refuse(const struct store *s, const char *operation, const char *name
 	return -EINVAL;
 }
 
+/* Take note of what an operation on ${name} has told of the config. */
+static int note_config(struct store *s, const char *name, int rc)
+{
+	int unknown = STORE_CONFIG_UNKNOWN;
+
+	if ((rc == 0 || rc == -EEXIST) && strcmp(name, STORE_CONFIG) == 0)
+		atomic_store(&s->config, STORE_CONFIG_SEEN);
+	else if (rc == -ENOENT && strcmp(name, STORE_CONFIG) == 0)
+		atomic_compare_exchange_strong(&s->config, &unknown, STORE_CONFIG_ABSENT);
+	return rc;
+}
+
 /* Length of the "scheme" in "scheme://...", or 0. */
 static size_t scheme_length(const char *url)
 {
@@ -262,7 +274,7 @@ int store_get_all(struct store *s, const char *name, size_t max, struct buf *out
 	if (!store_name_valid(name))
 		return refuse(s, "get", name);
 	count(s, GETS, 1);
-	rc = s->ops->get_all(s, name, max, out);
+	rc = note_config(s, name, s->ops->get_all(s, name, max, out));
 	if (rc == 0)
 		count(s, GET_BYTES, out->len - before);
 	else
@@ -282,7 +294,7 @@ int store_stat(struct store *s, const char *name, uint64_t *size)
 	if (!store_name_valid(name))
 		return refuse(s, "stat", name);
 	count(s, STATS, 1);
-	return s->ops->stat(s, name, size);
+	return note_config(s, name, s->ops->stat(s, name, size));
 }
 
 int store_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
@@ -305,10 +317,15 @@ int store_list_names(struct store *s, const char *prefix, store_list_fn *fn, voi
 
 int store_delete(struct store *s, const char *name)
 {
+	int rc;
+
 	if (!store_name_valid(name))
 		return refuse(s, "delete", name);
 	count(s, DELETES, 1);
-	return s->ops->del(s, name);
+	rc = s->ops->del(s, name);
+	if (rc == 0 && strcmp(name, STORE_CONFIG) == 0)
+		atomic_store(&s->config, STORE_CONFIG_ABSENT);
+	return rc;
 }
 
 int store_thaw(struct store *s, const char *name, unsigned days)
@@ -384,7 +401,7 @@ int store_put_commit(struct store_put *p, const char *name, unsigned flags)
 		return rc;
 	}
 	count(s, PUTS, 1);
-	rc = s->ops->put_commit(p, name, flags);
+	rc = note_config(s, name, s->ops->put_commit(p, name, flags));
 	if (rc == 0)
 		count(s, PUT_BYTES, len);
 	return rc;

@@ -58,6 +58,38 @@ int store_transient(struct store *s, unsigned wait_ms, const char *fmt, ...)
 	return -EAGAIN;
 }
 
+int store_invisible(struct store *s, const char *operation, const char *name)
+{
+	return store_transient(s, 0, "%s %s: the repository is not visible there, it has no config: is its disk "
+	    "mounted?", operation, name);
+}
+
+int store_absent(struct store *s, const char *operation, const char *name, store_look_fn *look)
+{
+	int known = atomic_load(&s->config), rc;
+
+	if (known == STORE_CONFIG_ABSENT)
+		return -ENOENT;
+	if (strcmp(name, STORE_CONFIG) == 0)
+		return known == STORE_CONFIG_SEEN ? store_invisible(s, operation, name) : -ENOENT;
+	rc = look(s, STORE_CONFIG);
+	if (rc == -ENOENT)
+		return store_invisible(s, operation, name);
+	if (rc == 0)
+		rc = look(s, name);
+	return rc == 0 ? store_transient(s, 0, "%s %s: not there, and there again", operation, name) : rc;
+}
+
+int store_may_make(struct store *s, bool creates, store_look_fn *look)
+{
+	int rc;
+
+	if (atomic_load(&s->config) != STORE_CONFIG_SEEN && creates)
+		return 0;
+	rc = look(s, STORE_CONFIG);
+	return rc == -ENOENT ? store_invisible(s, "look for", STORE_CONFIG) : rc;
+}
+
 int store_too_short(struct store *s, const char *name, uint64_t off, size_t len)
 {
 	log_error(s->log, "%s/%s: read %zu bytes at %llu: the object is too short", s->url, name, len,

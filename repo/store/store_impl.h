@@ -62,6 +62,13 @@ struct store_trouble {
 	int64_t not_before_ms; /* the server asked to be left alone until then, on CLOCK_MONOTONIC; 0: it did not */
 };
 
+/* What is known of the object "config", without which there is no repository.  Kept by the wrappers. */
+enum store_config {
+	STORE_CONFIG_UNKNOWN,
+	STORE_CONFIG_SEEN,
+	STORE_CONFIG_ABSENT, /* who opened the store has been told so: there is nothing here */
+};
+
 /* First member of every implementation's own struct. */
 struct store {
 	const struct store_ops *ops;
@@ -69,6 +76,7 @@ struct store {
 	char *url;        /* owned */
 	char *local_path; /* owned; NULL if not local */
 	_Atomic uint64_t counter[7]; /* in the order of struct store_counters */
+	atomic_int config;           /* enum store_config */
 	struct store_trouble trouble; /* remote stores: between store_init() and store_destroy() */
 };
 
@@ -96,6 +104,31 @@ void store_destroy(struct store *s);
  */
 int store_transient(struct store *s, unsigned wait_ms, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Does the server see ${name}?  Return 0; -ENOENT if it says no, rightly or not; others as in store.h, and -EAGAIN. */
+typedef int store_look_fn(struct store *s, const char *name);
+
+/**
+ * store_absent(s, operation, name, look):
+ * The server has just said that there is no ${name}.  That is certain only if it sees the repository: a disk behind it
+ * may not be mounted, which leaves an empty directory, or a proxy may answer for a server that restarts.  So "config"
+ * is looked for, and if it is there ${name} once more, as the server may have come back in between.  Nothing of this is
+ * remembered: a disk may go at any moment, and what is absent is asked for seldom.  Return -ENOENT if it is absent, also
+ * if ${s->config} says that there is no repository; -EAGAIN by store_invisible(), or if it is there now; what ${look}
+ * returned.
+ */
+int store_absent(struct store *s, const char *operation, const char *name, store_look_fn *look);
+
+/* store_transient() for a repository that is not where it was. */
+int store_invisible(struct store *s, const char *operation, const char *name);
+
+/**
+ * store_may_make(s, creates, look):
+ * May directories that are missing be made?  Not if the repository is not visible: what is put would lie below where
+ * its disk belongs, and be hidden as soon as that is mounted.  ${creates}: it is being made, unless a config was seen.
+ * Return 0; -EAGAIN by store_invisible(); what ${look} returned.
+ */
+int store_may_make(struct store *s, bool creates, store_look_fn *look);
+
 /* Log that an object ends before the ${len} bytes at ${off}, or has more than ${max}.  Return -EBADMSG. */
 int store_too_short(struct store *s, const char *name, uint64_t off, size_t len);
 int store_too_long(struct store *s, const char *name, size_t max);
@@ -112,6 +145,7 @@ int64_t store_now_ms(void);
  */
 typedef int store_opener(const struct store_options *opts, struct store **out);
 
+#define STORE_CONFIG "config" /* the object that every repository has */
 #define STORE_NAME_DEPTH 3 /* components that a name may have */
 
 /* Is ${name} one that store.h allows? */

@@ -1,12 +1,14 @@
 # Sourced by scenarios after scenario.sh: what must work over every store, in steps that a scenario calls in this order, or
 # all at once by store_suite.
 #
-# VARVE_REPOSITORY says where; store_objects, if it is set, is the directory where the server keeps what it stores.
+# VARVE_REPOSITORY says where; store_objects, if it is set, is the directory where the server keeps what it stores, and
+# store_place that of the repository, where the server keeps objects as files of their names.
 # shellcheck shell=bash
 
 suite_src=$WORK/src
 suite_mnt=$WORK/mnt
 store_objects=${store_objects:-}
+store_place=${store_place:-}
 
 # Everything that a file can have, many small files, and a large one of which half does not compress.
 suite_trees() {
@@ -186,6 +188,49 @@ suite_damage() {
 	ok "damage is found, and nothing wrong is read; and it is repaired"
 }
 
+# The disk that holds the repository is gone from where it is mounted: what is seen then is an empty directory.  The config
+# goes first and comes back last.
+suite_hide() {
+	mkdir "$WORK/hidden"
+	mv "$store_place/config" "$WORK/hidden/"
+	mv "$store_place"/* "$WORK/hidden/"
+}
+
+suite_show() {
+	mv "$WORK/hidden/config" "$WORK/config"
+	mv "$WORK/hidden"/* "$store_place/"
+	mv "$WORK/config" "$store_place/"
+	rmdir "$WORK/hidden"
+}
+
+# An error, never an absence; and nothing is put there.  All is as before once it is back.
+suite_hidden() {
+	local i shown
+
+	if [ -z "$store_place" ]; then return; fi
+	suite_forget_caches
+	mount_varve "$suite_mnt" -o deadline=2,refresh=1
+	ls "$suite_mnt/latest/many" >/dev/null
+	shown=$(ls "$suite_mnt/snapshots")
+	suite_hide
+	expect_status 1 cat "$suite_mnt/latest/large"
+	expect_match 'Input/output error|Connection timed out' "$WORK/err"
+	for i in 1 2 3; do
+		sleep 1
+		expect_equal "snapshots of a repository that is not visible" "$(ls "$suite_mnt/snapshots")" "$shown"
+	done
+	expect_status 10 "$VARVE" backup "$suite_src"
+	expect_equal "what has been put there" "$(ls -A "$store_place")" ''
+	suite_show
+	for ((i = 0; ; i++)); do
+		if cmp "$suite_src/large" "$suite_mnt/latest/large" 2>/dev/null; then break; fi
+		[ $i -lt 40 ] || die "it does not come back"
+		sleep 0.25
+	done
+	umount_varve "$suite_mnt"
+	ok "a disk that is not mounted"
+}
+
 store_suite() {
 	suite_trees
 	suite_init
@@ -194,6 +239,7 @@ store_suite() {
 	suite_mount
 	suite_restore
 	suite_check
+	suite_hidden
 	suite_keys
 	suite_damage
 }

@@ -154,6 +154,39 @@ static void test_removed(void **state)
 	store_close(store);
 }
 
+/* Nor where the directory is there but nothing of what was in it. */
+static void test_hidden(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = open_store(s);
+	char config[SCRATCH_PATH_SIZE], tmp[SCRATCH_PATH_SIZE], away[SCRATCH_PATH_SIZE], c;
+	uint64_t size;
+
+	assert_int_equal(store_stat(store, "keys/a", &size), -ENOENT);
+	assert_int_equal(store_put(store, "config", "x", 1, 0), 0);
+	assert_int_equal(store_stat(store, "keys/a", &size), -ENOENT);
+	assert_int_equal(rename(scratch_path(s, "store/config", config), scratch_path(s, "away", away)), 0);
+	assert_int_equal(rmdir(scratch_path(s, "store/tmp", tmp)), 0);
+	assert_int_equal(s->nmessages, 0);
+	assert_int_equal(store_stat(store, "keys/a", &size), -EIO);
+	assert_int_equal(store_get(store, "keys/a", 0, 1, &c), -EIO);
+	assert_int_equal(store_delete(store, "keys/a"), -EIO);
+	assert_int_equal(store_list(store, "", no_entry, NULL), -EIO);
+	assert_int_equal(store_list_names(store, "keys/", no_entry, NULL), -EIO);
+	/* What is put would be hidden as soon as the disk is back. */
+	assert_int_equal(store_put(store, "keys/a", "x", 1, 0), -EIO);
+	assert_int_equal(access(tmp, F_OK), -1);
+	assert_true(scratch_logged(s, "the repository is not visible there, it has no config: is its disk mounted?"));
+	assert_int_equal(rename(away, config), 0);
+	assert_int_equal(store_stat(store, "keys/a", &size), -ENOENT);
+	assert_int_equal(store_put(store, "keys/a", "x", 1, 0), 0);
+	/* Who takes the repository away is no mystery. */
+	assert_int_equal(store_delete(store, "config"), 0);
+	assert_int_equal(store_delete(store, "keys/a"), 0);
+	assert_int_equal(store_stat(store, "keys/a", &size), -ENOENT);
+	store_close(store);
+}
+
 /* What is in the way of an object is an error, and never waited for. */
 static void test_odd_files(void **state)
 {
@@ -559,6 +592,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_open_writes_nothing, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_renamed, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_removed, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_hidden, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_odd_files, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_list_ignores, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_fd_cache, scratch_setup, scratch_teardown),

@@ -176,6 +176,7 @@ static void test_objects(void **state)
 
 	begin(r);
 	assert_int_equal(store_get_all(r->store, "config", 100, &out), -ENOENT);
+	assert_int_equal(store_put(r->store, "config", "x", 1, 0), 0);
 	assert_int_equal(store_put(r->store, NAME, "abcdef", 6, 0), 0);
 	assert_true(exists(r, NAME));
 	assert_int_equal(store_get(r->store, NAME, 2, 3, bytes), 0);
@@ -250,6 +251,174 @@ static void test_list(void **state)
 			assert_int_equal(r->times % 1000, cases[i].n);
 		}
 	}
+	assert_int_equal(r->scratch->nmessages, 0);
+}
+
+/* A listing of keys/ that has no more than a status for ${href}. */
+static void answer_refused(const struct web_request *q, const char *href, const char *status)
+{
+	char text[512];
+	int n;
+
+	n = snprintf(text, sizeof(text), "<multistatus xmlns=\"DAV:\"><response><href>/repo/keys/</href></response>"
+	    "<response><href>%s</href><status>HTTP/1.1 %s x</status></response></multistatus>", href, status);
+	web_answer(q, 207, "", text, (size_t)n);
+}
+
+/* Do ${what} to the next ${times} requests of the method. */
+static bool go_wrong(void *arg, const struct web_request *q, bool *more)
+{
+	struct rig *r = arg;
+
+	if (r->times == 0 || strcmp(q->method, r->method) != 0)
+		return false;
+	r->times--;
+	if (strcmp(r->what, "busy") == 0)
+		web_answer(q, 503, "Retry-After: 3\r\n", "", 0);
+	else if (strcmp(r->what, "gone") == 0)
+		web_answer(q, 404, "", "", 0);
+	else if (strcmp(r->what, "full") == 0)
+		web_answer(q, 507, "", "", 0);
+	else if (strcmp(r->what, "not-dav") == 0)
+		web_answer(q, 200, "", "<html>", 6);
+	else if (strcmp(r->what, "not-xml") == 0)
+		web_answer(q, 207, "", "<a><b></a>", 10);
+	else if (strcmp(r->what, "partly") == 0)
+		web_answer(q, 207, "", "<multistatus/>", 14);
+	else if (strcmp(r->what, "later") == 0)
+		web_answer(q, 202, "", "", 0);
+	else if (strncmp(r->what, "member ", 7) == 0)
+		answer_refused(q, "/repo/keys/aa", r->what + 7);
+	else if (strncmp(r->what, "itself ", 7) == 0)
+		answer_refused(q, "/repo/keys/", r->what + 7);
+	else if (strcmp(r->what, "other-xml") == 0)
+		web_answer(q, 207, "", "<a><b/></a>", 11);
+	else
+		*more = false;
+	return true;
+}
+
+static int found(void *arg, const char *name, uint64_t size)
+{
+	(void)arg;
+	(void)name;
+	(void)size;
+	return 1;
+}
+
+/* Take the repository from the server's sight, as a disk that is not mounted is; or bring it back. */
+static void hide(struct rig *r, bool hidden)
+{
+	char here[2 * SCRATCH_PATH_SIZE], away[2 * SCRATCH_PATH_SIZE];
+
+	snprintf(here, sizeof(here), "%s/repo", r->root);
+	snprintf(away, sizeof(away), "%s/away", r->root);
+	if (hidden) {
+		assert_int_equal(rename(here, away), 0);
+		assert_int_equal(mkdir(here, 0700), 0);
+	} else {
+		assert_int_equal(rmdir(here), 0);
+		assert_int_equal(rename(away, here), 0);
+	}
+}
+
+/* Whether WebDAV or read-only: what a server does not see is not absent. */
+static void try_hidden(struct rig *r)
+{
+	struct buf out = BUF_INIT;
+	uint64_t size;
+	char c;
+
+	assert_int_equal(store_get_all(r->store, "config", 10, &out), 0);
+	assert_int_equal(store_list(r->store, "doomed/", count, r), 0);
+	for (int hidden = 1; hidden >= 0; hidden--) {
+		hide(r, hidden);
+		assert_int_equal(store_get(r->store, "packs/ab/none", 0, 1, &c), hidden ? -EAGAIN : -ENOENT);
+		assert_int_equal(store_get_all(r->store, "packs/ab/none", 9, &out), hidden ? -EAGAIN : -ENOENT);
+		assert_int_equal(store_stat(r->store, "packs/cd/none", &size), hidden ? -EAGAIN : -ENOENT);
+		assert_int_equal(store_list(r->store, "packs/ef/", count, r), hidden ? -EAGAIN : 0);
+		assert_int_equal(store_list(r->store, "doomed/", count, r), hidden ? -EAGAIN : 0);
+		buf_clear(&out);
+		assert_int_equal(store_get_all(r->store, "config", 10, &out), hidden ? -EAGAIN : 0);
+	}
+	assert_int_equal(r->times, 0);
+	assert_int_equal(r->scratch->nmessages, 0);
+	buf_free(&out);
+}
+
+static void test_hidden(void **state)
+{
+	struct rig *r = *state;
+
+	begin(r);
+	assert_int_equal(store_put(r->store, "config", "x", 1, 0), 0);
+	assert_int_equal(store_put(r->store, NAME, "x", 1, 0), 0);
+	store_close(r->store);
+	r->store = open_webdav(r, r->url, false);
+	try_hidden(r);
+	hide(r, true);
+	assert_int_equal(store_delete(r->store, NAME), -EAGAIN);
+	/* Nothing may be written below where the disk belongs. */
+	assert_int_equal(store_put(r->store, "packs/ab/other", "x", 1, 0), -EAGAIN);
+	assert_false(exists(r, "tmp"));
+	hide(r, false);
+	assert_int_equal(store_delete(r->store, "packs/ab/other"), 0);
+	assert_int_equal(store_put(r->store, "packs/ab/other", "x", 1, 0), 0);
+
+	store_close(r->store);
+	now_lists(r, DAV_INDEX_HTML, false);
+	r->store = open_static(r);
+	try_hidden(r);
+}
+
+/* Who has not found a config is told honestly that there is nothing: it may be about to make one. */
+static void test_nothing_there(void **state)
+{
+	struct rig *r = *state;
+	struct buf out = BUF_INIT;
+	uint64_t size;
+
+	begin(r);
+	assert_int_equal(store_list(r->store, "", count, r), 0);
+	assert_int_equal(store_list(r->store, "keys/", count, r), -EAGAIN);
+	assert_int_equal(store_get_all(r->store, "config", 10, &out), -ENOENT);
+	assert_int_equal(store_list(r->store, "keys/", count, r), 0);
+	assert_int_equal(store_stat(r->store, "keys/aa", &size), -ENOENT);
+	assert_int_equal(store_delete(r->store, "keys/aa"), 0);
+	buf_free(&out);
+}
+
+/* One 404 is no answer if the next one differs: a proxy says so while its server restarts. */
+static void test_restarting(void **state)
+{
+	static const struct {
+		const char *method;
+		int times, rc, after;
+	} cases[] = {
+		{ "PROPFIND", 1, -EAGAIN, 1 }, { "PROPFIND", 2, -EAGAIN, 1 }, { "GET", 1, -EAGAIN, 0 },
+		{ "HEAD", 1, -EAGAIN, 0 }, { "DELETE", 1, -EAGAIN, 0 },
+	};
+	struct rig *r = *state;
+	uint64_t size;
+	char c;
+
+	begin(r);
+	assert_int_equal(store_put(r->store, "config", "x", 1, 0), 0);
+	assert_int_equal(store_put(r->store, NAME, "x", 1, 0), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int round = 0; round < 2; round++) {
+			int rc;
+
+			now(r, round == 0 ? go_wrong : NULL, NULL, cases[i].method, "gone", cases[i].times);
+			rc = strcmp(r->method, "PROPFIND") == 0 ? store_list_names(r->store, "packs/", found, r) :
+			     strcmp(r->method, "GET") == 0 ? store_get(r->store, NAME, 0, 1, &c) :
+			     strcmp(r->method, "HEAD") == 0 ? store_stat(r->store, NAME, &size) :
+			     store_delete(r->store, NAME);
+			if (rc != (round == 0 ? cases[i].rc : cases[i].after))
+				fail_msg("%s, %d: %d, %s", r->method, round, rc, r->scratch->messages);
+		}
+	}
+	assert_false(exists(r, NAME));
 	assert_int_equal(r->scratch->nmessages, 0);
 }
 
@@ -336,48 +505,6 @@ static void test_leftovers(void **state)
 	assert_true(exists(r, "tmp/f" LEFTOVER));
 	assert_true(exists(r, "tmp/a123456789abcdef0123456789abcdef"));
 	assert_true(scratch_logged(r->scratch, "tmp/" LEFTOVER ": removed, left by a writer"));
-}
-
-/* A listing of keys/ that has no more than a status for ${href}. */
-static void answer_refused(const struct web_request *q, const char *href, const char *status)
-{
-	char text[512];
-	int n;
-
-	n = snprintf(text, sizeof(text), "<multistatus xmlns=\"DAV:\"><response><href>/repo/keys/</href></response>"
-	    "<response><href>%s</href><status>HTTP/1.1 %s x</status></response></multistatus>", href, status);
-	web_answer(q, 207, "", text, (size_t)n);
-}
-
-/* Do ${what} to the next ${times} requests of the method. */
-static bool go_wrong(void *arg, const struct web_request *q, bool *more)
-{
-	struct rig *r = arg;
-
-	if (r->times == 0 || strcmp(q->method, r->method) != 0)
-		return false;
-	r->times--;
-	if (strcmp(r->what, "busy") == 0)
-		web_answer(q, 503, "Retry-After: 3\r\n", "", 0);
-	else if (strcmp(r->what, "full") == 0)
-		web_answer(q, 507, "", "", 0);
-	else if (strcmp(r->what, "not-dav") == 0)
-		web_answer(q, 200, "", "<html>", 6);
-	else if (strcmp(r->what, "not-xml") == 0)
-		web_answer(q, 207, "", "<a><b></a>", 10);
-	else if (strcmp(r->what, "partly") == 0)
-		web_answer(q, 207, "", "<multistatus/>", 14);
-	else if (strcmp(r->what, "later") == 0)
-		web_answer(q, 202, "", "", 0);
-	else if (strncmp(r->what, "member ", 7) == 0)
-		answer_refused(q, "/repo/keys/aa", r->what + 7);
-	else if (strncmp(r->what, "itself ", 7) == 0)
-		answer_refused(q, "/repo/keys/", r->what + 7);
-	else if (strcmp(r->what, "other-xml") == 0)
-		web_answer(q, 207, "", "<a><b/></a>", 11);
-	else
-		*more = false;
-	return true;
 }
 
 static void test_put_again(void **state)
@@ -608,6 +735,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_objects, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_excl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_restarting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_info, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_credentials, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_http_refused, setup, teardown),

@@ -54,7 +54,15 @@ int store_dir_absent(const struct store_dir *d, const char *name)
 			  name);
 		return -EIO;
 	}
-	return -ENOENT;
+	/* As network filesystems that go by paths look (sshfs), once the disk behind them has gone. */
+	if (atomic_load(&d->base.config) != STORE_CONFIG_SEEN ||
+	    fstatat(d->root, STORE_CONFIG, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -ENOENT;
+	if (errno != ENOENT)
+		return store_dir_fail(d, name, "cannot look");
+	log_error(d->base.log, "%s/%s: cannot look: the repository is not visible there, it has no config: is its disk "
+		  "mounted?", d->base.url, name);
+	return -EIO;
 }
 
 static int fsync_retry(int fd)

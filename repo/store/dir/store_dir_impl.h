@@ -28,7 +28,7 @@ int store_dir_fail(const struct store_dir *d, const char *name, const char *what
 
 /*
  * The system has found no file ${name}.  Return -ENOENT, as that is certain; but if the store's directory has itself
- * been removed, log and return -EIO.
+ * been removed, or its config was seen and is not there, log and return -EIO.
  */
 int store_dir_absent(const struct store_dir *d, const char *name);
 

@@ -79,7 +79,9 @@ static int open_tmp(const struct store_dir *d, const char *tmp)
 		if (fd >= 0 || errno != ENOENT)
 			break;
 		/* A store that was copied may lack the empty directory. */
-		rc = store_dir_make(d, TMP_DIR);
+		rc = store_dir_absent(d, tmp);
+		if (rc == -ENOENT)
+			rc = store_dir_make(d, TMP_DIR);
 		if (rc < 0)
 			return rc;
 	}
@@ -227,7 +229,9 @@ static int publish(struct dir_put *p, const char *name, unsigned flags)
 
 	rc = rename_new(d->root, p->tmp, name);
 	if (rc == -ENOENT) {
-		rc = make_parents(d, name);
+		rc = store_dir_absent(d, name);
+		if (rc == -ENOENT)
+			rc = make_parents(d, name);
 		if (rc < 0)
 			return rc;
 		rc = rename_new(d->root, p->tmp, name);

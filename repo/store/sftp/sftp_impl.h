@@ -42,6 +42,12 @@ int sftp_command(struct buf *out, const char *verb, const struct store_sftp *f, 
 /* What the caller does not know better, as http_failed(), in words for people. */
 int sftp_failed(struct store_sftp *f, int rc, const struct http_reply *r, const char *operation, const char *name);
 
+/* As an operation of store_impl.h, with -ENOENT as the server says it. */
+int sftp_size(struct store *s, const char *name, uint64_t *size);
+
+/* A store_look_fn; of a directory too, without a "/" at its end. */
+int sftp_look(struct store *s, const char *name);
+
 int sftp_stat(struct store *s, const char *name, uint64_t *size);
 
 /* A line of a listing: "-rw-r--r-- 1 user group 123 Nov 21 17:18 name". */

@@ -157,6 +157,27 @@ struct reading {
 	bool started;
 };
 
+/* There is no such directory.  Return 0 if that is as good as an empty one. */
+static int judge_absent(struct store_sftp *f, const char *directory)
+{
+	char name[STORE_NAME_MAX + 2];
+	size_t len = strlen(directory);
+	int rc;
+
+	if (len > 0) {
+		memcpy(name, directory, len);
+		name[len - 1] = '\0';
+		rc = store_absent(&f->base, "list", name, sftp_look);
+		return rc == -ENOENT ? 0 : rc;
+	}
+	if (atomic_load(&f->base.config) == STORE_CONFIG_SEEN)
+		return store_invisible(&f->base, "list", "");
+	if (f->create)
+		return 0;
+	log_error(f->base.log, "%s: list: there is no such directory", f->base.url);
+	return -ENOENT;
+}
+
 static void read_directory(struct reading *d)
 {
 	struct http_request q = { .method = "LIST", .append = &d->text, .max = LIST_MAX };
@@ -172,11 +193,7 @@ static void read_directory(struct reading *d)
 	/* It may have a part of the listing, without a NUL. */
 	if (rc < 0)
 		buf_clear(&d->text);
-	if (rc == -ENOENT && d->directory[0] == '\0' && !d->f->create)
-		log_error(d->f->base.log, "%s: list: there is no such directory", d->f->base.url);
-	else if (rc == -ENOENT)
-		rc = 0;
-	d->rc = rc;
+	d->rc = rc == -ENOENT ? judge_absent(d->f, d->directory) : rc;
 }
 
 static void *run_reading(void *arg)

@@ -127,8 +127,10 @@ static int make_parents(struct store_sftp *f, const struct sftp_put *p, const ch
 {
 	struct http_reply r = { 0 };
 	struct batch b = { 0 };
-	int rc = 0;
+	int rc = store_may_make(&f->base, f->create, sftp_look);
 
+	if (rc < 0)
+		return rc;
 	if (f->create)
 		rc = add_root(&b, f);
 	if (rc == 0)
@@ -177,7 +179,7 @@ static int judge_existing(struct store_sftp *f, const struct sftp_put *p, const 
 	uint64_t size = 0;
 	int rc;
 
-	rc = sftp_stat(&f->base, name, &size);
+	rc = sftp_size(&f->base, name, &size);
 	if (rc == 0 && (flags & STORE_EXCL) != 0)
 		return -EEXIST;
 	if (rc == 0 && size == p->spool.len && (flags & STORE_REPLACE) == 0)
@@ -250,7 +252,7 @@ int sftp_put_commit(struct store_put *base, const char *name, unsigned flags)
 
 	/* Servers that replace what exists. */
 	if ((flags & STORE_EXCL) != 0)
-		rc = sftp_stat(&f->base, name, &size);
+		rc = sftp_size(&f->base, name, &size);
 	if (rc == 0)
 		rc = -EEXIST;
 	else if (rc == -ENOENT)

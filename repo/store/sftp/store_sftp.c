@@ -89,38 +89,7 @@ int sftp_failed(struct store_sftp *f, int rc, const struct http_reply *r, const 
 	return http_failed(&f->base, rc, r, operation, name);
 }
 
-static int sftp_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
-{
-	struct http_request q = { .method = "GET", .ranged = true, .range_off = off, .range_len = len, .into = out,
-		.max = len };
-	struct http_reply r = { 0 };
-	int rc;
-
-	rc = sftp_perform(sftp_of(s), &q, name, &r);
-	if (rc == 0 && (r.status == 416 || (r.status == 200 && r.received < len)))
-		rc = store_too_short(s, name, off, len);
-	else if (rc < 0 || r.status != 200)
-		rc = sftp_failed(sftp_of(s), rc, &r, "get", name);
-	http_reply_free(&r);
-	return rc;
-}
-
-static int sftp_get_all(struct store *s, const char *name, size_t max, struct buf *out)
-{
-	struct http_request q = { .method = "GET", .append = out, .max = max };
-	struct http_reply r = { 0 };
-	int rc;
-
-	rc = sftp_perform(sftp_of(s), &q, name, &r);
-	if (rc == -EMSGSIZE)
-		rc = store_too_long(s, name, max);
-	else if (rc < 0 || r.status != 200)
-		rc = sftp_failed(sftp_of(s), rc, &r, "get", name);
-	http_reply_free(&r);
-	return rc;
-}
-
-int sftp_stat(struct store *s, const char *name, uint64_t *size)
+int sftp_size(struct store *s, const char *name, uint64_t *size)
 {
 	struct http_request q = { .method = "HEAD" };
 	struct http_reply r = { 0 };
@@ -140,6 +109,51 @@ int sftp_stat(struct store *s, const char *name, uint64_t *size)
 	return rc;
 }
 
+int sftp_look(struct store *s, const char *name)
+{
+	uint64_t size;
+
+	return sftp_size(s, name, &size);
+}
+
+static int sftp_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
+{
+	struct http_request q = { .method = "GET", .ranged = true, .range_off = off, .range_len = len, .into = out,
+		.max = len };
+	struct http_reply r = { 0 };
+	int rc;
+
+	rc = sftp_perform(sftp_of(s), &q, name, &r);
+	if (rc == 0 && (r.status == 416 || (r.status == 200 && r.received < len)))
+		rc = store_too_short(s, name, off, len);
+	else if (rc < 0 || r.status != 200)
+		rc = sftp_failed(sftp_of(s), rc, &r, "get", name);
+	http_reply_free(&r);
+	return rc == -ENOENT ? store_absent(s, "get", name, sftp_look) : rc;
+}
+
+static int sftp_get_all(struct store *s, const char *name, size_t max, struct buf *out)
+{
+	struct http_request q = { .method = "GET", .append = out, .max = max };
+	struct http_reply r = { 0 };
+	int rc;
+
+	rc = sftp_perform(sftp_of(s), &q, name, &r);
+	if (rc == -EMSGSIZE)
+		rc = store_too_long(s, name, max);
+	else if (rc < 0 || r.status != 200)
+		rc = sftp_failed(sftp_of(s), rc, &r, "get", name);
+	http_reply_free(&r);
+	return rc == -ENOENT ? store_absent(s, "get", name, sftp_look) : rc;
+}
+
+int sftp_stat(struct store *s, const char *name, uint64_t *size)
+{
+	int rc = sftp_size(s, name, size);
+
+	return rc == -ENOENT ? store_absent(s, "stat", name, sftp_look) : rc;
+}
+
 static int sftp_delete(struct store *s, const char *name)
 {
 	struct buf command = BUF_INIT;
@@ -156,6 +170,8 @@ static int sftp_delete(struct store *s, const char *name)
 		rc = sftp_failed(sftp_of(s), rc, &r, "delete", name);
 	http_reply_free(&r);
 	buf_free(&command);
+	if (rc == -ENOENT)
+		rc = store_absent(s, "delete", name, sftp_look);
 	return rc == -ENOENT ? 0 : rc;
 }
 

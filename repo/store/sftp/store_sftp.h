@@ -8,6 +8,9 @@
  *
  * A password is taken from $VARVE_SFTP_PASSWORD.
  *
+ * That an object or a directory is missing is believed only while the server shows the repository's "config"
+ * (store_absent() in store_impl.h), and no directory is made without.
+ *
  * An object is written to tmp/RANDOM and then renamed.  OpenSSH does not rename onto what exists, so that STORE_EXCL is
  * atomic there; other servers replace it, and for them there is but a look before.  libcurl has no fsync@openssh.com:
  * an object is as safe from a power cut of the server as that one's own filesystem makes it.

@@ -40,23 +40,32 @@ int site_url(const struct site *site, const char *name, char **out);
  */
 int site_perform(const struct site *site, struct http_request *q, const char *name, struct http_reply *r);
 
-/* As the operations of store_impl.h; ${s} is the store, for its messages. */
+/* As the operations of store_impl.h, with -ENOENT as the server says it; ${s} is the store, for its messages. */
 int site_get(const struct site *site, struct store *s, const char *name, uint64_t off, size_t len, void *out);
 int site_get_all(const struct site *site, struct store *s, const char *name, size_t max, struct buf *out);
 int site_stat(const struct site *site, struct store *s, const char *name, uint64_t *size);
 
 /**
- * List the directory ${dir} ("" or ends at a "/"), one level: call ${fn} with ${fn_arg} for what is in it.  Return 0
- * (also if there is no such directory); what ${fn} returned; others as in store_impl.h.
+ * List the directory ${dir} ("" or ends at a "/"), one level: call ${fn} with ${fn_arg} for what is in it.  Return 0;
+ * -ENOENT; what ${fn} returned; others as in store_impl.h.
  */
 typedef int site_page_fn(struct store *s, const char *dir, listing_fn *fn, void *fn_arg);
 
 /**
- * site_list(site, s, page, prefix, sizes, fn, arg):
+ * site_list(s, page, prefix, sizes, fn, arg):
  * A store's list operation, by way of listings of directories: each directory below ${prefix} is asked about once.  If
- * ${sizes} are wanted, and a listing has none, each object is asked for its.
+ * ${sizes} are wanted, and a listing has none, each object is asked for its.  As with every listing of ${page}, its
+ * -ENOENT is not for the store's users: see site_absent().
  */
-int site_list(const struct site *site, struct store *s, site_page_fn *page, const char *prefix, bool sizes,
-    store_list_fn *fn, void *arg);
+int site_list(struct store *s, site_page_fn *page, const char *prefix, bool sizes, store_list_fn *fn, void *arg);
+
+/**
+ * site_absent(s, page, dir):
+ * The server has no listing of ${dir}, which is not "".  It is absent for certain only if the listing above does not
+ * have it, or is itself absent, which leads up to the repository's own, where "config" must be.  Return 0 if so (or if
+ * it is known that there is no repository); -EEXIST if a listing has it (not logged); -EAGAIN if the repository is not
+ * visible; others as ${page}.
+ */
+int site_absent(struct store *s, site_page_fn *page, const char *dir);
 
 #endif

@@ -9,7 +9,6 @@
 
 /* A listing under way. */
 struct walk {
-	const struct site *site;
 	struct store *store;
 	store_list_fn *fn;
 	void *arg;
@@ -53,7 +52,7 @@ static int on_entry(void *arg, const struct listing_entry *e)
 	if (e->directory)
 		return add_directory(w, name);
 	if (size == LISTING_NO_SIZE && w->sizes) {
-		rc = site_stat(w->site, w->store, name, &size);
+		rc = w->store->ops->stat(w->store, name, &size);
 		if (rc == -ENOENT)
 			return 0;
 		if (rc < 0)
@@ -77,10 +76,9 @@ static bool next_directory(struct walk *w)
 	return true;
 }
 
-int site_list(const struct site *site, struct store *s, site_page_fn *page, const char *prefix, bool sizes,
-    store_list_fn *fn, void *arg)
+int site_list(struct store *s, site_page_fn *page, const char *prefix, bool sizes, store_list_fn *fn, void *arg)
 {
-	struct walk w = { .site = site, .store = s, .fn = fn, .arg = arg, .sizes = sizes };
+	struct walk w = { .store = s, .fn = fn, .arg = arg, .sizes = sizes };
 	int rc;
 
 	rc = buf_append(&w.todo, prefix, strlen(prefix) + 1);
@@ -88,4 +86,50 @@ int site_list(const struct site *site, struct store *s, site_page_fn *page, cons
 		rc = page(s, w.dir, on_entry, &w);
 	buf_free(&w.todo);
 	return rc;
+}
+
+/* --- Absence ------------------------------------------------------------------------------------------------------ */
+
+/* What the listing of the directory above has. */
+struct above {
+	const char *name; /* that is looked for */
+	size_t len;
+	bool found, config;
+};
+
+static int look_for(void *arg, const struct listing_entry *e)
+{
+	struct above *a = arg;
+
+	a->found = a->found || (strlen(e->name) == a->len && memcmp(e->name, a->name, a->len) == 0);
+	a->config = a->config || strcmp(e->name, STORE_CONFIG) == 0;
+	return 0;
+}
+
+int site_absent(struct store *s, site_page_fn *page, const char *dir)
+{
+	char path[STORE_NAME_MAX + 2];
+	size_t len = strlen(dir);
+	struct above a;
+	int rc;
+
+	if (atomic_load(&s->config) == STORE_CONFIG_ABSENT)
+		return 0;
+	memcpy(path, dir, len + 1);
+	while (len > 0) {
+		size_t end = --len; /* of the name, without the "/" */
+
+		while (len > 0 && path[len - 1] != '/')
+			len--;
+		a = (struct above){ .name = dir + len, .len = end - len };
+		path[len] = '\0';
+		rc = page(s, path, look_for, &a);
+		if (rc == 0 && a.found)
+			return -EEXIST;
+		if (rc == 0 && (len > 0 || a.config))
+			return 0;
+		if (rc != 0 && rc != -ENOENT)
+			return rc;
+	}
+	return store_invisible(s, "list", dir);
 }

@@ -21,19 +21,32 @@ static struct store_static *static_of(struct store *s)
 
 /* --- Reading ------------------------------------------------------------------------------------------------------ */
 
+static int look(struct store *s, const char *name)
+{
+	uint64_t size;
+
+	return site_stat(&static_of(s)->site, s, name, &size);
+}
+
 static int static_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
 {
-	return site_get(&static_of(s)->site, s, name, off, len, out);
+	int rc = site_get(&static_of(s)->site, s, name, off, len, out);
+
+	return rc == -ENOENT ? store_absent(s, "get", name, look) : rc;
 }
 
 static int static_get_all(struct store *s, const char *name, size_t max, struct buf *out)
 {
-	return site_get_all(&static_of(s)->site, s, name, max, out);
+	int rc = site_get_all(&static_of(s)->site, s, name, max, out);
+
+	return rc == -ENOENT ? store_absent(s, "get", name, look) : rc;
 }
 
 static int static_stat(struct store *s, const char *name, uint64_t *size)
 {
-	return site_stat(&static_of(s)->site, s, name, size);
+	int rc = site_stat(&static_of(s)->site, s, name, size);
+
+	return rc == -ENOENT ? store_absent(s, "stat", name, look) : rc;
 }
 
 static int static_info(struct store *s, struct store_info *out)
@@ -106,75 +119,50 @@ out:
 	return rc;
 }
 
-/* A name that is looked for in a listing. */
-struct wanted {
-	const char *name;
-	size_t len;
-	bool found;
-};
-
-static int compare(void *arg, const struct listing_entry *e)
+static int find_config(void *arg, const struct listing_entry *e)
 {
-	struct wanted *w = arg;
+	bool *found = arg;
 
-	w->found = w->found || (strlen(e->name) == w->len && memcmp(e->name, w->name, w->len) == 0);
+	*found = *found || strcmp(e->name, STORE_CONFIG) == 0;
 	return 0;
 }
 
 /* Does the listing of the repository's own directory have what must be there? */
 static int check_lists(struct store *s)
 {
-	struct wanted config = { "config", strlen("config"), false };
+	bool config = false;
 	int rc;
 
 	if (atomic_load(&static_of(s)->lists))
 		return 0;
-	rc = read_page(s, "", compare, &config);
-	if (rc == -ENOENT || (rc == 0 && !config.found))
-		return lists_nothing(s, "");
+	rc = read_page(s, "", find_config, &config);
+	if (rc == -ENOENT || (rc == 0 && !config)) {
+		/* What was seen before, and is not now, would be missing in the best of listings. */
+		rc = atomic_load(&s->config) == STORE_CONFIG_SEEN ? look(s, STORE_CONFIG) : 0;
+		if (rc == -ENOENT)
+			return store_invisible(s, "list", "");
+		return rc == 0 ? lists_nothing(s, "") : rc;
+	}
 	if (rc == 0)
 		atomic_store(&static_of(s)->lists, true);
 	return rc;
-}
-
-/*
- * The server has no page for ${dir}.  It is absent only if the listing above does not have it, or is itself absent,
- * which leads up to the repository's own.  Return 0 if it is absent.
- */
-static int confirm_absent(struct store *s, const char *dir)
-{
-	char above[STORE_NAME_MAX + 2];
-	struct wanted w = { .name = above };
-	size_t len = strlen(dir);
-	int rc;
-
-	memcpy(above, dir, len + 1);
-	while (len > 0) {
-		size_t end = --len; /* of the name, without the "/" */
-
-		while (len > 0 && above[len - 1] != '/')
-			len--;
-		w = (struct wanted){ .name = dir + len, .len = end - len };
-		above[len] = '\0';
-		rc = read_page(s, above, compare, &w);
-		if (rc != -ENOENT)
-			return rc == 0 && w.found ? lists_nothing(s, dir) : rc;
-	}
-	return lists_nothing(s, "");
 }
 
 static int page_of(struct store *s, const char *dir, listing_fn *fn, void *arg)
 {
 	int rc = read_page(s, dir, fn, arg);
 
-	return rc == -ENOENT ? confirm_absent(s, dir) : rc;
+	if (rc != -ENOENT)
+		return rc;
+	rc = *dir != '\0' ? site_absent(s, read_page, dir) : store_invisible(s, "list", dir);
+	return rc == -EEXIST ? lists_nothing(s, dir) : rc;
 }
 
 static int list(struct store *s, const char *prefix, bool sizes, store_list_fn *fn, void *arg)
 {
 	int rc = check_lists(s);
 
-	return rc == 0 ? site_list(&static_of(s)->site, s, page_of, prefix, sizes, fn, arg) : rc;
+	return rc == 0 ? site_list(s, page_of, prefix, sizes, fn, arg) : rc;
 }
 
 static int static_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg)

@@ -8,7 +8,8 @@
  * "autoindex_format json", which has the sizes too, so that none has to be asked for).  Only links to valid names
  * directly below the page count.  That such pages are to be believed is known from the first, the repository's own
  * directory, where "config" must be; and that a directory is missing, from the page of the one above.  A server that
- * makes none is an error that says so, never an empty repository.
+ * makes none is an error that says so, never an empty repository.  What is missing while "config" is too is no answer,
+ * but a failure that may pass (store_absent() in store_impl.h).
  *
  * Puts and deletes fail with -EROFS.
  */

@@ -42,9 +42,7 @@ int webdav_remove(struct store_webdav *d, const char *name, bool quiet)
 	int rc;
 
 	rc = site_perform(&d->site, &q, name, &r);
-	if (rc == 0 && (r.status == 404 || r.status == 410))
-		rc = 0;
-	else if (rc == 0 && r.status < 300)
+	if (rc == 0 && r.status < 300)
 		rc = quiet ? 0 : webdav_judge(d, &r, false, "delete", name);
 	else if (!quiet)
 		rc = http_failed(&d->base, rc, &r, "delete", name);
@@ -54,24 +52,41 @@ int webdav_remove(struct store_webdav *d, const char *name, bool quiet)
 	return rc;
 }
 
+int webdav_look(struct store *s, const char *name)
+{
+	uint64_t size;
+
+	return site_stat(&webdav_of(s)->site, s, name, &size);
+}
+
 static int webdav_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
 {
-	return site_get(&webdav_of(s)->site, s, name, off, len, out);
+	int rc = site_get(&webdav_of(s)->site, s, name, off, len, out);
+
+	return rc == -ENOENT ? store_absent(s, "get", name, webdav_look) : rc;
 }
 
 static int webdav_get_all(struct store *s, const char *name, size_t max, struct buf *out)
 {
-	return site_get_all(&webdav_of(s)->site, s, name, max, out);
+	int rc = site_get_all(&webdav_of(s)->site, s, name, max, out);
+
+	return rc == -ENOENT ? store_absent(s, "get", name, webdav_look) : rc;
 }
 
 static int webdav_stat(struct store *s, const char *name, uint64_t *size)
 {
-	return site_stat(&webdav_of(s)->site, s, name, size);
+	int rc = site_stat(&webdav_of(s)->site, s, name, size);
+
+	return rc == -ENOENT ? store_absent(s, "stat", name, webdav_look) : rc;
 }
 
 static int webdav_delete(struct store *s, const char *name)
 {
-	return webdav_remove(webdav_of(s), name, false);
+	int rc = webdav_remove(webdav_of(s), name, false);
+
+	if (rc == -ENOENT)
+		rc = store_absent(s, "delete", name, webdav_look);
+	return rc == -ENOENT ? 0 : rc;
 }
 
 /* --- Listing ------------------------------------------------------------------------------------------------------ */
@@ -94,22 +109,34 @@ static int on_member(void *arg, const struct webdav_resource *w)
 	return m->fn(m->arg, &e);
 }
 
-static int page_of(struct store *s, const char *dir, listing_fn *fn, void *arg)
+static int read_page(struct store *s, const char *dir, listing_fn *fn, void *arg)
 {
 	struct members m = { fn, arg };
-	int rc = webdav_propfind(webdav_of(s), dir, 1, on_member, &m);
 
-	return rc == -ENOENT ? 0 : rc;
+	return webdav_propfind(webdav_of(s), dir, 1, on_member, &m);
+}
+
+/* A proxy says 404 of everything while its server restarts: that is no empty directory. */
+static int page_of(struct store *s, const char *dir, listing_fn *fn, void *arg)
+{
+	int rc = read_page(s, dir, fn, arg);
+
+	if (rc != -ENOENT)
+		return rc;
+	if (*dir == '\0')
+		return atomic_load(&s->config) == STORE_CONFIG_SEEN ? store_invisible(s, "list", dir) : 0;
+	rc = site_absent(s, read_page, dir);
+	return rc == -EEXIST ? store_transient(s, 0, "list %s: not there, and there again", dir) : rc;
 }
 
 static int webdav_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
 {
-	return site_list(&webdav_of(s)->site, s, page_of, prefix, true, fn, arg);
+	return site_list(s, page_of, prefix, true, fn, arg);
 }
 
 static int webdav_list_names(struct store *s, const char *prefix, store_list_fn *fn, void *arg)
 {
-	return site_list(&webdav_of(s)->site, s, page_of, prefix, false, fn, arg);
+	return site_list(s, page_of, prefix, false, fn, arg);
 }
 
 /* --- Figures ------------------------------------------------------------------------------------------------------ */

@@ -9,6 +9,9 @@
  * What killed writers left in tmp/ is removed by a later one, once in the life of an open store, if the server's own
  * clock says that it is a day older than what has just been uploaded.
  *
+ * That an object or a collection is missing is believed only while the server shows the repository's "config"
+ * (store_absent() in store_impl.h, site_absent() in web/site.h), and no collection is made without.
+ *
  * Listings ask for one level at a time, as servers refuse "Depth: infinity".  store_info() answers where the server has
  * the quota properties of RFC 4331, else -ENOSYS.
  */

@@ -56,7 +56,10 @@ int webdav_judge(struct store_webdav *d, const struct http_reply *r, bool asks, 
 int webdav_request(struct store_webdav *d, struct http_request *q, const char *name, const int *accept,
     const char *operation, const char *shown, struct http_reply *r);
 
-/* Remove ${name}.  Return 0 also if it is not there; ${quiet}: failures are nobody's concern, and not told. */
+/* A store_look_fn. */
+int webdav_look(struct store *s, const char *name);
+
+/* Remove ${name}.  Return 0; -ENOENT, not judged further; ${quiet}: failures are nobody's concern, and not told. */
 int webdav_remove(struct store_webdav *d, const char *name, bool quiet);
 
 int webdav_put_begin(struct store *s, struct store_put **out);

@@ -92,9 +92,11 @@ static int make_parents(struct store_webdav *d, const char *name)
 	char dir[STORE_NAME_MAX + 2];
 	const char *slash;
 	size_t len;
-	int rc = 0;
+	int rc;
 
-	make_own(d);
+	rc = store_may_make(&d->base, d->create, webdav_look);
+	if (rc == 0)
+		make_own(d);
 	for (slash = strchr(name, '/'); slash != NULL && rc == 0; slash = strchr(slash + 1, '/')) {
 		len = (size_t)(slash - name) + 1;
 		memcpy(dir, name, len);
