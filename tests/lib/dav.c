@@ -40,14 +40,14 @@ static bool parent_exists(const char *path)
 	return stat(parent, &st) == 0;
 }
 
-static int put(const char *path, const struct buf *body)
+static int put(const struct dav *d, const char *path, const struct buf *body)
 {
 	struct stat st;
 	bool is_new = stat(path, &st) != 0;
 	FILE *f;
 
 	if (!parent_exists(path))
-		return 409;
+		return d->no_parent != 0 ? d->no_parent : 409;
 	f = fopen(path, "w");
 	if (f == NULL)
 		return status_of(errno);
@@ -218,7 +218,7 @@ static void serve_file(const struct dav *d, const struct web_request *q, const c
 static int change(const struct dav *d, const struct web_request *q, const char *path)
 {
 	if (strcmp(q->method, "PUT") == 0)
-		return put(path, &q->body);
+		return put(d, path, &q->body);
 	if (strcmp(q->method, "MOVE") == 0)
 		return move(d, q, path);
 	if (strcmp(q->method, "MKCOL") == 0)

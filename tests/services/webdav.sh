@@ -75,7 +75,6 @@ dav() {
 		dav_methods PUT DELETE MKCOL COPY MOVE;
 		dav_ext_methods PROPFIND OPTIONS LOCK UNLOCK;
 		dav_ext_lock zone=locks;
-		create_full_put_path on;
 		min_delete_depth 1;
 	}
 	CONF

@@ -222,6 +222,30 @@ static void test_excl(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+/* What servers say where a collection is missing. */
+static void test_no_parent(void **state)
+{
+	static const int statuses[] = { 404, 409, 500, 403 };
+	struct rig *r = *state;
+	char path[2 * SCRATCH_PATH_SIZE];
+
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		pthread_mutex_lock(&r->lock);
+		r->dav.no_parent = statuses[i];
+		pthread_mutex_unlock(&r->lock);
+		begin(r);
+		assert_int_equal(store_put(r->store, "config", "x", 1, 0), 0);
+		assert_int_equal(store_delete(r->store, "config"), 0);
+		store_close(r->store);
+		r->store = NULL;
+		snprintf(path, sizeof(path), "%s/repo/tmp", r->root);
+		assert_int_equal(rmdir(path), 0);
+		snprintf(path, sizeof(path), "%s/repo", r->root);
+		assert_int_equal(rmdir(path), 0);
+	}
+	assert_int_equal(r->scratch->nmessages, 0);
+}
+
 static void test_list(void **state)
 {
 	static const char *const names[] = { "config", "keys/aa", "packs/ab/abcd", "packs/ab/abce", "packs/cd/cdef" };
@@ -557,6 +581,8 @@ static void test_failures(void **state)
 		const char *message;
 	} cases[] = {
 		{ "PUT", "full", -ENOSPC, "no space left" },
+		{ "PUT", "403", -EACCES, "keys/aa: put: the server answered 403, access denied" },
+		{ "PUT", "500", -EAGAIN, "" },
 		{ "PROPFIND", "not-dav", -EIO, "it does not speak WebDAV here" },
 		{ "PROPFIND", "not-xml", -EIO, "XML is malformed" },
 		{ "PROPFIND", "other-xml", -EIO, "about other paths" },
@@ -735,6 +761,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_objects, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_excl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restarting, setup, teardown),

@@ -3,7 +3,7 @@
  *
  * What a put does at the server, in order; after -EAGAIN it goes on where it was:
  *
- *   PUT tmp/<random>     404, 409: MKCOL tmp/, again
+ *   PUT tmp/<random>     404, 409 (nginx: 500, old Apaches: 403): MKCOL tmp/, again
  *   MOVE to its name     404, 409: MKCOL what is above, again; still 404: it is gone (moved, its answer lost), PUT
  *                        412: the name is taken
  */
@@ -161,10 +161,10 @@ static void tidy(struct store_webdav *d, const struct webdav_put *p)
 
 /* --- Upload and move ---------------------------------------------------------------------------------------------- */
 
-/* One PUT.  ${*status} is 404 or 409 if the collection is missing. */
+/* One PUT.  ${*status} is 404 or 409 if the collection is missing; 403 and 500 may mean that too. */
 static int upload_once(struct store_webdav *d, struct webdav_put *p, const char *name, int *status)
 {
-	static const int accept[] = { 404, 409, 0 };
+	static const int accept[] = { 403, 404, 409, 0 };
 	struct http_body body = spool_body(&p->spool);
 	struct http_request q = { .method = "PUT", .body = &body };
 	struct http_reply r = { 0 };
@@ -177,19 +177,36 @@ static int upload_once(struct store_webdav *d, struct webdav_put *p, const char 
 	return rc;
 }
 
+static int found(void *arg, const struct webdav_resource *w)
+{
+	(void)arg;
+	(void)w;
+	return 0;
+}
+
+static bool lacks_collection(struct store_webdav *d, int status)
+{
+	if (status == 403 || status == 500)
+		return webdav_propfind(d, WEBDAV_TMP, 0, found, NULL) == -ENOENT;
+	return status == 404 || status == 409;
+}
+
 static int upload(struct store_webdav *d, struct webdav_put *p, const char *name)
 {
-	int status, rc;
+	struct http_reply refused = { 0 };
+	int rc;
 
-	rc = upload_once(d, p, name, &status);
-	if (rc == 0 && status >= 300) {
+	rc = upload_once(d, p, name, &refused.status);
+	if ((rc == 0 || rc == -EAGAIN) && lacks_collection(d, refused.status)) {
 		rc = make_parents(d, p->tmp);
 		if (rc == 0)
-			rc = upload_once(d, p, name, &status);
-		if (rc == 0 && status >= 300) {
-			log_error(d->base.log, "%s/%s: put: the server answered %d", d->base.url, name, status);
-			rc = -EIO;
-		}
+			rc = upload_once(d, p, name, &refused.status);
+	}
+	if (rc == 0 && refused.status >= 300) {
+		rc = http_failed(&d->base, 0, &refused, "put", name);
+		if (rc == -ENOENT)
+			log_error(d->base.log, "%s/%s: put: the server answered %d", d->base.url, name, refused.status);
+		rc = rc == -ENOENT ? -EIO : rc;
 	}
 	p->uploaded = rc == 0;
 	if (rc == 0)
