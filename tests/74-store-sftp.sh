@@ -19,6 +19,16 @@ url=sftp://$SFTP_USER@$SFTP_HOST:$SFTP_PORT$SFTP_ROOT/repo
 export VARVE_REPOSITORY=$url
 store_suite
 
+# --- A line on which curl's buffer takes longer to go out than nothing may move ------------------------------------------
+start_proxy slow "$SFTP_PORT"
+echo "[127.0.0.1]:$proxy_port $(cut -d ' ' -f 2- "$SFTP_KNOWN_HOSTS")" >>"$HOME/.ssh/known_hosts"
+head -c 3000000 /dev/urandom >"$WORK/slow-file"
+proxy slow set rate=2M
+expect_status 0 "$VARVE" -r "${url/$SFTP_PORT/$proxy_port}" --deadline 6 backup "$WORK/slow-file"
+expect_no_match 'nothing moved|tried' "$WORK/err"
+proxy slow set rate=0
+ok "an upload over a slow line"
+
 # --- Who it is, on both sides -------------------------------------------------------------------------------------------
 suite_forget_caches
 cp "$SFTP_WRONG_KNOWN_HOSTS" "$HOME/.ssh/known_hosts"

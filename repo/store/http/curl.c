@@ -18,6 +18,7 @@
 #define ACTIVE_MAX 64     /* requests under way; the others wait for their turn, which costs them no patience */
 #define SFTP_MAX 8        /* of them by sftp: OpenSSH turns away more than ten that come at once (MaxStartups) */
 #define PATIENCE_MIN_MS 500
+#define ACKED_STEP 4096   /* bytes that have arrived and count as a move: more than an answer to a server's keepalives */
 #define LOOK_MS 100       /* between looks at what has stalled or is cancelled */
 #define REDIRECTS_MAX 5
 
@@ -123,17 +124,26 @@ static bool end_done(struct http *h)
 	return any;
 }
 
-/* Take note of what has moved without our callbacks: of an upload, curl asks only for the next buffer full. */
+/*
+ * Take note of what has moved without our callbacks: of an upload, curl asks only for the next buffer full, and by sftp
+ * tells nothing before that has arrived whole.
+ */
 static void note_moved(struct transfer *t, int64_t now)
 {
 	curl_off_t up = 0, down = 0;
+	uint64_t acked;
 
 	(void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &up);
 	(void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
-	if (up + down == t->moved)
-		return;
-	t->moved = up + down;
-	t->moved_ms = now;
+	if (up + down != t->moved) {
+		t->moved = up + down;
+		t->moved_ms = now;
+	}
+	acked = t->fd >= 0 ? socket_acked(t->fd) : 0;
+	if (acked >= t->acked + ACKED_STEP) {
+		t->acked = acked;
+		t->moved_ms = now;
+	}
 }
 
 /* Give up what is cancelled or has not moved for too long.  Return whether there was any: others may have its place. */
@@ -263,7 +273,7 @@ static int hand_over(struct http *h, struct transfer *t)
 static int perform_once(struct http *h, const struct http_request *q, const char *url, struct http_reply *r,
 			char **redirect)
 {
-	struct transfer t = { .http = h, .q = q, .r = r, .url = url, .sftp = strncasecmp(url, "sftp:", 5) == 0 };
+	struct transfer t = { .http = h, .q = q, .r = r, .url = url, .sftp = strncasecmp(url, "sftp:", 5) == 0, .fd = -1 };
 	size_t before = q->append != NULL ? q->append->len : 0;
 	int rc;
 

@@ -13,6 +13,7 @@
 
 #include "repo/store/http/http.h"
 #include "repo/store/http/rate.h"
+#include "repo/store/http/sockets.h"
 
 #define HTTP_HEADERS_MAX (64 * 1024)
 #define HTTP_ERROR_MAX (16 * 1024)
@@ -35,6 +36,8 @@ struct transfer {
 	char range[48], error[CURL_ERROR_SIZE];
 	int64_t moved_ms;     /* when a byte moved last */
 	curl_off_t moved;     /* bytes, as curl counts them, when that was looked at last */
+	int fd;               /* the socket that an upload by sftp goes by; -1: not known */
+	uint64_t acked;       /* bytes that have arrived there, when that was last taken for a move */
 	struct rate *held_by; /* what has paused it; NULL: it runs */
 	uint64_t sent;        /* bytes of the body that curl has been given */
 
@@ -64,6 +67,7 @@ struct http {
 	struct transfer *active;
 	unsigned nactive, nsftp;
 	struct rate up, down;
+	struct sockets sockets;
 	int64_t looked_ms; /* when it looked last for those that have stalled */
 };
 

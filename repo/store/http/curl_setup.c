@@ -52,7 +52,22 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &n, sizeof(n));
 	}
 	t->moved_ms = store_now_ms();
+	if (t->sftp)
+		sockets_add(&t->http->sockets, fd);
 	return fd;
+}
+
+/* ${arg} is the handle's: a connection outlives the transfer that it was made for. */
+static int close_socket(void *arg, curl_socket_t fd)
+{
+	struct http *h = arg;
+
+	sockets_remove(&h->sockets, fd);
+	for (struct transfer *t = h->active; t != NULL; t = t->next) {
+		if (t->fd == fd)
+			t->fd = -1;
+	}
+	return close(fd);
 }
 
 /* There is a connection; from now on the server is waited for. */
@@ -63,8 +78,11 @@ static int on_connected(void *arg, char *ip, char *local_ip, int port, int local
 	(void)ip;
 	(void)local_ip;
 	(void)port;
-	(void)local_port;
 	t->moved_ms = store_now_ms();
+	if (t->sftp && t->q->body != NULL)
+		t->fd = sockets_find(&t->http->sockets, local_port);
+	if (t->fd >= 0)
+		t->acked = socket_acked(t->fd);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -87,6 +105,7 @@ static bool setup_common(struct transfer *t)
 	       SET(CURLOPT_PROTOCOLS_STR, "http,https,sftp") && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
 	       SET(CURLOPT_CONNECTTIMEOUT_MS, h->patience_ms * 9 / 10) && SET(CURLOPT_TCP_KEEPALIVE, 1L) &&
 	       SET(CURLOPT_OPENSOCKETFUNCTION, open_socket) && SET(CURLOPT_OPENSOCKETDATA, t) &&
+	       SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket) && SET(CURLOPT_CLOSESOCKETDATA, t->http) &&
 	       SET(CURLOPT_PREREQFUNCTION, on_connected) && SET(CURLOPT_PREREQDATA, t) &&
 	       /* A name server that does not answer must not hold up the thread when its request is given up. */
 	       SET(CURLOPT_QUICK_EXIT, 1L) && SET(CURLOPT_PATH_AS_IS, 1L) &&
