@@ -309,6 +309,10 @@ static bool go_wrong(void *arg, const struct web_request *q, bool *more)
 		web_answer(q, 207, "", "<a><b></a>", 10);
 	else if (strcmp(r->what, "partly") == 0)
 		web_answer(q, 207, "", "<multistatus/>", 14);
+	else if (strncmp(r->what, "part ", 5) == 0)
+		answer_refused(q, "/repo/keys/aa", r->what + 5);
+	else if (*r->what >= '3' && *r->what <= '5')
+		web_answer(q, atoi(r->what), "", "", 0);
 	else if (strcmp(r->what, "later") == 0)
 		web_answer(q, 202, "", "", 0);
 	else if (strncmp(r->what, "member ", 7) == 0)
@@ -320,6 +324,46 @@ static bool go_wrong(void *arg, const struct web_request *q, bool *more)
 	else
 		*more = false;
 	return true;
+}
+
+/* Of what is asked of it, to make the repository's collection and tmp/ in it. */
+static void test_collections(void **state)
+{
+	static const struct {
+		const char *what;
+		int times, rc; /* so many MKCOLs are answered so: the first is for the repository's own */
+		const char *message;
+	} cases[] = {
+		{ "301", 1, -EIO, "tmp/: make collection: the server answered 409: the collection above it is" },
+		{ "405", 1, -EIO, "tmp/: make collection: the server answered 409" },
+		{ "403", 1, -EACCES, "/repo/: make collection: the server answered 403" },
+		{ "409", 1, -EIO, "/repo/: make collection: the server answered 409: the collection above it is" },
+		{ "507", 1, -ENOSPC, "/repo/: make collection: the server answered 507" },
+		{ "415", 1, -EIO, "/repo/: make collection: the server answered 415" },
+		{ "partly", 1, -EIO, "/repo/: make collection: the server answered 207" },
+		{ "503", 1, -EAGAIN, "" },
+	};
+	struct rig *r = *state;
+	char path[2 * SCRATCH_PATH_SIZE];
+
+	begin(r);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int rc;
+
+		scratch_log_clear(r->scratch);
+		now(r, go_wrong, NULL, "MKCOL", cases[i].what, cases[i].times);
+		rc = store_put(r->store, "config", "x", 1, 0);
+		if (rc != cases[i].rc || !scratch_logged(r->scratch, cases[i].message) ||
+		    r->scratch->nmessages != (rc != -EAGAIN))
+			fail_msg("%s: %d, %s", r->what, rc, r->scratch->messages);
+	}
+	/* Who may not make it may use it. */
+	snprintf(path, sizeof(path), "%s/repo", r->root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	scratch_log_clear(r->scratch);
+	now(r, go_wrong, NULL, "MKCOL", "403", 1);
+	assert_int_equal(store_put(r->store, "config", "x", 1, 0), 0);
+	assert_int_equal(r->scratch->nmessages, 0);
 }
 
 static int found(void *arg, const char *name, uint64_t size)
@@ -591,6 +635,11 @@ static void test_failures(void **state)
 		{ "PROPFIND", "itself 403", -EACCES, "the listing is not whole" },
 		{ "PROPFIND", "itself 404", -EIO, "the listing is not whole" },
 		{ "PUT", "partly", -EIO, "the server answered 207" },
+		{ "DELETE", "part 423", -EIO, "keys/aa: delete: the server answered 423" },
+		{ "DELETE", "part 403", -EACCES, "keys/aa: delete: the server answered 403" },
+		{ "MOVE", "part 507", -ENOSPC, "keys/aa: put: the server answered 507" },
+		{ "MOVE", "part 503", -EAGAIN, "" },
+		{ "MOVE", "part 404", -EIO, "the server answered 207, which is no success, and 404 of a part" },
 		{ "MOVE", "partly", -EIO, "the server answered 207" },
 		{ "DELETE", "partly", -EIO, "the server answered 207" },
 		{ "MOVE", "later", -EAGAIN, "" },
@@ -762,6 +811,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_excl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_parent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_collections, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restarting, setup, teardown),

@@ -8,14 +8,30 @@
 #include "repo/store/webdav/store_webdav.h"
 #include "repo/store/webdav/webdav_impl.h"
 
-int webdav_judge(struct store_webdav *d, const struct http_reply *r, bool asks, const char *operation,
+#define ANSWER_MAX (1024u * 1024) /* bytes that are said of what was done */
+
+/* 207: of several things that were to be done one was not.  Return as http_failed() for that one's status. */
+static int judge_parts(struct store_webdav *d, const struct buf *body, const char *operation, const char *shown)
+{
+	struct http_reply part = { .status = webdav_part_failed(body) };
+
+	if (part.status != 0 && part.status != 404 && part.status != 410)
+		return http_failed(&d->base, 0, &part, operation, shown);
+	log_error(d->base.log, "%s/%s: %s: the server answered 207, which is no success%s", d->base.url, shown, operation,
+	    part.status != 0 ? ", and 404 of a part of it" : "");
+	return -EIO;
+}
+
+static int judge(struct store_webdav *d, const struct http_reply *r, const struct buf *body, const char *operation,
     const char *shown)
 {
-	if (asks || r->status == 200 || r->status == 201 || r->status == 204)
+	if (r->status == 200 || r->status == 201 || r->status == 204)
 		return 0;
 	if (r->status == 202)
 		return store_transient(&d->base, 0, "%s %s: the server answered 202, it is not done yet", operation,
 		    shown);
+	if (r->status == 207)
+		return judge_parts(d, body, operation, shown);
 	log_error(d->base.log, "%s/%s: %s: the server answered %d, which is no success", d->base.url, shown, operation,
 	    r->status);
 	return -EIO;
@@ -24,30 +40,42 @@ int webdav_judge(struct store_webdav *d, const struct http_reply *r, bool asks, 
 int webdav_request(struct store_webdav *d, struct http_request *q, const char *name, const int *accept,
     const char *operation, const char *shown, struct http_reply *r)
 {
-	int rc = site_perform(&d->site, q, name, r);
+	struct buf body = BUF_INIT;
+	bool asks = q->append != NULL;
+	int rc;
 
-	if (rc == 0 && r->status < 300)
-		return webdav_judge(d, r, strcmp(q->method, "PROPFIND") == 0, operation, shown);
-	for (; rc == 0 && *accept != 0; accept++) {
-		if (r->status == *accept)
-			return 0;
+	if (!asks) {
+		q->append = &body;
+		q->max = ANSWER_MAX;
 	}
-	return http_failed(&d->base, rc, r, operation, shown);
+	rc = site_perform(&d->site, q, name, r);
+	if (rc == 0 && r->status < 300) {
+		rc = asks ? 0 : judge(d, r, &body, operation, shown);
+	} else {
+		while (rc == 0 && *accept != 0 && r->status != *accept)
+			accept++;
+		if (rc < 0 || *accept == 0)
+			rc = http_failed(&d->base, rc, r, operation, shown);
+	}
+	if (!asks)
+		q->append = NULL;
+	buf_free(&body);
+	return rc;
 }
 
 int webdav_remove(struct store_webdav *d, const char *name, bool quiet)
 {
+	static const int accept[] = { 0 };
 	struct http_request q = { .method = "DELETE" };
 	struct http_reply r = { 0 };
 	int rc;
 
-	rc = site_perform(&d->site, &q, name, &r);
-	if (rc == 0 && r.status < 300)
-		rc = quiet ? 0 : webdav_judge(d, &r, false, "delete", name);
-	else if (!quiet)
-		rc = http_failed(&d->base, rc, &r, "delete", name);
-	else if (rc == 0)
-		rc = -EIO;
+	if (quiet) {
+		rc = site_perform(&d->site, &q, name, &r);
+		rc = rc == 0 && r.status >= 300 ? -EIO : rc;
+	} else {
+		rc = webdav_request(d, &q, name, accept, "delete", name, &r);
+	}
 	http_reply_free(&r);
 	return rc;
 }

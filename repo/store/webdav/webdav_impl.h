@@ -39,19 +39,16 @@ typedef int webdav_resource_fn(void *arg, const struct webdav_resource *resource
  */
 int webdav_propfind(struct store_webdav *d, const char *dir, int depth, webdav_resource_fn *fn, void *arg);
 
-/**
- * webdav_judge(d, r, asks, operation, shown):
- * Is a reply with a status below 300 a success?  Of what only ${asks} each is; of what changes something 200, 201 and
- * 204 are, while 207 tells of a part that was not done (RFC 4918, 9.6.1, 9.9.4), and 202 of what is yet to be done.
- * Return 0; -EAGAIN for 202; -EIO (logged).
- */
-int webdav_judge(struct store_webdav *d, const struct http_reply *r, bool asks, const char *operation,
-    const char *shown);
+/* The first status in a 207's ${body} that is no success; 0 if there is none, or it is not understood. */
+int webdav_part_failed(const struct buf *body);
 
 /**
  * webdav_request(d, q, name, accept, operation, shown, r):
- * Perform ${q} on ${name}.  Return 0 if the reply is a success (webdav_judge()) or its status one of ${accept} (ends
- * with 0); else as http_failed() for ${operation} on the object ${shown}.  ${r} is the caller's to free in any case.
+ * Perform ${q} on ${name}.  Return 0 if the reply is a success or its status one of ${accept} (ends with 0); else as
+ * http_failed() for ${operation} on the object ${shown}.  If ${q} wants the body each status below 300 is a success; if
+ * not, ${q} changes something, and 200, 201 and 204 are, while 207 tells of a part that was not done (RFC 4918, 9.6.1,
+ * 9.9.4; judged by the status of that), and 202 of what is yet to be done (-EAGAIN).  ${r} is the caller's to free in
+ * any case.
  */
 int webdav_request(struct store_webdav *d, struct http_request *q, const char *name, const int *accept,
     const char *operation, const char *shown, struct http_reply *r);

@@ -83,6 +83,27 @@ static int status_of(const char *line)
 	return blank != NULL ? (int)strtol(blank, NULL, 10) : 0;
 }
 
+static int on_part(void *arg, const char *path, const char *text)
+{
+	int *failed = arg, status;
+
+	if (strcmp(path, RESPONSE "/status") != 0 && strcmp(path, RESPONSE "/propstat/status") != 0)
+		return 0;
+	status = status_of(text);
+	if (*failed == 0 && status >= 300 && status <= 599)
+		*failed = status;
+	return 0;
+}
+
+int webdav_part_failed(const struct buf *body)
+{
+	int failed = 0;
+
+	/* What has been read of a broken one is as good as any. */
+	(void)xml_parse(body->data, body->len, on_part, &failed);
+	return failed;
+}
+
 /* What the server tells nothing of is missing from the listing, unless it has just gone. */
 static int refused(const struct reading *r)
 {

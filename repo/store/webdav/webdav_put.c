@@ -59,31 +59,36 @@ int webdav_put_append(struct store_put *base, const void *data, size_t len)
 
 /* --- Collections -------------------------------------------------------------------------------------------------- */
 
-static int make_collection(struct store_webdav *d, const char *name, const char *shown)
+static int found(void *arg, const struct webdav_resource *w)
 {
-	static const int accept[] = { 301, 405, 0 }; /* it is there */
+	(void)arg;
+	(void)w;
+	return 0;
+}
+
+/* ${own}: the repository's, which may be there, while nobody but its server's operator may make it. */
+static int make_collection(struct store_webdav *d, const char *name, bool own)
+{
+	static const int accept[] = { 301, 405, 403, 404, 409, 0 };
 	struct http_request q = { .method = "MKCOL" };
 	struct http_reply r = { 0 };
 	int rc;
 
-	rc = webdav_request(d, &q, name, accept, "make collection", shown, &r);
-	if (rc == -ENOENT) {
-		log_error(d->base.log, "%s/%s: make collection: the server answered %d", d->base.url, shown, r.status);
+	rc = webdav_request(d, &q, name, accept, "make collection", name, &r);
+	/* 301, 405: it is there. */
+	if (rc < 0 || r.status < 300 || r.status == 301 || r.status == 405)
+		goto out;
+	rc = own ? webdav_propfind(d, name, 0, found, NULL) : -ENOENT;
+	if (rc == -ENOENT && r.status == 403) {
+		rc = http_failed(&d->base, 0, &r, "make collection", name);
+	} else if (rc == -ENOENT) {
+		log_error(d->base.log, "%s/%s: make collection: the server answered %d: the collection above it is "
+		    "missing", d->base.url, name, r.status);
 		rc = -EIO;
 	}
+out:
 	http_reply_free(&r);
 	return rc;
-}
-
-/* The repository's own may be there, and its server may not like to be asked: what is made in it will tell. */
-static void make_own(struct store_webdav *d)
-{
-	struct http_request q = { .method = "MKCOL" };
-	struct http_reply r = { 0 };
-
-	if (d->create)
-		site_perform(&d->site, &q, "", &r);
-	http_reply_free(&r);
 }
 
 /* Make the collections above ${name}. */
@@ -95,13 +100,13 @@ static int make_parents(struct store_webdav *d, const char *name)
 	int rc;
 
 	rc = store_may_make(&d->base, d->create, webdav_look);
-	if (rc == 0)
-		make_own(d);
+	if (rc == 0 && d->create)
+		rc = make_collection(d, "", true);
 	for (slash = strchr(name, '/'); slash != NULL && rc == 0; slash = strchr(slash + 1, '/')) {
 		len = (size_t)(slash - name) + 1;
 		memcpy(dir, name, len);
 		dir[len] = '\0';
-		rc = make_collection(d, dir, dir);
+		rc = make_collection(d, dir, false);
 	}
 	return rc;
 }
@@ -175,13 +180,6 @@ static int upload_once(struct store_webdav *d, struct webdav_put *p, const char 
 	*status = r.status;
 	http_reply_free(&r);
 	return rc;
-}
-
-static int found(void *arg, const struct webdav_resource *w)
-{
-	(void)arg;
-	(void)w;
-	return 0;
 }
 
 static bool lacks_collection(struct store_webdav *d, int status)
