@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "repo/store/mem/store_mem.h"
+#include "repo/store/replica/health.h"
 #include "repo/store/replica/store_replica.h"
 #include "repo/store/retry/store_retry.h"
 #include "repo/store/store_impl.h"
@@ -516,6 +517,149 @@ static void test_threads(void **state)
 	store_close(g.store);
 }
 
+static void *read_once(void *arg)
+{
+	struct rig *g = arg;
+	char c;
+
+	return store_get(g->store, "packs/a", 0, 1, &c) == 0 && c == '3' ? NULL : g;
+}
+
+/* Those who want to know at the same time whether a store that hangs is of this repository don't wait for each other. */
+static void test_identify_hangs(void **state)
+{
+	static const struct store_fault_rule hangs[] = {
+		{ .fault = STORE_FAULT_DELAY, .ops = STORE_OP_GET, .prefix = "config", .amount = 400 },
+		{ .fault = STORE_FAULT_ERROR, .ops = STORE_OP_GET, .prefix = "config", .err = -EAGAIN },
+	};
+	pthread_t t[6];
+	int64_t begun;
+	void *failed;
+	struct rig g;
+
+	rig_open(&g, state, 4000);
+	break_it(g.mem[0], READS, 0, -EAGAIN);
+	store_mem_set_faults(g.mem[1], hangs, 2);
+	begun = store_now_ms();
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, read_once, &g), 0);
+	for (size_t i = 0; i < 6; i++) {
+		pthread_join(t[i], &failed);
+		assert_null(failed);
+	}
+	assert_in_range(store_now_ms() - begun, 400, 1600);
+	store_close(g.store);
+}
+
+/* A store that hangs is asked for a seventh of the time at most, however long it hangs. */
+static void test_hold(void **state)
+{
+	static const struct {
+		int64_t took_ms, hold_ms;
+	} cases[] = { { 0, 3000 }, { 200, 3000 }, { 10000, 80000 }, { 100000, 600000 } };
+	struct health h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t now = store_now_ms();
+
+		health_init(&h, 30000);
+		assert_true(health_failed(&h, 0, -EAGAIN, now - cases[i].took_ms));
+		assert_false(health_may_ask(&h, 0));
+		assert_in_range(h.member[0].next_ms - now, cases[i].hold_ms - 10, cases[i].hold_ms + 1000);
+		health_destroy(&h);
+	}
+}
+
+/* --- Archives ----------------------------------------------------------------------------------------------------- */
+
+/* What each member says of "packs/a", and what it was asked. */
+static struct {
+	enum store_class class[MEMBERS];
+	unsigned states[MEMBERS], thaws[MEMBERS];
+} archive;
+
+static int number_of(const struct store *s)
+{
+	return strcmp(s->url, "mem:first") == 0 ? 0 : strcmp(s->url, "mem:second") == 0 ? 1 : 2;
+}
+
+static int say_state(struct store *s, const char *name, enum store_class *out)
+{
+	uint64_t size;
+	int rc = s->ops->stat(s, name, &size);
+
+	archive.states[number_of(s)]++;
+	*out = archive.class[number_of(s)];
+	return rc;
+}
+
+static int say_thaw(struct store *s, const char *name, unsigned days)
+{
+	uint64_t size;
+
+	assert_int_equal(days, 5);
+	archive.thaws[number_of(s)]++;
+	return s->ops->stat(s, name, &size);
+}
+
+static void test_archives(void **state)
+{
+	static const struct {
+		enum store_class class[MEMBERS], best;
+		int asked; /* who is asked to thaw it; -1: nobody */
+	} cases[] = {
+		{ { STORE_READABLE, STORE_ARCHIVED, STORE_ARCHIVED }, STORE_READABLE, -1 },
+		{ { STORE_ARCHIVED, STORE_ARCHIVED, STORE_READABLE }, STORE_READABLE, -1 },
+		{ { STORE_ARCHIVED, STORE_THAWING, STORE_ARCHIVED }, STORE_THAWING, -1 },
+		{ { STORE_ARCHIVED, STORE_ARCHIVED, STORE_ARCHIVED }, STORE_ARCHIVED, 0 },
+	};
+	struct store_ops ops;
+	enum store_class class;
+	struct rig g;
+
+	rig_open(&g, state, 2000);
+	assert_int_equal(store_thaw(g.store, "packs/a", 5), -ENOTSUP);
+	ops = *g.mem[0]->ops;
+	ops.thaw_state = say_state;
+	ops.thaw = say_thaw;
+	for (int i = 0; i < MEMBERS; i++)
+		g.mem[i]->ops = &ops;
+	for (size_t n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+		memset(&archive, 0, sizeof(archive));
+		memcpy(archive.class, cases[n].class, sizeof(archive.class));
+		assert_int_equal(store_thaw_state(g.store, "packs/a", &class), 0);
+		assert_int_equal(class, cases[n].best);
+		assert_int_equal(archive.states[1], n == 0 ? 0 : 1);
+		assert_int_equal(store_thaw(g.store, "packs/a", 5), 0);
+		for (int i = 0; i < MEMBERS; i++)
+			assert_int_equal(archive.thaws[i], i == cases[n].asked);
+	}
+
+	/* Who has gone, or has no such object, is not waited for. */
+	break_it(g.mem[0], READS, 0, -EAGAIN);
+	assert_int_equal(store_delete(g.mem[1], "packs/a"), 0);
+	assert_int_equal(store_thaw(g.store, "packs/a", 5), 0);
+	assert_int_equal(archive.thaws[2], 1);
+	assert_int_equal(archive.thaws[0], 1);
+	heal(g.mem[0]);
+	assert_int_equal(store_thaw_state(g.store, "packs/none", &class), -EAGAIN);
+	store_close(g.store);
+
+	/* One without archives has it readable if it has it at all. */
+	rig_open(&g, state, 2000);
+	g.mem[0]->ops = &ops;
+	archive.class[0] = STORE_ARCHIVED;
+	assert_int_equal(store_thaw_state(g.store, "packs/a", &class), 0);
+	assert_int_equal(class, STORE_READABLE);
+	assert_int_equal(store_delete(g.mem[1], "packs/a"), 0);
+	assert_int_equal(store_delete(g.mem[2], "packs/a"), 0);
+	assert_int_equal(store_thaw_state(g.store, "packs/a", &class), 0);
+	assert_int_equal(class, STORE_ARCHIVED);
+	assert_int_equal(store_thaw_state(g.store, "packs/none", &class), -ENOENT);
+	store_close(g.store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,6 +678,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_other_primary, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_open, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_threads, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_identify_hangs, scratch_setup, scratch_teardown),
+		cmocka_unit_test(test_hold),
+		cmocka_unit_test_setup_teardown(test_archives, scratch_setup, scratch_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,21 +48,32 @@ static int judge(struct store_replica *r, unsigned i, const void *config, size_t
 	return rc;
 }
 
+/* The config of member ${i} has been read.  Return as judge(). */
+static int identify_by(struct store_replica *r, unsigned i, const void *config, size_t len)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&r->identity_lock);
+	if (atomic_load(&r->identity[i]) == IDENTITY_UNKNOWN)
+		rc = judge(r, i, config, len);
+	else if (atomic_load(&r->identity[i]) == IDENTITY_OTHER)
+		rc = -EIO;
+	pthread_mutex_unlock(&r->identity_lock);
+	return rc;
+}
+
 /* Make sure that member ${i} is of this repository.  Return 0, or an error; -EIO if it is not. */
 static int identify(struct store_replica *r, unsigned i)
 {
 	struct buf config = BUF_INIT;
-	int rc = 0;
+	int rc;
 
-	pthread_mutex_lock(&r->identity_lock);
-	if (atomic_load(&r->identity[i]) == IDENTITY_OTHER) {
-		rc = -EIO;
-	} else if (atomic_load(&r->identity[i]) == IDENTITY_UNKNOWN) {
-		rc = store_get_all(r->member[i], "config", REPLICA_CONFIG_MAX, &config);
-		if (rc == 0)
-			rc = judge(r, i, config.data, config.len);
-	}
-	pthread_mutex_unlock(&r->identity_lock);
+	if (atomic_load(&r->identity[i]) == IDENTITY_OTHER)
+		return -EIO;
+	/* Several may do so at once: they would else wait for each other, where this one hangs. */
+	rc = store_get_all(r->member[i], STORE_CONFIG, REPLICA_CONFIG_MAX, &config);
+	if (rc == 0)
+		rc = identify_by(r, i, config.data, config.len);
 	if (rc == -ENOENT || rc == -EBADMSG) {
 		if (!told_before(&r->told, (uint64_t)TOLD_NO_CONFIG << 8 | i))
 			log_error(r->base.log, "%s: not a repository (it has no config); it is not used",
@@ -70,18 +81,6 @@ static int identify(struct store_replica *r, unsigned i)
 		rc = -ENODEV;
 	}
 	buf_free(&config);
-	return rc;
-}
-
-/* A config that is being read is looked at in passing. */
-static int identify_by(struct store_replica *r, unsigned i, const struct buf *out, size_t before)
-{
-	int rc = 0;
-
-	pthread_mutex_lock(&r->identity_lock);
-	if (atomic_load(&r->identity[i]) == IDENTITY_UNKNOWN)
-		rc = judge(r, i, out->data + before, out->len - before);
-	pthread_mutex_unlock(&r->identity_lock);
 	return rc;
 }
 
@@ -124,12 +123,12 @@ int replica_ask(struct store_replica *r, struct ask *a, unsigned i)
 	if (rc == 0)
 		rc = a->fn(r->member[i], a);
 	if (rc == 0 && is_config && a->append != NULL) {
-		rc = identify_by(r, i, a->append, before);
+		rc = identify_by(r, i, a->append->data + before, a->append->len - before);
 		if (rc < 0)
 			a->append->len = before;
 	}
 	keep_account(r, a, i, rc, asked_ms);
-	if (rc == 0 && !a->is_list)
+	if (rc == 0 && (a->into != NULL || a->append != NULL))
 		health_served(&r->health, i, a->name);
 	return rc == -ENODEV ? -EIO : rc;
 }

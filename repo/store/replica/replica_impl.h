@@ -18,7 +18,7 @@ struct store_replica {
 	unsigned n;
 	struct health health;
 	struct told told;
-	pthread_mutex_t identity_lock; /* of ${config}, and of finding out; taken before others */
+	pthread_mutex_t identity_lock; /* of ${config}, and of judging by it; nobody is asked under it */
 	_Atomic int identity[REPLICA_MEMBERS_MAX];
 	struct buf config;             /* the object of the first member that had one */
 	unsigned config_of;
@@ -36,6 +36,8 @@ struct ask {
 	void *into;
 	struct buf *append;
 	uint64_t *size;
+	enum store_class *state; /* thaw */
+	unsigned days;
 	store_list_fn *list_fn;
 	void *arg;
 	bool names_only;
@@ -59,5 +61,9 @@ int replica_transient(struct store_replica *r, unsigned i);
 
 /* Read from the first member that answers well.  Return as store_impl.h has it for the operation. */
 int replica_read(struct store_replica *r, struct ask *a);
+
+/* Operations of store_impl.h. */
+int replica_thaw(struct store *s, const char *name, unsigned days);
+int replica_thaw_state(struct store *s, const char *name, enum store_class *out);
 
 #endif

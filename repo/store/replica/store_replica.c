@@ -156,20 +156,7 @@ static int replica_info(struct store *s, struct store_info *out)
 	return p != NULL ? answer(s, store_info(p, out)) : -EIO;
 }
 
-static int replica_thaw(struct store *s, const char *name, unsigned days)
-{
-	struct store *p = primary(s, "thaw", name);
-
-	return p != NULL ? answer(s, store_thaw(p, name, days)) : -EIO;
-}
-
-static int replica_thaw_state(struct store *s, const char *name, enum store_class *out)
-{
-	struct store *p = primary(s, "thaw", name);
-
-	return p != NULL ? answer(s, store_thaw_state(p, name, out)) : -EIO;
-}
-
+/* A backup is to be safe where it is put; a copy has its own locks, if any. */
 static int replica_retain(struct store *s, const char *name, int64_t until)
 {
 	struct store *p = primary(s, "retain", name);

@@ -7,6 +7,9 @@
  * again.  An object that is missing, cut short or distrusted in one store is read from the next; for an object that
  * was distrusted the store stays passed over, as long as that is remembered (the last thousand or so).
  *
+ * Archives.  An object that any store has readable needs no thawing; else the first that has it is asked to thaw it.
+ * Retention is the primary's alone.
+ *
  * Absence.  An object is absent only if every store says so: each may lag behind, or have lost it.  If one cannot be
  * asked it is an error, -EIO; or -EAGAIN if it has only just gone (for half of the deadline), so that the retries
  * around this store bridge a short failure.
