@@ -19,4 +19,6 @@ wrong=$(echo wrong-one | base64)
 expect_status 1 env AZURE_STORAGE_KEY="$wrong" "$VARVE" snapshots
 expect_match 'not authorised: the credentials are wrong' "$WORK/err"
 expect_no_match "$wrong" "$WORK/err"
-ok "a wrong key"
+expect_status 10 "$VARVE" -r "${url/varve/none}" snapshots
+expect_match 'there is no such container: make it first' "$WORK/err"
+ok "a wrong key, no container"

@@ -30,3 +30,13 @@ bool told_before(struct told *t, uint64_t what)
 	pthread_mutex_unlock(&t->lock);
 	return found;
 }
+
+/* By its hash (FNV-1a): that two of a few hundred are confused is no matter. */
+bool told_name_before(struct told *t, const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+	return told_before(t, h);
+}

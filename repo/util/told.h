@@ -27,4 +27,7 @@ void told_init(struct told *t, unsigned seconds);
 /* Has ${what} been told?  It has from now on. */
 bool told_before(struct told *t, uint64_t what);
 
+/* Likewise, of a name. */
+bool told_name_before(struct told *t, const char *name);
+
 #endif

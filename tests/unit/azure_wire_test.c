@@ -239,6 +239,41 @@ static void test_delete(void **state)
 	assert_true(scratch_logged(r->scratch, "no permission to delete"));
 }
 
+/* Each file that has something in an archived pack asks for it: one line is enough. */
+static void test_archived_told_once(void **state)
+{
+	struct rig *r = *state;
+	char c;
+
+	r->refuse = true;
+	r->status = 409;
+	r->code = "BlobArchived";
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(store_get(r->store, "packs/12/34", 0, 1, &c), -EIO);
+	assert_int_equal(r->scratch->nmessages, 1);
+	assert_int_equal(store_get(r->store, "packs/12/35", 0, 1, &c), -EIO);
+	assert_int_equal(r->scratch->nmessages, 2);
+	assert_true(scratch_logged(r->scratch, "packs/12/35: get: it is in the archive tier"));
+}
+
+static void test_no_container(void **state)
+{
+	struct rig *r = *state;
+	struct buf all = BUF_INIT;
+	uint64_t size;
+
+	r->refuse = true;
+	r->status = 404;
+	r->code = "ContainerNotFound";
+	assert_int_equal(store_get_all(r->store, "config", 9, &all), -ENOENT);
+	assert_true(scratch_logged(r->scratch, "config: get: there is no such container: make it first"));
+	assert_int_equal(store_get_all(r->store, "keys/aa", 9, &all), -EIO);
+	assert_int_equal(store_stat(r->store, "config", &size), -EIO);
+	assert_int_equal(store_put(r->store, "config", "x", 1, 0), -EIO);
+	assert_int_equal(r->scratch->nmessages, 4);
+	buf_free(&all);
+}
+
 #define WIRE_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -251,6 +286,8 @@ int main(void)
 		WIRE_TEST(test_long_put),
 		WIRE_TEST(test_thaw),
 		WIRE_TEST(test_delete),
+		WIRE_TEST(test_archived_told_once),
+		WIRE_TEST(test_no_container),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,6 +269,27 @@ static void test_missing(void **state)
 	s3_rig_close(&r);
 }
 
+/* Each file that has something in an archived pack asks for it: one line is enough. */
+static void test_archived_told_once(void **state)
+{
+	static const struct script_step steps[] = {
+		{ "GET " KEY "x", NULL, NULL, 403, NULL, S3_ERROR("InvalidObjectState") },
+		{ "GET " KEY "x", NULL, NULL, 403, NULL, S3_ERROR("InvalidObjectState") },
+		{ "GET " KEY "y", NULL, NULL, 403, NULL, S3_ERROR("InvalidObjectState") },
+	};
+	struct buf all = BUF_INIT;
+	struct s3_rig r;
+
+	s3_rig_open(&r, state, URL, steps, COUNT(steps), NULL);
+	assert_int_equal(store_get_all(r.store, "x", 9, &all), -EIO);
+	assert_int_equal(store_get_all(r.store, "x", 9, &all), -EIO);
+	assert_int_equal(r.scratch->nmessages, 1);
+	assert_int_equal(store_get_all(r.store, "y", 9, &all), -EIO);
+	assert_int_equal(r.scratch->nmessages, 2);
+	buf_free(&all);
+	s3_rig_close(&r);
+}
+
 static void test_retry_after(void **state)
 {
 	static const struct script_step steps[] = { { NULL, NULL, NULL, 503, "Retry-After: 7\r\n",
@@ -296,6 +317,7 @@ int main(void)
 		WITH_AWS(test_no_credentials),
 		WITH_AWS(test_errors),
 		WITH_AWS(test_missing),
+		WITH_AWS(test_archived_told_once),
 		WITH_AWS(test_retry_after),
 	};
 

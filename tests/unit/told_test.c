@@ -37,6 +37,17 @@ static void test_oldest_forgotten(void **state)
 	assert_true(told_before(&t, TOLD_MAX));
 }
 
+static void test_names(void **state)
+{
+	struct told t;
+
+	(void)state;
+	told_init(&t, 3600);
+	assert_false(told_name_before(&t, "packs/12/34"));
+	assert_false(told_name_before(&t, "packs/12/35"));
+	assert_true(told_name_before(&t, "packs/12/34"));
+}
+
 static void test_time_over(void **state)
 {
 	struct told t;
@@ -52,6 +63,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_oldest_forgotten),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_time_over),
 	};
 

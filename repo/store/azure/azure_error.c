@@ -139,6 +139,12 @@ static int authentication_failed(struct store_azure *a, const struct http_reply 
 	return -EACCES;
 }
 
+/* It is asked for again by each file that has something in it. */
+static bool is_archived(const struct meaning *m)
+{
+	return strcmp(m->code, "BlobArchived") == 0 || strcmp(m->code, "BlobBeingRehydrated") == 0;
+}
+
 static int tell_meaning(struct store_azure *a, const struct meaning *m, const struct http_reply *r,
     const char *operation, const char *name)
 {
@@ -146,12 +152,15 @@ static int tell_meaning(struct store_azure *a, const struct meaning *m, const st
 
 	if (m->err == 0)
 		return store_transient(&a->base, http_retry_after(r), "%s %s: %s", operation, name, text);
-	if (m->err == -ENOENT)
+	if (m->err == -ENOENT || (is_archived(m) && told_name_before(&a->told, name)))
 		return m->err;
 	if (strcmp(text, "no permission") == 0)
 		log_error(a->base.log, "%s/%s: no permission to %s", a->base.url, name, operation);
 	else
 		log_error(a->base.log, "%s/%s: %s: %s", a->base.url, name, operation, text);
+	/* Of an object that says nothing; who opens the store has learnt that there is no repository. */
+	if (strcmp(m->code, "ContainerNotFound") == 0 && strcmp(operation, "get") == 0 && strcmp(name, STORE_CONFIG) == 0)
+		return -ENOENT;
 	return m->err;
 }
 

@@ -9,6 +9,7 @@
 #include "repo/store/http/http.h"
 #include "repo/store/parse/xml.h"
 #include "repo/store/store_impl.h"
+#include "repo/util/told.h"
 
 /* Blobs up to this length go in one request; longer ones in blocks, of which a broken one is sent again alone. */
 #define AZURE_SINGLE_MAX ((uint64_t)64 * 1024 * 1024)
@@ -22,6 +23,7 @@ struct store_azure {
 	const char *tier;      /* of data packs: "Cool"...; NULL: the account's.  Static */
 	const char *rehydrate; /* "Standard", "High".  Static */
 	const char *spool_dir; /* borrowed; may be NULL */
+	struct told told;      /* which blobs cannot be read, for they are archived */
 };
 
 static inline struct store_azure *azure_of(struct store *s)

@@ -11,6 +11,8 @@
 
 #include "repo/store/azure/azure_impl.h"
 
+#define TOLD_S 60 /* each archived blob is told of once in that time */
+
 static int azure_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
 {
 	struct azure_call c = { .method = "GET", .name = name, .into = out, .max = len };
@@ -240,6 +242,7 @@ static int set_up(struct store_azure *a, const struct url *u, const struct store
 	static const char *const known[] = { "account", "endpoint", "tier", "rehydrate", NULL };
 	int rc;
 
+	told_init(&a->told, TOLD_S);
 	a->rehydrate = "Standard";
 	a->spool_dir = opts->spool_dir;
 	rc = url_options_known(u, known, opts->log);

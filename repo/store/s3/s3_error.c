@@ -67,10 +67,13 @@ static int denied(const struct store_s3 *s, const struct s3_request *q, const st
 	return say(s, q, -EACCES, words);
 }
 
-static int archived(const struct store_s3 *s, const struct s3_request *q, const struct s3_error *e)
+/* It is asked for again by each file that has something in it. */
+static int archived(struct store_s3 *s, const struct s3_request *q, const struct s3_error *e)
 {
 	char words[128], class[40];
 
+	if (told_name_before(&s->told, q->shown))
+		return -EIO;
 	quote_name(e->class, (unsigned)strlen(e->class), class, sizeof(class));
 	snprintf(words, sizeof(words), "is in an archive class%s%s%s and must be restored first",
 	    *class != '\0' ? " (" : "", class, *class != '\0' ? ")" : "");

@@ -10,6 +10,7 @@
 #include "repo/store/s3/s3_config.h"
 #include "repo/store/aws/s3_credentials.h"
 #include "repo/store/store_impl.h"
+#include "repo/util/told.h"
 
 struct store_s3 {
 	struct store base;
@@ -19,6 +20,7 @@ struct store_s3 {
 	const char *spool_dir;
 	pthread_mutex_t lock;        /* of ${region} */
 	char region[S3_REGION_SIZE]; /* what the server last said it is */
+	struct told told;            /* which objects cannot be read, for they are archived */
 };
 
 /* Header lines of a request, "x-amz-" or "x-goog-" in front where the service has its own. */

@@ -18,6 +18,8 @@
 #include "repo/store/s3/store_s3.h"
 
 /* What a bucket may hold is not limited. */
+#define TOLD_S 60 /* each archived object is told of once in that time */
+
 static int s3_info(struct store *base, struct store_info *out)
 {
 	(void)base;
@@ -82,6 +84,7 @@ int store_s3_open(const struct store_options *opts, struct store **out)
 		return rc;
 	}
 	pthread_mutex_init(&s->lock, NULL);
+	told_init(&s->told, TOLD_S);
 	snprintf(s->region, sizeof(s->region), "%s", s->config.region);
 	s->spool_dir = opts->spool_dir;
 	rc = start(s, opts);
