@@ -7,9 +7,10 @@
 #define ELAPSED_MAX_MS 1000000 /* keeps the multiplication from overflowing, for rates up to 2^43 */
 #define PER_S_MAX (UINT64_C(1) << 43)
 
+/* Levels are in thousandths of bytes, of which each millisecond brings ${per_s}: nothing is lost by rounding. */
 static int64_t capacity(const struct rate *r)
 {
-	return (int64_t)(r->per_s / BURST_DIVISOR) + 1;
+	return ((int64_t)(r->per_s / BURST_DIVISOR) + 1) * 1000;
 }
 
 void rate_init(struct rate *r, uint64_t per_s, int64_t now_ms)
@@ -23,11 +24,10 @@ static void fill(struct rate *r, int64_t now_ms)
 {
 	int64_t elapsed = now_ms - r->at_ms, more;
 
-	elapsed = elapsed < ELAPSED_MAX_MS ? elapsed : ELAPSED_MAX_MS;
-	more = elapsed > 0 ? elapsed * (int64_t)r->per_s / 1000 : 0;
-	/* A slow rate gains less than a byte in a millisecond: wait until it has one. */
-	if (more == 0)
+	if (elapsed <= 0)
 		return;
+	elapsed = elapsed < ELAPSED_MAX_MS ? elapsed : ELAPSED_MAX_MS;
+	more = elapsed * (int64_t)r->per_s;
 	r->at_ms = now_ms;
 	r->level = r->level + more < capacity(r) ? r->level + more : capacity(r);
 }
@@ -43,7 +43,7 @@ bool rate_open(struct rate *r, int64_t now_ms)
 void rate_take(struct rate *r, size_t len)
 {
 	if (r->per_s != 0)
-		r->level -= (int64_t)len;
+		r->level -= (int64_t)len * 1000;
 }
 
 int rate_wait_ms(struct rate *r, int64_t now_ms)
@@ -52,6 +52,6 @@ int rate_wait_ms(struct rate *r, int64_t now_ms)
 
 	if (rate_open(r, now_ms))
 		return 0;
-	ms = (1 - r->level) * 1000 / (int64_t)r->per_s + 1;
+	ms = (1 - r->level) / (int64_t)r->per_s + 1;
 	return ms < ELAPSED_MAX_MS ? (int)ms : ELAPSED_MAX_MS;
 }

@@ -11,7 +11,7 @@
 
 struct rate {
 	uint64_t per_s; /* 0: without limit */
-	int64_t level;  /* bytes that may go now; negative: owed */
+	int64_t level;  /* thousandths of bytes that may go now; negative: owed */
 	int64_t at_ms;  /* when ${level} was right */
 };
 
