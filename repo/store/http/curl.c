@@ -18,7 +18,7 @@
 #define ACTIVE_MAX 64     /* requests under way; the others wait for their turn, which costs them no patience */
 #define SFTP_MAX 8        /* of them by sftp: OpenSSH turns away more than ten that come at once (MaxStartups) */
 #define PATIENCE_MIN_MS 500
-#define ACKED_STEP 4096   /* bytes that have arrived and count as a move: more than an answer to a server's keepalives */
+#define ACKED_STEP 4096   /* bytes that have arrived and count as a move: more than some answers to keepalives */
 #define LOOK_MS 100       /* between looks at what has stalled or is cancelled */
 #define REDIRECTS_MAX 5
 
@@ -86,7 +86,7 @@ static void begin(struct transfer *t)
 		end(t, -ECANCELED);
 		return;
 	}
-	t->moved_ms = store_now_ms();
+	t->moved_ms = t->begun_ms = store_now_ms();
 	rc = transfer_setup(t);
 	if (rc == 0 && curl_multi_add_handle(h->multi, t->easy) != CURLM_OK) {
 		transfer_cause(t, "out of memory");
@@ -131,7 +131,7 @@ static bool end_done(struct http *h)
 static void note_moved(struct transfer *t, int64_t now)
 {
 	curl_off_t up = 0, down = 0;
-	uint64_t acked;
+	uint64_t arrived;
 
 	(void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &up);
 	(void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
@@ -139,11 +139,16 @@ static void note_moved(struct transfer *t, int64_t now)
 		t->moved = up + down;
 		t->moved_ms = now;
 	}
-	acked = t->fd >= 0 ? socket_acked(t->fd) : 0;
-	if (acked >= t->acked + ACKED_STEP) {
-		t->acked = acked;
-		t->moved_ms = now;
-	}
+	if (t->fd < 0)
+		return;
+	arrived = t->connecting ? socket_moved(t->fd) : socket_acked(t->fd);
+	if (arrived < t->arrived + (t->connecting ? 1 : ACKED_STEP))
+		return;
+	t->arrived = arrived;
+	t->moved_ms = now;
+	/* Curl's own clock is for all handshakes together. */
+	if (t->connecting)
+		curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(now - t->begun_ms) + t->http->patience_ms * 9 / 10);
 }
 
 /* Give up what is cancelled or has not moved for too long.  Return whether there was any: others may have its place. */
@@ -273,10 +278,11 @@ static int hand_over(struct http *h, struct transfer *t)
 static int perform_once(struct http *h, const struct http_request *q, const char *url, struct http_reply *r,
 			char **redirect)
 {
-	struct transfer t = { .http = h, .q = q, .r = r, .url = url, .sftp = strncasecmp(url, "sftp:", 5) == 0, .fd = -1 };
+	struct transfer t = { .http = h, .q = q, .r = r, .url = url, .fd = -1 };
 	size_t before = q->append != NULL ? q->append->len : 0;
 	int rc;
 
+	t.sftp = strncasecmp(url, "sftp:", 5) == 0;
 	pthread_cond_init(&t.ended, NULL);
 	rc = hand_over(h, &t);
 	pthread_cond_destroy(&t.ended);

@@ -36,8 +36,10 @@ struct transfer {
 	char range[48], error[CURL_ERROR_SIZE];
 	int64_t moved_ms;     /* when a byte moved last */
 	curl_off_t moved;     /* bytes, as curl counts them, when that was looked at last */
-	int fd;               /* the socket that an upload by sftp goes by; -1: not known */
-	uint64_t acked;       /* bytes that have arrived there, when that was last taken for a move */
+	int64_t begun_ms;     /* when curl was given it */
+	bool connecting;      /* a connection is being made for it: handshakes */
+	int fd;               /* the socket, while connecting and of an upload by sftp; -1: not known, or of no interest */
+	uint64_t arrived;     /* bytes that had gone there, and come, when that was last taken for a move */
 	struct rate *held_by; /* what has paused it; NULL: it runs */
 	uint64_t sent;        /* bytes of the body that curl has been given */
 

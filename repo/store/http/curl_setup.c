@@ -52,6 +52,9 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &n, sizeof(n));
 	}
 	t->moved_ms = store_now_ms();
+	t->connecting = true;
+	t->fd = fd;
+	t->arrived = 0;
 	if (t->sftp)
 		sockets_add(&t->http->sockets, fd);
 	return fd;
@@ -79,10 +82,9 @@ static int on_connected(void *arg, char *ip, char *local_ip, int port, int local
 	(void)local_ip;
 	(void)port;
 	t->moved_ms = store_now_ms();
-	if (t->sftp && t->q->body != NULL)
-		t->fd = sockets_find(&t->http->sockets, local_port);
-	if (t->fd >= 0)
-		t->acked = socket_acked(t->fd);
+	t->connecting = false;
+	t->fd = t->sftp && t->q->body != NULL ? sockets_find(&t->http->sockets, local_port) : -1;
+	t->arrived = t->fd >= 0 ? socket_acked(t->fd) : 0;
 	return CURL_PREREQFUNC_OK;
 }
 

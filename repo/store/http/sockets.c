@@ -47,14 +47,27 @@ int sockets_find(const struct sockets *s, int local_port)
 	return -1;
 }
 
-uint64_t socket_acked(int fd)
+/* All zero where the kernel does not know. */
+static struct tcp_info info_of(int fd)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
 	memset(&info, 0, sizeof(info));
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
-	    len < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
-		return 0;
-	return info.tcpi_bytes_acked;
+	    len < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received))
+		memset(&info, 0, sizeof(info));
+	return info;
+}
+
+uint64_t socket_acked(int fd)
+{
+	return info_of(fd).tcpi_bytes_acked;
+}
+
+uint64_t socket_moved(int fd)
+{
+	struct tcp_info info = info_of(fd);
+
+	return info.tcpi_bytes_acked + info.tcpi_bytes_received;
 }

@@ -1,9 +1,10 @@
 /*
  * Sockets: which connection a transfer goes by, and how much of what was sent there has arrived.
  *
- * Of an upload by sftp curl tells nothing while a whole buffer goes out, and which socket a transfer uses it tells only
- * at its end (https://github.com/curl/curl/issues/5299).  So they are noted as they are opened, and found again by their
- * port; the kernel knows the rest.
+ * Of handshakes curl tells nothing, which take many round trips of some seconds each where another upload fills a slow
+ * line.  Of an upload by sftp curl tells nothing while a whole buffer goes out, and which socket a transfer uses it tells only
+ * at its end (https://github.com/curl/curl/issues/5299).  So they are noted as they are opened, and found again by
+ * their port; the kernel knows the rest.
  *
  * Belongs to one thread.
  */
@@ -27,5 +28,8 @@ int sockets_find(const struct sockets *s, int local_port);
 
 /* Bytes that the other side has acknowledged (TCP) since the connection was made; 0 if that is not known. */
 uint64_t socket_acked(int fd);
+
+/* The same, and those that have come from it. */
+uint64_t socket_moved(int fd);
 
 #endif
