@@ -112,9 +112,9 @@ typedef int store_look_fn(struct store *s, const char *name);
  * The server has just said that there is no ${name}.  That is certain only if it sees the repository: a disk behind it
  * may not be mounted, which leaves an empty directory, or a proxy may answer for a server that restarts.  So "config"
  * is looked for, and if it is there ${name} once more, as the server may have come back in between.  Nothing of this is
- * remembered: a disk may go at any moment, and what is absent is asked for seldom.  Return -ENOENT if it is absent, also
- * if ${s->config} says that there is no repository; -EAGAIN by store_invisible(), or if it is there now; what ${look}
- * returned.
+ * remembered: a disk may go at any moment, and what is absent is asked for seldom.  Return -ENOENT if it is absent,
+ * also if ${s->config} says that there is no repository; -EAGAIN by store_invisible(), or if it is there now; what
+ * ${look} returned.
  */
 int store_absent(struct store *s, const char *operation, const char *name, store_look_fn *look);
 

@@ -525,7 +525,7 @@ static void *read_once(void *arg)
 	return store_get(g->store, "packs/a", 0, 1, &c) == 0 && c == '3' ? NULL : g;
 }
 
-/* Those who want to know at the same time whether a store that hangs is of this repository don't wait for each other. */
+/* Those who ask a store that hangs whether it is of this repository don't wait for each other. */
 static void test_identify_hangs(void **state)
 {
 	static const struct store_fault_rule hangs[] = {

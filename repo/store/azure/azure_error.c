@@ -159,7 +159,8 @@ static int tell_meaning(struct store_azure *a, const struct meaning *m, const st
 	else
 		log_error(a->base.log, "%s/%s: %s: %s", a->base.url, name, operation, text);
 	/* Of an object that says nothing; who opens the store has learnt that there is no repository. */
-	if (strcmp(m->code, "ContainerNotFound") == 0 && strcmp(operation, "get") == 0 && strcmp(name, STORE_CONFIG) == 0)
+	if (strcmp(m->code, "ContainerNotFound") == 0 && strcmp(operation, "get") == 0 &&
+	    strcmp(name, STORE_CONFIG) == 0)
 		return -ENOENT;
 	return m->err;
 }

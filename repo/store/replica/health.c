@@ -9,7 +9,7 @@
 
 #define HOLD_MS 3000      /* before a store that went is asked again */
 #define HOLD_MAX_MS 600000
-#define HOLD_TIMES 8      /* as long as the failing took: a store that hangs costs a ninth of the time, a seventh at most */
+#define HOLD_TIMES 8      /* as long as the failing took: a store that hangs costs a ninth of the time, or a seventh */
 #define FAILURES_MAX 3    /* of single objects, running, until a store counts as down */
 
 void health_init(struct health *h, unsigned deadline_ms)

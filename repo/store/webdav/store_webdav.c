@@ -17,8 +17,8 @@ static int judge_parts(struct store_webdav *d, const struct buf *body, const cha
 
 	if (part.status != 0 && part.status != 404 && part.status != 410)
 		return http_failed(&d->base, 0, &part, operation, shown);
-	log_error(d->base.log, "%s/%s: %s: the server answered 207, which is no success%s", d->base.url, shown, operation,
-	    part.status != 0 ? ", and 404 of a part of it" : "");
+	log_error(d->base.log, "%s/%s: %s: the server answered 207, which is no success%s", d->base.url, shown,
+	    operation, part.status != 0 ? ", and 404 of a part of it" : "");
 	return -EIO;
 }
 
