@@ -62,6 +62,8 @@ void repo_close(struct repo *r)
 		return;
 	tree_free(r->tree);
 	object_reader_free(r->reader);
+	revocations_free(r->revocations);
+	witness_close(r->witness);
 	index_close(r->index);
 	secrets_free(r->secrets);
 	crypt_secret_free(r->keys);
@@ -122,6 +124,36 @@ static int open_readers(struct repo *r, const struct repo_options *opts)
 	return rc;
 }
 
+static int open_revocations(struct repo *r)
+{
+	struct revocations_options o = {
+		.store = r->store,
+		.index = r->index,
+		.secrets = r->secrets,
+		.metadata = r->metadata,
+		.log = r->log,
+	};
+
+	return revocations_new(&o, &r->revocations);
+}
+
+/* Replicas may lag, and what is cached is of the past: nothing follows from such listings. */
+static int open_witness(struct repo *r, const struct repo_options *opts, bool trust)
+{
+	const char *path = store_local_path(r->store);
+	struct witness_options o = {
+		.cache_dir = r->cache_dir,
+		.url = path != NULL ? path : store_url(r->store),
+		.secrets = r->secrets,
+		.recipient = r->keyslot_kind == KEYSLOT_RECIPIENT,
+		.trust = trust,
+		.listings = !opts->offline && opts->store.nreplicas == 0,
+		.log = r->log,
+	};
+
+	return r->cache_dir != NULL ? witness_open(&o, &r->witness) : 0;
+}
+
 /* The store of a repository that is there, and its config. */
 static int connect_repo(struct repo *r, const struct repo_options *opts)
 {
@@ -169,8 +201,12 @@ int repo_open(const struct repo_options *opts, struct repo **out)
 		rc = unlock_repo(r, &cred);
 	if (rc == 0) {
 		derive_keys(r);
-		rc = open_readers(r, opts);
+		rc = open_witness(r, opts, opts->trust);
 	}
+	if (rc == 0)
+		rc = open_readers(r, opts);
+	if (rc == 0)
+		rc = open_revocations(r);
 	if (rc == 0)
 		*out = r;
 	else
@@ -352,6 +388,10 @@ int repo_init(const struct repo_options *opts, const struct repo_init_params *pa
 	if (rc == 0)
 		rc = open_readers(r, opts);
 	if (rc == 0)
+		rc = open_revocations(r);
+	if (rc == 0)
+		rc = open_witness(r, opts, true);
+	if (rc == 0)
 		*out = r;
 	else
 		repo_close(r);
@@ -365,6 +405,8 @@ struct catalog_options repo_catalog_options(const struct repo *r)
 		.index = r->index,
 		.secrets = r->secrets,
 		.metadata = r->metadata,
+		.revocations = r->revocations,
+		.witness = r->witness,
 		.log = r->log,
 	};
 

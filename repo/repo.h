@@ -18,6 +18,7 @@ struct repo {
 	struct store *store;
 	struct config config;
 	struct id keyslot;               /* the keyslot that opened */
+	enum keyslot_kind keyslot_kind;
 	struct secrets *secrets;
 	void *keys;                      /* locked memory that the next four point into */
 	struct seal_domain *data;
@@ -25,6 +26,8 @@ struct repo {
 	struct hash_key *object_id;      /* NULL if this role has none */
 	struct hash_key *tree_id;
 	struct index *index;
+	struct revocations *revocations;
+	struct witness *witness;               /* NULL without a cache directory */
 	struct object_reader *reader;
 	struct tree *tree;
 	char *cache_dir;
@@ -48,6 +51,7 @@ struct repo_options {
 	bool offline;              /* a remote store is not asked: only what is cached can be read */
 	bool exact;                /* for who writes: what the store has now counts, never what it had when last seen */
 	bool uncached;             /* a remote store is asked about everything, for who looks after it */
+	bool trust;                /* what was seen of it before does not count any more (snapshot/witness.h) */
 	repo_credentials_fn *credentials;
 	void *arg;
 	size_t segment_cache_bytes; /* 0: default */
@@ -59,9 +63,9 @@ struct repo_options {
  * repo_open(opts, out):
  * Open and unlock.  The keyslot that this machine used last is tried first.  Does not read the index; object_place()
  * or index_refresh() will.  Return 0; -ENOENT, -ENOTDIR if there is no repository (nothing there, or something else);
- * -EBADMSG if its config or keyslots are damaged; -EPROTONOSUPPORT if it is of a newer version; -EKEYREJECTED if no
- * keyslot opens; -ENOTSUP if this machine cannot do its cipher; what the store and ${credentials} return.  Every
- * failure has been logged.
+ * -EBADMSG if its config or keyslots are damaged, or it is not the repository that it was (witness_open());
+ * -EPROTONOSUPPORT if it is of a newer version; -EKEYREJECTED if no keyslot opens; -ENOTSUP if this machine cannot do
+ * its cipher; what the store and ${credentials} return.  Every failure has been logged.
  */
 int repo_open(const struct repo_options *opts, struct repo **out);
 void repo_close(struct repo *r);
@@ -97,19 +101,29 @@ struct repo_keyslot {
 	bool sound;                 /* its bytes are those of its name; else it is damaged */
 	bool readable;              /* ${label} could be read */
 	bool current;               /* it is the one that opened this repository */
+	bool certified;             /* the label has a certificate, and it is the owner's: ${cert} */
 	struct keyslot_label label;
+	struct cert cert;           /* of a writer's or owner's signing key */
+	bool revoked;               /* that key has been, at ${revoked_ns} */
+	int64_t revoked_ns;
+	struct box_public recipient; /* of KEYSLOT_RECIPIENT */
 };
 
-/* All keyslots, by time of making; ${*out} (malloc) is the caller's.  Return 0, -ENOMEM, what the store returns. */
+/**
+ * repo_keyslots(r, out, n), repo_keyslots_free(slots, n):
+ * All keyslots, by time of making; ${*out} is the caller's to free with the second.  Return 0, -ENOMEM, what the store
+ * returns.
+ */
 int repo_keyslots(const struct repo *r, struct repo_keyslot **out, size_t *n);
+void repo_keyslots_free(struct repo_keyslot *slots, size_t n);
 
 /* A keyslot to be added. */
 struct repo_new_keyslot {
 	enum role role;
 	struct credentials cred;
 	struct keyslot_params params;
-	const char *name, *host, *tag; /* host, tag: limits of a writer's certificate; NULL: none */
-	int64_t expires_ns;            /* 0: never */
+	const char *name;
+	struct cert_limits limits;     /* of the certificate of a writer (or owner) */
 	bool same_bundle;              /* wrap this very bundle again (passwd) */
 };
 

@@ -113,8 +113,10 @@ static int try_keyslot(struct repo *r, const struct id *id, const struct credent
 	if (rc != 0)
 		return rc;
 	rc = keyslot_open(raw->data, raw->len, cred, &r->secrets);
-	if (rc == 0)
+	if (rc == 0) {
+		keyslot_kind(raw->data, raw->len, &r->keyslot_kind);
 		return match_config(r, name);
+	}
 	/* Damaged bytes look like those for another secret, or of a newer program. */
 	if (!keyslot_has_id(raw->data, raw->len, id)) {
 		log_error(r->log, "%s: damaged: its bytes do not hash to its name", name);
@@ -182,16 +184,20 @@ static int choose_bundle(const struct repo *r, const struct repo_new_keyslot *k,
 		    role_name(r->secrets->role));
 		return -EPERM;
 	}
-	*made = secrets_for_role(r->secrets, k->role, k->name, k->host, k->tag, when_now_ns(), k->expires_ns);
+	*made = secrets_for_role(r->secrets, k->role, k->name, &k->limits, when_now_ns());
 	*bundle = *made;
-	return *made == NULL ? -ENOMEM : 0;
+	if (*made == NULL && errno == EINVAL)
+		log_error(r->log, "name and limits are too long for a certificate, or there are too many");
+	return *made == NULL ? -errno : 0;
 }
 
-static void fill_label(const struct repo_new_keyslot *k, enum role role, struct keyslot_label *label)
+/* Its certificate stays the bundle's. */
+static void fill_label(const struct repo_new_keyslot *k, const struct secrets *bundle, struct keyslot_label *label)
 {
 	memset(label, 0, sizeof(*label));
-	label->role = role;
+	label->role = bundle->role;
 	label->created_ns = when_now_ns();
+	label->cert = bundle->cert;
 	if (k->name != NULL)
 		strncpy(label->name, k->name, sizeof(label->name) - 1);
 }
@@ -213,7 +219,7 @@ int repo_add_keyslot(const struct repo *r, const struct repo_new_keyslot *k, str
 		params.passes = KEYSLOT_PASSES;
 	if (params.memory_kib == 0)
 		params.memory_kib = KEYSLOT_MEMORY_KIB;
-	fill_label(k, bundle->role, &label);
+	fill_label(k, bundle, &label);
 	rc = keyslot_seal(bundle, &k->cred, &params, r->config.cipher, &r->config.metadata, &label, &raw);
 	if (rc != 0)
 		log_error(r->log, "new keyslot: %s", ERR(rc));
@@ -243,6 +249,21 @@ static void look_at_keyslot(const struct repo *r, const struct buf *raw, struct 
 	s->readable = keyslot_kind(raw->data, raw->len, &s->kind) == 0 &&
 	    keyslot_label(raw->data, raw->len, r->config.cipher, &r->config.metadata, &r->secrets->metadata,
 	    &s->label) == 0;
+	s->certified = s->readable && s->label.cert.len > 0 &&
+	    cert_open(s->label.cert.data, s->label.cert.len, &r->config.owner, &s->cert) == 0;
+	s->revoked = s->certified && r->revocations != NULL &&
+	    revocations_find(r->revocations, &s->cert.key, &s->revoked_ns);
+	if (s->readable && s->kind == KEYSLOT_RECIPIENT)
+		keyslot_addressee(raw->data, raw->len, &s->recipient);
+}
+
+void repo_keyslots_free(struct repo_keyslot *slots, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		keyslot_label_destroy(&slots[i].label);
+		cert_destroy(&slots[i].cert);
+	}
+	free(slots);
 }
 
 int repo_keyslots(const struct repo *r, struct repo_keyslot **out, size_t *n)
@@ -252,7 +273,9 @@ int repo_keyslots(const struct repo *r, struct repo_keyslot **out, size_t *n)
 	struct id_list l;
 	int rc;
 
-	rc = list_keyslots(r, &l);
+	rc = r->revocations != NULL ? revocations_refresh(r->revocations) : 0;
+	if (rc == 0)
+		rc = list_keyslots(r, &l);
 	if (rc != 0)
 		return rc;
 	slots = calloc(l.n + 1, sizeof(*slots));
@@ -298,7 +321,7 @@ int repo_remove_keyslot(const struct repo *r, const struct id *id)
 			other_owners += owner && slots[i].sound;
 		}
 	}
-	free(slots);
+	repo_keyslots_free(slots, n);
 	keyslot_object_name(id, name);
 	if (!found) {
 		log_error(r->log, "%s: no such keyslot", name);

@@ -93,6 +93,29 @@ PASSPHRASE='correct horse' VARVE_KEY_FILE=$WORK/key2 reader list latest
 expect_match ' hello$' "$WORK/out"
 ok "passphrase, both, recipient; $cipher"
 
+# Limits and revocations.
+export VARVE_KEY_FILE=$WORK/other.key
+mv "$VARVE_REPOSITORY/keys" "$WORK/keys1"
+mv "$WORK/keys" "$VARVE_REPOSITORY/keys"
+public=$("$VARVE" key public --new-key-file "$WORK/web.key")
+expect_status 0 "$VARVE" key add --role writer --name web --host 'w?b*' --tag a --tag b --expires 1d --recipient "$public"
+expect_status 0 "$VARVE" backup --key-file "$WORK/web.key" --host web7.example --tag b .
+expect_status 0 "$VARVE" key revoke web
+reader verify
+reader snapshots
+count=$(wc -l <"$WORK/out")
+newest=$(sed -n '$s/ .*//p' "$WORK/out")
+mv "$VARVE_REPOSITORY/revoked" "$WORK/revoked"
+probed=$(VARVE_KEY_FILE=$WORK/web.key "$TOOLS/roleprobe" publish own "$(date +%s)000000000" web8)
+reader snapshots
+expect_equal "snapshots without the revocation" "$(wc -l <"$WORK/out")" $((count + 1))
+mv "$WORK/revoked" "$VARVE_REPOSITORY/revoked"
+reader snapshots
+expect_equal "snapshots" "$(wc -l <"$WORK/out")" "$count"
+expect_match "^$newest " "$WORK/out"
+rm -f "$VARVE_REPOSITORY/snapshots/$probed"
+ok "limits and revocations"
+
 # It can fail.
 export VARVE_KEY_FILE=$WORK/repo.key VARVE_REPOSITORY=$WORK/repo
 pack=$(find "$VARVE_REPOSITORY/trees" -type f -size -900k | head -n 1)

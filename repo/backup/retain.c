@@ -87,6 +87,8 @@ int retain_relied(struct session *s)
 	if (rc == 0)
 		rc = store_list_names(s->repo->store, "keys/", retain, &t);
 	if (rc == 0)
+		rc = store_list_names(s->repo->store, REVOKED_PREFIX, retain, &t);
+	if (rc == 0)
 		rc = retain(&t, "config", 0);
 	return rc != 0 ? rc : t.rc;
 }

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "repo/backup/entitled.h"
 #include "repo/backup/job/commit.h"
 #include "repo/backup/publish.h"
 #include "repo/backup/run.h"
@@ -124,16 +125,19 @@ static int look_back(struct run *run)
 	int err = repo_catalog(run->s.repo, &c);
 	ssize_t i;
 
+	if (err == 0)
+		err = not_revoked(run->s.repo);
 	if (err < 0)
-		return err;
+		goto out;
 	i = catalog_newest(c, run->s.opts->host, NULL, 0);
 	if (i >= 0) {
 		run->pub.has_previous = true;
 		run->pub.previous = catalog_at(c, (size_t)i)->id;
 	}
 	find_parent(run, c);
+out:
 	catalog_free(c);
-	return 0;
+	return err;
 }
 
 /* What is doomed must be known before the runs are read (doomed/watch.h). */
@@ -165,12 +169,11 @@ int run_begin_session(struct run *run, struct repo *r, const struct backup_optio
 	s->opts = opts;
 	s->progress = opts->progress ? opts->progress : &s->own_progress;
 	run->pub.time_ns = opts->time_ns ? opts->time_ns : when_now_ns();
-	if (!(r->secrets->mask & SECRET_SIGNING) || !r->object_id || !r->tree_id) {
-		log_error(r->log, "the key of the role \"%s\" cannot make backups", role_name(r->secrets->role));
-		return -EACCES;
-	}
 	if (!opts->host)
 		return -EINVAL;
+	err = entitled(r, opts, run->pub.time_ns);
+	if (err < 0)
+		return err;
 	size_session(s);
 	if (!s->dirs || !s->queue || !s->links)
 		return -ENOMEM;

@@ -1,7 +1,7 @@
 /*
  * For the sources of this folder only: what a check holds, and its steps, in this order:
  *
- *   keys.c      config and keyslots
+ *   keys.c      config and keyslots; revoked.c: revocations
  *   names.c     without a key: manifests and runs against their names
  *   runs.c      index runs, and the private index that is loaded from them
  *   packs.c     packs: what is there against what the index names
@@ -145,6 +145,7 @@ static inline bool cancelled(const struct check *c)
 
 int check_config(struct check *c);
 int check_keyslots(struct check *c);
+int check_revocations(struct check *c);
 int check_names(struct check *c);
 int check_runs(struct check *c);
 int list_packs(struct check *c);

@@ -89,6 +89,18 @@ int keyslot_kind(const void *data, size_t len, enum keyslot_kind *out)
 	return err;
 }
 
+int keyslot_addressee(const void *data, size_t len, struct box_public *out)
+{
+	struct slot s;
+	int err = parse(data, len, &s);
+
+	if (err == 0 && s.kind != KEYSLOT_RECIPIENT)
+		err = -EINVAL;
+	if (err == 0)
+		memcpy(out->b, s.salt, sizeof(out->b));
+	return err;
+}
+
 bool keyslot_has_id(const void *data, size_t len, const struct id *id)
 {
 	struct id hash;
@@ -200,6 +212,8 @@ static int encode_label(const struct keyslot_label *label, struct buf *out)
 		err = tlv_put(out, LABEL_NAME, label->name, strnlen(label->name, sizeof(label->name) - 1));
 	if (err == 0)
 		err = tlv_put_u64(out, LABEL_CREATED, (uint64_t)label->created_ns);
+	if (err == 0 && label->cert.len > 0)
+		err = tlv_put(out, LABEL_CERT, label->cert.data, label->cert.len);
 	return err;
 }
 
@@ -343,8 +357,15 @@ static int take_label_field(void *record, const struct tlv *t)
 		err = tlv_u64(t, &u64);
 		label->created_ns = (int64_t)u64;
 		return err;
+	case LABEL_CERT:
+		return t->len == 0 || t->len > CERT_MAX ? -EBADMSG : buf_append(&label->cert, t->value, t->len);
 	}
 	return tlv_unknown(t);
+}
+
+void keyslot_label_destroy(struct keyslot_label *label)
+{
+	buf_free(&label->cert);
 }
 
 int keyslot_label(const void *data, size_t len, enum cipher cipher, const struct box_public *pk,
@@ -368,6 +389,8 @@ int keyslot_label(const void *data, size_t len, enum cipher cipher, const struct
 		err = -EPROTONOSUPPORT;
 	if (err == 0)
 		*out = label;
+	else
+		keyslot_label_destroy(&label);
 	buf_free(&text);
 	return err;
 }

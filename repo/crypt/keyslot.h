@@ -35,11 +35,12 @@ enum keyslot_kind {
 	KEYSLOT_RECIPIENT = 4,
 };
 
-/* The fields of a label, each exactly once (tlv.h). */
+/* The fields of a label, each once (tlv.h); the first three are always there. */
 enum label_tag {
 	LABEL_ROLE = 1,    /* le32, enum role */
 	LABEL_NAME = 2,    /* 0 to 255 bytes, no NUL */
 	LABEL_CREATED = 3, /* le64, nanoseconds since 1970, two's complement */
+	LABEL_CERT = 4,    /* the certificate that is in the bundle, if there is one */
 };
 
 #define KEYSLOT_MAX (64 * 1024) /* bytes of a keyslot object */
@@ -73,7 +74,11 @@ struct keyslot_label {
 	enum role role;
 	int64_t created_ns;
 	char name[256];
+	struct buf cert; /* encoded; empty: none.  keyslot_seal() borrows it, keyslot_label() makes it the caller's */
 };
+
+/* Free what a label that was read holds. */
+void keyslot_label_destroy(struct keyslot_label *label);
 
 /**
  * keyslot_seal(secrets, cred, params, cipher, metadata, label, out):
@@ -108,12 +113,16 @@ int keyslot_recipient(const void *key_file, size_t len, struct box_secret *out);
 /* Kind of a keyslot object, without a key.  Return 0, -EBADMSG, -EPROTONOSUPPORT. */
 int keyslot_kind(const void *data, size_t len, enum keyslot_kind *out);
 
+/* The public key that a keyslot of kind 4 was made for, without a key.  Return 0; -EINVAL of another kind; as above. */
+int keyslot_addressee(const void *data, size_t len, struct box_public *out);
+
 /* Could ${cred} open a keyslot of this kind at all (has it the needed parts)? */
 bool keyslot_suits(enum keyslot_kind kind, const struct credentials *cred);
 
 /**
  * keyslot_label(data, len, cipher, pk, sk, out):
- * Read the label with the repository's cipher and the metadata key pair.  Return 0; -EBADMSG; -EPROTONOSUPPORT;
+ * Read the label with the repository's cipher and the metadata key pair; it is the caller's (keyslot_label_destroy()).
+ * What it says, and that its certificate is the owner's, has not been verified.  Return 0; -EBADMSG; -EPROTONOSUPPORT;
  * -ENOTSUP if this machine cannot do the cipher; -ENOMEM.
  */
 int keyslot_label(const void *data, size_t len, enum cipher cipher, const struct box_public *pk,

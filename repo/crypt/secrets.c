@@ -91,27 +91,24 @@ static const uint8_t *secret_in(const struct secrets *s, const struct secret_fie
 	return (const uint8_t *)s + f->offset;
 }
 
-static int copy_string(const char *in, char **out)
+/* A new signing key for ${s}, with a certificate by the owner's key. */
+static int give_signing_key(struct secrets *s, const struct sign_secret *owner, const char *name,
+    const struct cert_limits *limits, int64_t now_ns)
 {
-	*out = in ? strdup(in) : NULL;
-	return in && !*out ? -ENOMEM : 0;
-}
+	struct cert c = { .issued_ns = now_ns, .expires_ns = limits->expires_ns };
+	int err = 0;
 
-/* A new signing key for ${s}, with a certificate by the owner's key that says what ${c} and the strings say. */
-static int give_signing_key(struct secrets *s, const struct sign_secret *owner, struct cert *c, const char *name,
-    const char *host, const char *tag)
-{
-	int err;
-
-	crypt_sign_keypair(&s->signing, &c->key);
-	err = copy_string(name, &c->name);
+	crypt_sign_keypair(&s->signing, &c.key);
+	c.name = name ? strdup(name) : NULL;
+	if (name && !c.name)
+		err = -ENOMEM;
 	if (err == 0)
-		err = copy_string(host, &c->host);
+		err = cert_add_hosts(&c, limits->hosts, limits->nhosts);
 	if (err == 0)
-		err = copy_string(tag, &c->tag);
+		err = cert_add_tags(&c, limits->tags, limits->ntags);
 	if (err == 0)
-		err = cert_sign(c, owner, &s->cert);
-	cert_destroy(c);
+		err = cert_sign(&c, owner, &s->cert);
+	cert_destroy(&c);
 	return err;
 }
 
@@ -127,8 +124,8 @@ static struct secrets *made(struct secrets *s, int err)
 
 struct secrets *secrets_generate(const uint8_t repo_id[16], const char *name, int64_t now_ns)
 {
+	static const struct cert_limits none;
 	struct secrets *s = secrets_new();
-	struct cert c = { .issued_ns = now_ns };
 
 	if (!s)
 		return made(NULL, -ENOMEM);
@@ -139,14 +136,15 @@ struct secrets *secrets_generate(const uint8_t repo_id[16], const char *name, in
 	crypt_random(&s->metadata, sizeof(s->metadata));
 	crypt_random(&s->data, sizeof(s->data));
 	crypt_sign_keypair(&s->owner, &s->owner_public);
-	return made(s, give_signing_key(s, &s->owner, &c, name, NULL, NULL));
+	return made(s, give_signing_key(s, &s->owner, name, &none, now_ns));
 }
 
-struct secrets *secrets_for_role(const struct secrets *owner, enum role role, const char *name, const char *host,
-    const char *tag, int64_t now_ns, int64_t expires_ns)
+struct secrets *secrets_for_role(const struct secrets *owner, enum role role, const char *name,
+    const struct cert_limits *limits, int64_t now_ns)
 {
-	struct cert c = { .issued_ns = now_ns, .expires_ns = expires_ns };
+	static const struct cert_limits none;
 	struct secrets *s;
+	int err = 0;
 
 	if (owner->role != ROLE_OWNER)
 		return made(NULL, -EPERM);
@@ -162,7 +160,9 @@ struct secrets *secrets_for_role(const struct secrets *owner, enum role role, co
 	for (size_t i = 0; i < NSECRETS; i++)
 		if (s->mask & secret_fields[i].bit && secret_fields[i].bit != SECRET_SIGNING)
 			memcpy(secret_at(s, &secret_fields[i]), secret_in(owner, &secret_fields[i]), SECRET_LEN);
-	return made(s, s->mask & SECRET_SIGNING ? give_signing_key(s, &owner->owner, &c, name, host, tag) : 0);
+	if (s->mask & SECRET_SIGNING)
+		err = give_signing_key(s, &owner->owner, name, limits ? limits : &none, now_ns);
+	return made(s, err);
 }
 
 static int put_fields(const struct secrets *s, struct buf *out)

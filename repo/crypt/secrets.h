@@ -44,30 +44,45 @@ enum secrets_tag {
 	SECRETS_CERT = 9,         /* certificate of the public key of SECRETS_SIGNING; goes with that */
 };
 
-/* The fields of a certificate, each at most once; the first four are always there. */
+/* The fields of a certificate; the first four are always there, once, the others may repeat. */
 enum cert_tag {
 	CERT_KEY = 1,     /* 32 bytes, Ed25519 public key */
 	CERT_ISSUED = 2,  /* le64, nanoseconds since 1970, two's complement */
 	CERT_EXPIRES = 3, /* le64, the same; 0: never */
 	CERT_NAME = 4,    /* 1 to CERT_NAME_MAX bytes, no NUL */
-	CERT_HOST = 5,    /* the same; only snapshots of this host */
-	CERT_TAG = 6,     /* the same; only snapshots with this tag */
+	CERT_HOST = 5,    /* the same; repeats: only snapshots of hosts that match one of these patterns */
+	CERT_TAG = 6,     /* the same; repeats: only snapshots with some of these tags, and no others */
 };
 
 #define CERT_CONTEXT "varve certificate"
 #define CERT_NAME_MAX 255  /* bytes of a name, host or tag */
+#define CERT_LIST_MAX 64   /* hosts, tags */
 #define CERT_MAX (4 * 1024) /* bytes of an encoded certificate */
 
-/* A writer's public key as certified by the repository's owner. */
+/*
+ * A writer's public key as certified by the repository's owner.  Strings and lists are owned (cert_destroy()), of 1 to
+ * CERT_NAME_MAX bytes each.
+ */
 struct cert {
 	struct sign_public key;
 	int64_t issued_ns;     /* since 1970 */
 	int64_t expires_ns;    /* 0: never */
-	char *name;            /* who; owned; at most CERT_NAME_MAX bytes */
-	char *host;            /* only snapshots of this host; owned; NULL: any */
-	char *tag;             /* only snapshots with this tag; owned; NULL: any */
+	char *name;            /* who */
+	char **hosts, **tags;  /* limits: see enum cert_tag; none: any */
+	uint32_t nhosts, ntags;
 	struct signature signature; /* by the owner's key, over the fields above as encoded */
 };
+
+/* What a writer is limited to.  Borrowed; all zero: nothing. */
+struct cert_limits {
+	const char *const *hosts; /* patterns: "*" is any bytes, "?" is one, all others are themselves */
+	const char *const *tags;
+	size_t nhosts, ntags;
+	int64_t expires_ns;       /* since 1970; 0: never */
+};
+
+/* Does a certificate cover a snapshot, and what is against it if not? */
+enum cert_verdict { CERT_COVERS, CERT_EXPIRED, CERT_OTHER_HOST, CERT_OTHER_TAG };
 
 struct secrets {
 	enum role role;
@@ -101,14 +116,14 @@ void secrets_free(struct secrets *s);
 struct secrets *secrets_generate(const uint8_t repo_id[16], const char *name, int64_t now_ns);
 
 /**
- * secrets_for_role(owner, role, name, host, tag, now_ns, expires_ns):
+ * secrets_for_role(owner, role, name, limits, now_ns):
  * The bundle that ${owner} (an owner's) gives to ${role}; a writer (or a further owner) gets a signing key and a
- * certificate of its own, for ${name}, bound to ${host} and ${tag} unless NULL and ending at ${expires_ns} unless 0.
- * For the other roles these say nothing.  NULL with errno EPERM if ${owner} is no owner's, EINVAL for an unknown role
- * or a string that is empty or longer than CERT_NAME_MAX, ENOMEM.
+ * certificate of its own, for ${name}, with ${limits} unless NULL.  For the other roles these say nothing.  NULL with
+ * errno EPERM if ${owner} is no owner's, EINVAL for an unknown role, a string that is empty or longer than
+ * CERT_NAME_MAX, or limits that do not fit into a certificate, ENOMEM.
  */
-struct secrets *secrets_for_role(const struct secrets *owner, enum role role, const char *name, const char *host,
-    const char *tag, int64_t now_ns, int64_t expires_ns);
+struct secrets *secrets_for_role(const struct secrets *owner, enum role role, const char *name,
+    const struct cert_limits *limits, int64_t now_ns);
 
 /* Encode into ${out} (wipe it when done).  Return 0 or -ENOMEM. */
 int secrets_encode(const struct secrets *s, struct buf *out);
@@ -123,7 +138,7 @@ int secrets_decode(const void *data, size_t len, struct secrets **out);
 /**
  * cert_sign(c, owner, out):
  * Encode, sign with the owner's key (kept in ${c->signature} too) and append to ${out}.  Return 0; -EINVAL for a
- * missing name or a string that is empty or too long; -ENOMEM.
+ * missing name, a string that is empty or too long, a list that is, or more than CERT_MAX in all; -ENOMEM.
  */
 int cert_sign(struct cert *c, const struct sign_secret *owner, struct buf *out);
 
@@ -134,5 +149,20 @@ int cert_sign(struct cert *c, const struct sign_secret *owner, struct buf *out);
  */
 int cert_open(const void *data, size_t len, const struct sign_public *owner, struct cert *out);
 void cert_destroy(struct cert *c);
+
+/* Copy ${n} strings to the end of a list.  Return 0; -EINVAL if one is empty or too long, or the list; -ENOMEM. */
+int cert_add_hosts(struct cert *c, const char *const *hosts, size_t n);
+int cert_add_tags(struct cert *c, const char *const *tags, size_t n);
+
+/**
+ * cert_covers(c, time_ns, host, tags, ntags):
+ * May the holder of the certificate make a snapshot of that time, host and tags?  By what the snapshot says of itself:
+ * that it was not made later than it says is not told by this.
+ */
+enum cert_verdict cert_covers(const struct cert *c, int64_t time_ns, const char *host, const char *const *tags,
+    size_t ntags);
+
+/* Does ${host} match the pattern?  Time is bounded by the product of their lengths. */
+bool cert_host_matches(const char *pattern, const char *host);
 
 #endif

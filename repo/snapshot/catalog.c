@@ -1,7 +1,7 @@
 /*
  * The catalog: a sorted array of what a listing of the store yields.
  */
-#include "repo/snapshot/catalog.h"
+#include "repo/snapshot/seen.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,8 @@ struct catalog {
 	struct catalog_options opts;
 	struct snapshot *snaps; /* by time, then id */
 	size_t n, cap;
+	struct withheld *withheld;
+	size_t nwithheld;
 };
 
 static int take_name(void *arg, const char *name, uint64_t size)
@@ -63,6 +65,7 @@ static void drop_doubles(struct catalog *c)
 int catalog_load(const struct catalog_options *opts, struct catalog **out)
 {
 	struct catalog *c = calloc(1, sizeof(*c));
+	int64_t begun_ns = when_now_ns();
 	int rc = -ENOMEM;
 
 	if (c == NULL)
@@ -74,6 +77,11 @@ int catalog_load(const struct catalog_options *opts, struct catalog **out)
 	if (c->n > 1)
 		qsort(c->snaps, c->n, sizeof(*c->snaps), compare);
 	drop_doubles(c);
+	rc = opts->revocations != NULL ? revocations_refresh(opts->revocations) : 0;
+	if (rc == 0 && opts->witness != NULL)
+		rc = seen_compare(c, opts, begun_ns, &c->withheld, &c->nwithheld);
+	if (rc < 0)
+		goto out;
 	*out = c;
 	c = NULL;
 out:
@@ -86,7 +94,14 @@ void catalog_free(struct catalog *c)
 	if (c == NULL)
 		return;
 	free(c->snaps);
+	free(c->withheld);
 	free(c);
+}
+
+const struct withheld *catalog_withheld(const struct catalog *c, size_t *n)
+{
+	*n = c->nwithheld;
+	return c->withheld;
 }
 
 size_t catalog_count(const struct catalog *c)
@@ -106,6 +121,28 @@ ssize_t catalog_find(const struct catalog *c, const struct id *id)
 
 	s = c->n > 0 ? bsearch(&key, c->snaps, c->n, sizeof(*c->snaps), compare) : NULL;
 	return s != NULL ? s - c->snaps : -1;
+}
+
+/* The manifest is genuine: has its key been revoked, or was it made when that was no longer good? */
+static int judge(const struct catalog_options *o, const struct id *id, const char *name, const struct manifest *m)
+{
+	char when[WHEN_SIZE], writer[CERT_NAME_MAX * 4 + 1];
+	int64_t revoked_ns;
+
+	quote_name(m->writer, (unsigned)strlen(m->writer), writer, sizeof(writer));
+	if (o->revocations != NULL && revocations_forbid(o->revocations, &m->writer_key, id, &revoked_ns)) {
+		log_error(o->log, "%s: signed with the key of \"%s\", which was revoked on %s without it", name, writer,
+		    when_format(revoked_ns, WHEN_HUMAN, false, when));
+		return -EKEYREJECTED;
+	}
+	if (o->witness != NULL && witness_made_late(o->witness, id, m->writer_expires_ns)) {
+		log_error(o->log, "%s: is not as old as it says: it was not there yet when the key of \"%s\" had "
+		    "expired, on %s", name, writer, when_format(m->writer_expires_ns, WHEN_HUMAN, false, when));
+		return -EKEYREJECTED;
+	}
+	if (o->witness != NULL)
+		witness_saw(o->witness, m->host, id, m->time_ns);
+	return 0;
 }
 
 /* From the local cache; what is bad there is forgotten, and says nothing about the store. */
@@ -160,11 +197,21 @@ static int from_store(const struct catalog_options *o, const struct id *id, cons
 int catalog_read_manifest(const struct catalog_options *o, const struct id *id, struct manifest *out)
 {
 	char name[SNAPSHOT_NAME_SIZE];
+	struct manifest m;
 	int rc;
 
 	snapshot_object_name(id, name);
-	rc = from_index(o, id, name, out);
-	return rc == 0 ? 0 : from_store(o, id, name, out);
+	rc = from_index(o, id, name, &m);
+	if (rc != 0)
+		rc = from_store(o, id, name, &m);
+	if (rc != 0)
+		return rc;
+	rc = judge(o, id, name, &m);
+	if (rc == 0)
+		*out = m;
+	else
+		manifest_destroy(&m);
+	return rc;
 }
 
 void catalog_enter(struct index *index, const struct manifest *m)

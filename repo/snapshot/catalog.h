@@ -13,6 +13,8 @@
 
 #include "repo/index/index.h"
 #include "repo/snapshot/manifest.h"
+#include "repo/snapshot/witness.h"
+#include "repo/snapshot/revocations.h"
 #include "repo/util/text/when.h"
 
 struct catalog;
@@ -27,17 +29,29 @@ struct catalog_options {
 	struct index *index;
 	const struct secrets *secrets;
 	const struct seal_domain *metadata;
+	struct revocations *revocations;    /* NULL: none is heeded */
+	struct witness *witness;                  /* what was seen before; NULL: nothing */
 	const struct log *log;
 	bool again;                         /* listed before: strange names have been warned of */
 };
 
-/* List the store.  Return 0, -ENOMEM, what the store returns. */
+/*
+ * List the store, snapshots before revocations: so of a snapshot in the list no revocation is missed that was there
+ * before it.  What is withheld, by what was seen before, is logged.  Return 0, -ENOMEM, what the store returns.
+ */
 int catalog_load(const struct catalog_options *opts, struct catalog **out);
 void catalog_free(struct catalog *c);
 
 /* Snapshots, oldest first; the ${i}-th, borrowed until catalog_free(). */
 size_t catalog_count(const struct catalog *c);
 const struct snapshot *catalog_at(const struct catalog *c, size_t i);
+
+/* What was seen here before, and the store withholds (seen.h); borrowed until catalog_free(). */
+struct withheld {
+	struct id id;
+	bool revocation; /* else a snapshot */
+};
+const struct withheld *catalog_withheld(const struct catalog *c, size_t *n);
 
 /* Index of the snapshot with this id; -1 if there is none. */
 ssize_t catalog_find(const struct catalog *c, const struct id *id);
@@ -46,7 +60,8 @@ ssize_t catalog_find(const struct catalog *c, const struct id *id);
  * catalog_manifest(c, i, out):
  * Read and verify the manifest of the ${i}-th: from the index's cache of sealed manifests, else from the store (and
  * kept there).  ${out} is the caller's (manifest_destroy).  Return 0, or what manifest_open() and the store return; a
- * missing object is -EBADMSG; logged by name.
+ * missing object is -EBADMSG; one that was made with a revoked key, or after its writer's certificate had expired, is
+ * -EKEYREJECTED; logged by name.
  */
 int catalog_manifest(const struct catalog *c, size_t i, struct manifest *out);
 
@@ -74,7 +89,8 @@ int catalog_matches(const struct catalog *c, size_t i, const struct snapshot_fil
 /**
  * catalog_resolve(c, text, filter, utc, i):
  * Find the snapshot meant by ${text}: an id prefix (unique, 4 digits or more), "latest", "latest~N", or a time in any
- * form of when_parse() (the newest at or before it), among those that match.  Return 0; -ENOENT if there is none;
+ * form of when_parse() (the newest at or before it), among those that match; the newest is never one whose writer was
+ * not entitled to make it.  Return 0; -ENOENT if there is none;
  * -ENOTUNIQ if a prefix is ambiguous; -EINVAL if ${text} is none of these forms; -ERANGE if it is a time that
  * when_parse() does not reach; others as above, if it cannot be told because a manifest cannot be read.  Not logged,
  * but for such manifests.

@@ -72,7 +72,10 @@ struct manifest {
 	int64_t duration_ns;
 	struct buf root_place;                 /* MANIFEST_ROOT_PLACE; empty: none */
 	struct buf cert;                       /* encoded certificate */
-	char *writer;                          /* owned: the certificate's name, after manifest_open() */
+	/* After manifest_open(), of the certificate: */
+	char *writer;                          /* name; owned */
+	struct sign_public writer_key;
+	int64_t writer_expires_ns;             /* 0: never */
 };
 
 void manifest_init(struct manifest *m);
@@ -99,7 +102,7 @@ int64_t snapshot_id_time(const struct secrets *s, const struct id *id);
  * manifest_seal(m, s, metadata, out, id):
  * Encode, sign with ${s}' signing key (its certificate is put in), seal; append the object to ${out} and give its id.
  * Return 0; -EACCES if ${s} cannot sign or seal; -EKEYREJECTED if its certificate does not cover this snapshot (host,
- * tag, time); -EINVAL if a field is missing or out of bounds; -EFBIG if the object would pass MANIFEST_MAX; -ENOMEM.
+ * tags, time); -EINVAL if a field is missing or out of bounds; -EFBIG if the object would pass MANIFEST_MAX; -ENOMEM.
  */
 int manifest_seal(struct manifest *m, const struct secrets *s, const struct seal_domain *metadata, struct buf *out,
     struct id *id);
@@ -108,8 +111,9 @@ int manifest_seal(struct manifest *m, const struct secrets *s, const struct seal
  * manifest_open(data, len, id, s, metadata, out):
  * Open, verify hash, time, certificate (against ${s->owner_public}) and its limits of host, tag and time, signature,
  * and decode.  On success ${out} is the caller's (manifest_destroy), else untouched.  Return 0; -EBADMSG;
- * -EKEYREJECTED if the writer was not entitled to (certificate not by this owner, expired at the snapshot's time,
- * other host or tag); -EPROTONOSUPPORT; -EACCES; -ENOTSUP if this machine cannot do the cipher; -ENOMEM.
+ * -EKEYREJECTED if the writer was not entitled to (certificate not by this owner, or another's; expired at the
+ * snapshot's time; other host or tags); -EPROTONOSUPPORT; -EACCES; -ENOTSUP if this machine cannot do the cipher;
+ * -ENOMEM.
  */
 int manifest_open(const void *data, size_t len, const struct id *id, const struct secrets *s,
     const struct seal_domain *metadata, struct manifest *out);

@@ -11,23 +11,10 @@
 #define MAGIC_LEN 8
 #define HEADER_LEN 16
 
-static bool has_tag(const struct manifest *m, const char *tag)
-{
-	for (uint32_t i = 0; i < m->ntags; i++) {
-		if (strcmp(m->tags[i], tag) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* May the holder of the certificate make this snapshot? */
 static bool covers(const struct cert *c, const struct manifest *m)
 {
-	if (c->expires_ns != 0 && m->time_ns > c->expires_ns)
-		return false;
-	if (c->host != NULL && strcmp(c->host, m->host) != 0)
-		return false;
-	return c->tag == NULL || has_tag(m, c->tag);
+	return cert_covers(c, m->time_ns, m->host, (const char *const *)m->tags, m->ntags) == CERT_COVERS;
 }
 
 /* What is signed: repository id, then the fields. */
@@ -140,10 +127,13 @@ static int check_writer(struct manifest *m, const struct secrets *s, const void 
 	if (rc < 0)
 		return rc;
 	rc = covers(&cert, m) ? signed_bytes(s, fields, len, &bytes) : -EKEYREJECTED;
-	if (rc == 0)
-		rc = crypt_verify(&cert.key, MANIFEST_CONTEXT, bytes.data, bytes.len, sig);
+	/* It has been authenticated, so these are the bytes that were put: no damage, but somebody else's signature. */
+	if (rc == 0 && crypt_verify(&cert.key, MANIFEST_CONTEXT, bytes.data, bytes.len, sig) < 0)
+		rc = -EKEYREJECTED;
 	if (rc == 0) {
 		m->writer = cert.name;
+		m->writer_key = cert.key;
+		m->writer_expires_ns = cert.expires_ns;
 		cert.name = NULL;
 	}
 	buf_free(&bytes);

@@ -73,6 +73,17 @@ int catalog_matches(const struct catalog *c, size_t i, const struct snapshot_fil
 	return rc;
 }
 
+/* Who was not entitled to make a snapshot cannot make himself the newest. */
+static bool is_rejected(const struct catalog *c, size_t i)
+{
+	struct manifest m;
+	int rc = catalog_manifest(c, i, &m);
+
+	if (rc == 0)
+		manifest_destroy(&m);
+	return rc == -EKEYREJECTED;
+}
+
 /* The newest match among the first ${n} but for ${skip} others. */
 static int newest_of(const struct catalog *c, size_t n, uint64_t skip, const struct snapshot_filter *f, size_t *i)
 {
@@ -80,9 +91,9 @@ static int newest_of(const struct catalog *c, size_t n, uint64_t skip, const str
 
 	while (n-- > 0) {
 		rc = catalog_matches(c, n, f);
-		if (rc < 0)
+		if (rc < 0 && rc != -EKEYREJECTED)
 			return rc;
-		if (rc == 1 && skip-- == 0) {
+		if (rc == 1 && !is_rejected(c, n) && skip-- == 0) {
 			*i = n;
 			return 0;
 		}

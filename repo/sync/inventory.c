@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/crypt/revocation.h"
 #include "repo/snapshot/manifest.h"
 #include "repo/sync/inventory.h"
 
@@ -19,6 +20,7 @@ static const struct {
 	[SYNC_TREES] = { "trees/", true, ID_LEN },
 	[SYNC_INDEX] = { "index/", false, ID_LEN },
 	[SYNC_KEYS] = { "keys/", false, ID_LEN },
+	[SYNC_REVOKED] = { REVOKED_PREFIX, false, ID_LEN },
 	[SYNC_SNAPSHOTS] = { "snapshots/", false, SNAPSHOT_HASH_LEN },
 };
 

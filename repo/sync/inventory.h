@@ -8,7 +8,7 @@
 #include "repo/util/id.h"
 
 /* In the order in which writers make them. */
-enum sync_kind { SYNC_PACKS, SYNC_TREES, SYNC_INDEX, SYNC_KEYS, SYNC_SNAPSHOTS, SYNC_KINDS };
+enum sync_kind { SYNC_PACKS, SYNC_TREES, SYNC_INDEX, SYNC_KEYS, SYNC_REVOKED, SYNC_SNAPSHOTS, SYNC_KINDS };
 
 struct inventory_entry {
 	struct id id;

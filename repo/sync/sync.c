@@ -211,13 +211,16 @@ static bool may_remove(const struct sync *s)
 	return why == NULL;
 }
 
-/* Delete of one kind what the source does not have. */
+/* Delete of one kind what the source does not have; but a key that was revoked stays so. */
 static int remove_kind(struct sync *s, enum sync_kind kind)
 {
 	char name[SYNC_NAME_SIZE];
 	struct inventory extra;
-	int rc = inventory_difference(&s->to[kind], &s->from[kind], false, &extra);
+	int rc;
 
+	if (kind == SYNC_REVOKED)
+		return 0;
+	rc = inventory_difference(&s->to[kind], &s->from[kind], false, &extra);
 	for (size_t i = 0; i < extra.n && rc == 0; i++) {
 		if (s->o->cancel != NULL && atomic_load(s->o->cancel) != 0)
 			rc = -EINTR;

@@ -243,10 +243,19 @@ ROLES = {1: {4, 5, 6, 7, 8}, 2: {4, 5, 7}, 3: {4, 5, 6}, 4: {5}}
 def open_certificate(data, owner):
     need(64 <= len(data) <= 4 * KIB, "certificate's length")
     verify(owner, "varve certificate", data[:-64], data[-64:])
-    f = fields(data[:-64], {1: 32, 2: 8, 3: 8, 4: None, 5: None, 6: None}, (1, 2, 3, 4))
-    for tag in (4, 5, 6):
-        need(1 <= len(f.get(tag, b"x")) <= 255 and b"\0" not in f.get(tag, b""), "certificate's texts")
+    f = fields(data[:-64], {1: 32, 2: 8, 3: 8, 4: None, 5: None, 6: None}, (1, 2, 3, 4), repeat=(5, 6))
+    need(len(f[5]) <= 64 and len(f[6]) <= 64, "certificate's lists")
+    for text in [f[4]] + f[5] + f[6]:
+        need(1 <= len(text) <= 255 and b"\0" not in text, "certificate's texts")
     return f
+
+
+def covers(certificate, time, host, tags):
+    expires, hosts, only = time_of(certificate[3]), certificate[5], certificate[6]
+    need(expires == 0 or time <= expires, "certificate expired")
+    patterns = [re.escape(p).replace(rb"\*", b".*").replace(rb"\?", b".") for p in hosts]
+    need(not hosts or any(re.fullmatch(p, host, re.S) for p in patterns), "certificate for other hosts")
+    need(not only or tags and set(tags) <= set(only), "certificate for other tags")
 
 
 class Secrets:
@@ -321,7 +330,10 @@ def open_keyslot(data, have):
 def open_label(data, config, secrets):
     label = data[60:60 + le(data[52:56])]
     plain = unseal(config.cipher, unwrap(secrets.metadata, label[:80]), 0, data[:60], label[80:])
-    return fields(plain, {1: 4, 2: None, 3: 8}, (1, 2, 3))
+    f = fields(plain, {1: 4, 2: None, 3: 8, 4: None}, (1, 2, 3))
+    if 4 in f:
+        open_certificate(f[4], config.owner)
+    return f
 
 
 # --- SEALING ----------------------------------------------------------------------------------------------------------
@@ -329,6 +341,26 @@ def open_label(data, config, secrets):
 def open_blob(config, secrets, a, blob):
     key = MAC(secrets.metadata_mix, unwrap(secrets.metadata, blob[:80]))
     return unseal(config.cipher, key, 0, a, blob[80:])
+
+
+# --- REVOCATIONS ------------------------------------------------------------------------------------------------------
+
+class Revocation:
+    def __init__(self, config, secrets, data, rid):
+        need(len(data) <= 16 * MIB and H(data) == rid and data[:7] == b"VARVERV", "not what its name says")
+        if data[7:8] != b"1":
+            raise Newer("revocation")
+        need(data[8:16] == bytes(8), "not zero")
+        plain = open_blob(config, secrets, data[:16], data[16:])
+        raw, signature = plain[:-64], plain[-64:]
+        verify(secrets.owner, "varve revocation", config.repository + raw, signature)
+        f = fields(raw, {1: 32, 2: 8, 3: None, 4: None}, (1, 2, 3))
+        need(1 <= len(f[3]) <= 255 and b"\0" not in f[3], "revocation's name")
+        ids = f.get(4, b"")
+        need(len(ids) % 32 == 0, "revocation's ids")
+        self.key, self.time, self.name = f[1], time_of(f[2]), f[3]
+        self.keeps = [ids[i:i + 32] for i in range(0, len(ids), 32)]
+        need(all(a < b for a, b in zip(self.keeps, self.keeps[1:])), "ids are not in order")
 
 
 # --- OBJECTS ----------------------------------------------------------------------------------------------------------
@@ -649,10 +681,9 @@ class Snapshot:
         self.time, self.host, self.paths, self.tags, self.fields = time_of(f[1]), f[3], f[5], f[6], f
         need(snapshot_time(secrets, sid) == self.time, "another time than its name says")
         certificate = open_certificate(f[20], secrets.owner)
-        need(time_of(certificate[3]) == 0 or self.time <= time_of(certificate[3]), "certificate expired")
-        need(certificate.get(5, self.host) == self.host, "certificate for another host")
-        need(6 not in certificate or certificate[6] in self.tags, "certificate for another tag")
+        covers(certificate, self.time, self.host, self.tags)
         verify(certificate[1], "varve snapshot", config.repository + raw, signature)
+        self.writer = certificate[1]
         page = Page(f[11])
         need(page.level == 0 and len(page.records) == 1, "root")
         self.root = page.records[0]
@@ -683,6 +714,8 @@ class Repository:
         need(self.secrets.repository == self.config.repository and self.secrets.owner == self.config.owner and
              public_of(self.secrets.metadata) == self.config.metadata, "config is not that of the keyslot")
         self.label = open_label(opened[0][0], self.config, self.secrets)
+        self.revocations = [Revocation(self.config, self.secrets, self.store.get(f"revoked/{i.hex()}"), i)
+                            for i in self.store.ids("revoked")]
         self.runs = {}
         for i in self.store.ids("index"):
             data = self.store.get(f"index/{i.hex()}")
@@ -697,7 +730,11 @@ class Repository:
 
     def snapshots(self):
         ids = sorted(self.store.ids("snapshots"), key=lambda i: (snapshot_time(self.secrets, i), i))
-        return [Snapshot(self.config, self.secrets, self.store.get(f"snapshots/{i.hex()}"), i) for i in ids]
+        all_of = [Snapshot(self.config, self.secrets, self.store.get(f"snapshots/{i.hex()}"), i) for i in ids]
+        return [s for s in all_of if not self.revoked(s)]
+
+    def revoked(self, snapshot):
+        return any(r.key == snapshot.writer and snapshot.id not in r.keeps for r in self.revocations)
 
     def snapshot(self, text):
         found = [s for s in self.snapshots() if text == "latest" or s.id.hex().startswith(text)]

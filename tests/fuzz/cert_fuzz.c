@@ -23,8 +23,14 @@ static void open_cert(const void *data, size_t size, const struct sign_public *o
 	if (!c.name)
 		abort();
 	check_string(c.name);
-	check_string(c.host);
-	check_string(c.tag);
+	if (c.nhosts > CERT_LIST_MAX || c.ntags > CERT_LIST_MAX)
+		abort();
+	for (uint32_t i = 0; i < c.nhosts; i++) {
+		check_string(c.hosts[i]);
+		cert_host_matches(c.hosts[i], c.name);
+	}
+	for (uint32_t i = 0; i < c.ntags; i++)
+		check_string(c.tags[i]);
 	cert_destroy(&c);
 }
 

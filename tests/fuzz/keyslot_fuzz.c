@@ -24,6 +24,9 @@ static void read_label(const void *data, size_t size)
 		return;
 	if (!role_name(label.role) || strnlen(label.name, sizeof(label.name)) == sizeof(label.name))
 		abort();
+	if (label.cert.len > CERT_MAX)
+		abort();
+	keyslot_label_destroy(&label);
 }
 
 static void open_slot(const void *data, size_t size)

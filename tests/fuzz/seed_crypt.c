@@ -1,5 +1,6 @@
 /*
- * Writes the seed corpora of the fuzz targets config, bundle, cert, keyslot and segment below the directory given.
+ * Writes the seed corpora of the fuzz targets config, bundle, cert, keyslot, revocation, witness and segment below the
+ * directory given.
  * Keys are fixed, the same as in the targets; keyslots have random salts, so that their seeds differ from run to run.
  */
 #include <errno.h>
@@ -10,7 +11,9 @@
 
 #include "repo/crypt/config.h"
 #include "repo/crypt/keyslot.h"
+#include "repo/crypt/revocation.h"
 #include "repo/object/compress.h"
+#include "repo/snapshot/witness_impl.h"
 #include "repo/util/tlv.h"
 
 #define NOW INT64_C(1700000000000000000)
@@ -64,8 +67,8 @@ static struct secrets *fixed_owner(void)
 	crypt_sign_public(&s->owner, &s->owner_public);
 	crypt_sign_public(&s->signing, &c.key);
 	c.name = strdup("alice");
-	c.host = strdup("host.example");
-	c.tag = strdup("daily");
+	need(cert_add_hosts(&c, (const char *const []){ "host.example", "*.host.example" }, 2));
+	need(cert_add_tags(&c, (const char *const []){ "daily", "weekly" }, 2));
 	need(cert_sign(&c, &s->owner, &s->cert));
 	cert_destroy(&c);
 	return s;
@@ -102,7 +105,7 @@ static void put_bundles(const char *dir, const struct secrets *owner)
 	need(secrets_encode(owner, &b));
 	put(dir, "bundle", "owner", b.data, b.len);
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
-		struct secrets *s = secrets_for_role(owner, roles[i], "bob", NULL, NULL, NOW, 0);
+		struct secrets *s = secrets_for_role(owner, roles[i], "bob", NULL, NOW);
 
 		if (!s)
 			fail(-errno);
@@ -121,7 +124,7 @@ static void put_keyslot(const char *dir, const char *name, const struct secrets 
     const uint8_t *file, const struct box_public *recipient)
 {
 	struct keyslot_params params = { .passes = 1, .memory_kib = KEYSLOT_MEMORY_KIB_MIN, .recipient = recipient };
-	struct keyslot_label label = { .role = ROLE_OWNER, .created_ns = NOW, .name = "alice" };
+	struct keyslot_label label = { .role = ROLE_OWNER, .created_ns = NOW, .name = "alice", .cert = s->cert };
 	struct credentials cred = { .passphrase = passphrase, .key_file = file, .key_file_len = file ? 32 : 0 };
 	struct box_public metadata;
 	struct buf b = BUF_INIT;
@@ -143,6 +146,7 @@ static void put_keyslots(const char *dir, const struct secrets *s)
 	need(tlv_put_u32(&label, LABEL_ROLE, ROLE_OWNER));
 	need(tlv_put(&label, LABEL_NAME, "alice", 5));
 	need(tlv_put_u64(&label, LABEL_CREATED, NOW));
+	need(tlv_put(&label, LABEL_CERT, s->cert.data, s->cert.len));
 	memset(file, 0x66, sizeof(file));
 	memset(&sk, 0x99, sizeof(sk));
 	crypt_box_public(&sk, &pk);
@@ -152,6 +156,51 @@ static void put_keyslots(const char *dir, const struct secrets *s)
 	put_keyslot(dir, "recipient", s, NULL, NULL, &pk);
 	put(dir, "keyslot", "label", label.data, label.len);
 	buf_free(&label);
+}
+
+static void put_revocations(const char *dir, const struct secrets *s)
+{
+	struct seal_domain metadata = { .cipher = CIPHER_XCHACHA20_POLY1305, .can_seal = true };
+	struct revocation r = { .key = s->owner_public, .time_ns = NOW };
+	uint8_t ids[2 * ID_LEN] = { 1 };
+	struct buf b = BUF_INIT;
+	struct id id;
+
+	r.name = strdup("alice");
+	need(revocation_encode(&r, &b));
+	put(dir, "revocation", "nothing-stays", b.data, b.len);
+	buf_clear(&b);
+	ids[ID_LEN] = 2;
+	need(buf_append(&r.keeps, ids, sizeof(ids)));
+	need(revocation_encode(&r, &b));
+	put(dir, "revocation", "two-stay", b.data, b.len);
+	buf_clear(&b);
+	crypt_box_public(&s->metadata, &metadata.pk);
+	need(revocation_seal(&r, s, &metadata, &b, &id));
+	put(dir, "revocation", "object", b.data, b.len);
+	revocation_destroy(&r);
+	buf_free(&b);
+}
+
+static void put_witness(const char *dir, const struct secrets *s)
+{
+	struct witness_state p = { .owner = s->owner_public, .listed_ns = NOW };
+	struct witness_head head = { .time_ns = NOW };
+	struct id revoked = { { 7 } };
+	struct buf b = BUF_INIT;
+
+	need(witness_state_encode(&p, &b));
+	put(dir, "witness", "empty", b.data, b.len - ID_LEN);
+	buf_clear(&b);
+	p.sightings = calloc(2, sizeof(*p.sightings));
+	if (!p.sightings || witness_set_head(&p, &head) != 1 || witness_set_revoked(&p, &revoked) != 1)
+		fail(-ENOMEM);
+	p.nsightings = 2;
+	p.sightings[1] = (struct sighting){ .id = { 9 }, .absent_ns = NOW };
+	need(witness_state_encode(&p, &b));
+	put(dir, "witness", "some", b.data, b.len - ID_LEN);
+	witness_state_free(&p);
+	buf_free(&b);
 }
 
 static void put_segment(const char *dir, const char *name, const uint8_t *in, size_t len)
@@ -198,6 +247,8 @@ int main(int argc, char **argv)
 	s = fixed_owner();
 	put_config(argv[1], s);
 	put_bundles(argv[1], s);
+	put_revocations(argv[1], s);
+	put_witness(argv[1], s);
 	put_keyslots(argv[1], s);
 	put_segments(argv[1]);
 	secrets_free(s);

@@ -95,7 +95,7 @@ static void test_dry_run(void **state)
 static void test_role(void **state)
 {
 	struct rig *g = *state;
-	struct secrets *reader = secrets_for_role(g->f.secrets, ROLE_READER, "r", NULL, NULL, 1, 0);
+	struct secrets *reader = secrets_for_role(g->f.secrets, ROLE_READER, "r", NULL, 1);
 
 	rig_note("s", "1");
 	g->repo.secrets = reader;

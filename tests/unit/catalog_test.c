@@ -352,20 +352,18 @@ static void test_resolve_ambiguous(void **state)
 	catalog_free(c);
 }
 
-/* Without a filter no manifest is needed; with one, what cannot be read is not passed over in silence. */
+/* Without a filter what cannot be read has its place; with one, it is not passed over in silence. */
 static void test_resolve_damaged(void **state)
 {
 	const struct snapshot_filter db = { "db", NULL, NULL }, mail = { "mail", NULL, NULL };
 	struct env *e = *state;
 	struct catalog *c = load(e);
 	char name[SNAPSHOT_NAME_SIZE];
-	uint64_t before = gets(e);
 	size_t i;
 
 	assert_int_equal(store_mem_replace(e->f.store, snapshot_object_name(&e->id[4], name), "x", 1), 0);
 	assert_int_equal(catalog_resolve(c, "latest~1", NULL, true, &i), 0);
 	assert_int_equal(i, 4);
-	assert_int_equal(gets(e), before);
 	assert_int_equal(catalog_resolve(c, "latest", &mail, true, &i), 0);
 	assert_int_equal(catalog_resolve(c, "latest", &db, true, &i), -EBADMSG);
 	assert_true(fixture_logged(&e->f, name));

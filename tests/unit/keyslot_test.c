@@ -50,6 +50,7 @@ static int setup(void **state)
 	f->label.role = ROLE_OWNER;
 	f->label.created_ns = -5;
 	snprintf(f->label.name, sizeof(f->label.name), "alice's laptop");
+	f->label.cert = f->secrets->cert;
 	f->cred[KEYSLOT_PASSPHRASE].passphrase = f->cred[KEYSLOT_BOTH].passphrase = PASSPHRASE;
 	f->cred[KEYSLOT_PASSPHRASE].passphrase_len = f->cred[KEYSLOT_BOTH].passphrase_len = strlen(PASSPHRASE);
 	f->cred[KEYSLOT_KEY_FILE].key_file = f->cred[KEYSLOT_BOTH].key_file = f->file;
@@ -118,6 +119,9 @@ static void test_round_trip(void **state)
 		assert_int_equal(label.role, ROLE_OWNER);
 		assert_int_equal(label.created_ns, -5);
 		assert_string_equal(label.name, "alice's laptop");
+		assert_int_equal(label.cert.len, f->secrets->cert.len);
+		assert_memory_equal(label.cert.data, f->secrets->cert.data, label.cert.len);
+		keyslot_label_destroy(&label);
 	}
 	buf_free(&b);
 }
@@ -440,15 +444,17 @@ static void test_label(void **state)
 	struct fixture *f = *state;
 	struct keyslot_label label;
 	struct buf b = BUF_INIT;
-	char name[256];
+	char name[256], long_cert[CERT_MAX + 1];
 
 	memset(name, 'n', sizeof(name));
+	memset(long_cert, 'c', sizeof(long_cert));
 	put_label(&b, ROLE_WRITER, name, 255);
 	assert_int_equal(seal_and_read(f, &b, &label), 0);
 	assert_int_equal(strlen(label.name), 255);
 	put_label(&b, ROLE_WRITER, name, 0);
 	assert_int_equal(seal_and_read(f, &b, &label), 0);
 	assert_string_equal(label.name, "");
+	assert_int_equal(label.cert.len, 0);
 	put_label(&b, ROLE_WRITER, name, 256);
 	assert_int_equal(seal_and_read(f, &b, &label), -EBADMSG);
 	put_label(&b, ROLE_WRITER, "a\0b", 3);
@@ -456,7 +462,18 @@ static void test_label(void **state)
 	put_label(&b, 5, "a", 1);
 	assert_int_equal(seal_and_read(f, &b, &label), -EPROTONOSUPPORT);
 	put_label(&b, ROLE_WRITER, "a", 1);
-	assert_int_equal(tlv_put(&b, LABEL_CREATED + 1, "", 0), 0);
+	assert_int_equal(tlv_put(&b, LABEL_CERT, "", 0), 0);
+	assert_int_equal(seal_and_read(f, &b, &label), -EBADMSG);
+	put_label(&b, ROLE_WRITER, "a", 1);
+	assert_int_equal(tlv_put(&b, LABEL_CERT, long_cert, sizeof(long_cert)), 0);
+	assert_int_equal(seal_and_read(f, &b, &label), -EBADMSG);
+	put_label(&b, ROLE_WRITER, "a", 1);
+	assert_int_equal(tlv_put(&b, LABEL_CERT, long_cert, CERT_MAX), 0);
+	assert_int_equal(seal_and_read(f, &b, &label), 0);
+	assert_int_equal(label.cert.len, CERT_MAX);
+	keyslot_label_destroy(&label);
+	put_label(&b, ROLE_WRITER, "a", 1);
+	assert_int_equal(tlv_put(&b, LABEL_CERT + 1, "", 0), 0);
 	assert_int_equal(seal_and_read(f, &b, &label), -EPROTONOSUPPORT);
 	put_label(&b, ROLE_WRITER, "a", 1);
 	assert_int_equal(tlv_put(&b, TLV_OPTIONAL, "", 0), 0);

@@ -316,7 +316,10 @@ static void test_tampering(void **state)
 
 static struct secrets *writer(struct env *e, const char *host, const char *tag, int64_t expires_ns)
 {
-	struct secrets *s = secrets_for_role(e->owner, ROLE_WRITER, "writer", host, tag, TIME, expires_ns);
+	struct cert_limits limits = {
+		.hosts = &host, .nhosts = host != NULL, .tags = &tag, .ntags = tag != NULL, .expires_ns = expires_ns,
+	};
+	struct secrets *s = secrets_for_role(e->owner, ROLE_WRITER, "writer", &limits, TIME);
 
 	assert_non_null(s);
 	return s;
@@ -329,6 +332,8 @@ static void test_entitled(void **state)
 		{ NULL, NULL, 0, 0 },
 		{ "web", NULL, 0, 0 },
 		{ "db", NULL, 0, -EKEYREJECTED },
+		{ "w*", NULL, 0, 0 },
+		{ "w*x", NULL, 0, -EKEYREJECTED },
 		{ NULL, "weekly", 0, 0 },
 		{ NULL, "daily", 0, -EKEYREJECTED },
 		{ NULL, NULL, TIME, 0 },
@@ -337,6 +342,7 @@ static void test_entitled(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct secrets *s = writer(e, cases[i].host, cases[i].tag, cases[i].expires_ns);
+		struct sign_public pk;
 		struct buf object = BUF_INIT;
 		struct manifest m;
 		struct id id;
@@ -346,6 +352,9 @@ static void test_entitled(void **state)
 		if (cases[i].rc == 0) {
 			assert_int_equal(open_as(e, &object, &id, e->owner, &m), 0);
 			assert_string_equal(m.writer, "writer");
+			assert_int_equal(m.writer_expires_ns, cases[i].expires_ns);
+			crypt_sign_public(&s->signing, &pk);
+			assert_memory_equal(&m.writer_key, &pk, sizeof(pk));
 			manifest_destroy(&m);
 		}
 		buf_free(&object);
@@ -416,9 +425,9 @@ static void test_forged(void **state)
 	manifest_destroy(&out);
 	/* Another's certificate, and a signature of something else. */
 	forge(e, &m, &limited->signing, MANIFEST_CONTEXT, &object, &id);
-	assert_int_equal(open_as(e, &object, &id, e->owner, &out), -EBADMSG);
+	assert_int_equal(open_as(e, &object, &id, e->owner, &out), -EKEYREJECTED);
 	forge(e, &m, &plain->signing, "varve other", &object, &id);
-	assert_int_equal(open_as(e, &object, &id, e->owner, &out), -EBADMSG);
+	assert_int_equal(open_as(e, &object, &id, e->owner, &out), -EKEYREJECTED);
 	/* A certificate of another owner. */
 	buf_clear(&m.cert);
 	assert_int_equal(buf_append(&m.cert, stranger->cert.data, stranger->cert.len), 0);
@@ -433,6 +442,9 @@ static void test_forged(void **state)
 	forge(e, &m, &limited->signing, MANIFEST_CONTEXT, &object, &id);
 	assert_int_equal(open_as(e, &object, &id, e->owner, &out), -EKEYREJECTED);
 	assert_int_equal(manifest_add_tag(&m, "daily"), 0);
+	forge(e, &m, &limited->signing, MANIFEST_CONTEXT, &object, &id);
+	assert_int_equal(open_as(e, &object, &id, e->owner, &out), -EKEYREJECTED);
+	set_string(&m.tags[0], "daily");
 	forge(e, &m, &limited->signing, MANIFEST_CONTEXT, &object, &id);
 	assert_int_equal(open_as(e, &object, &id, e->owner, &out), 0);
 	manifest_destroy(&out);
@@ -481,8 +493,8 @@ static void test_roles(void **state)
 {
 	struct buf object = BUF_INIT;
 	struct env *e = *state;
-	struct secrets *reader = secrets_for_role(e->owner, ROLE_READER, "r", NULL, NULL, TIME, 0);
-	struct secrets *auditor = secrets_for_role(e->owner, ROLE_AUDITOR, "a", NULL, NULL, TIME, 0);
+	struct secrets *reader = secrets_for_role(e->owner, ROLE_READER, "r", NULL, TIME);
+	struct secrets *auditor = secrets_for_role(e->owner, ROLE_AUDITOR, "a", NULL, TIME);
 	struct secrets *other = secrets_generate(e->config.repo_id, "other", TIME);
 	struct manifest m;
 	struct id id;
@@ -503,7 +515,7 @@ static void test_roles(void **state)
 	/* Of another repository. */
 	reader->owner_public = e->owner->owner_public;
 	reader->repo_id[0] ^= 1;
-	assert_int_equal(open_as(e, &object, &id, reader, &m), -EBADMSG);
+	assert_int_equal(open_as(e, &object, &id, reader, &m), -EKEYREJECTED);
 	secrets_free(reader);
 	secrets_free(auditor);
 	secrets_free(other);

@@ -62,7 +62,7 @@ static void test_roles(void **state)
 
 	seal_tree_id_key(w->owner, &mine);
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-		struct secrets *s = secrets_for_role(w->owner, want[i].role, "x", NULL, NULL, 0, 0);
+		struct secrets *s = secrets_for_role(w->owner, want[i].role, "x", NULL, 0);
 		uint8_t wrapped[CRYPT_WRAPPED_LEN];
 		struct aead_key key, got;
 		struct seal_domain d;

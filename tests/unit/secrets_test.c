@@ -31,6 +31,17 @@ static struct secrets *make_owner(void)
 	return s;
 }
 
+/* With at most one host and one tag; NULL: none. */
+static struct secrets *for_role(const struct secrets *owner, enum role role, const char *name, const char *host,
+    const char *tag, int64_t expires_ns)
+{
+	struct cert_limits limits = {
+		.hosts = &host, .nhosts = host != NULL, .tags = &tag, .ntags = tag != NULL, .expires_ns = expires_ns,
+	};
+
+	return secrets_for_role(owner, role, name, &limits, NOW);
+}
+
 static bool holds(const void *secret, unsigned mask, unsigned bit)
 {
 	static const uint8_t zero[32];
@@ -83,12 +94,12 @@ static void check_cert(const struct secrets *s, const char *name, const char *ho
 	assert_string_equal(c.name, name);
 	assert_int_equal(c.issued_ns, NOW);
 	assert_int_equal(c.expires_ns, expires);
-	assert_int_equal(host == NULL, c.host == NULL);
-	assert_int_equal(tag == NULL, c.tag == NULL);
+	assert_int_equal(c.nhosts, host != NULL);
+	assert_int_equal(c.ntags, tag != NULL);
 	if (host)
-		assert_string_equal(c.host, host);
+		assert_string_equal(c.hosts[0], host);
 	if (tag)
-		assert_string_equal(c.tag, tag);
+		assert_string_equal(c.tags[0], tag);
 	cert_destroy(&c);
 	cert_destroy(&c);
 }
@@ -128,7 +139,7 @@ static void test_roles(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < NROLES; i++) {
-		struct secrets *s = secrets_for_role(owner, all_roles[i], "bob", "h1", "t1", NOW, NOW + 1);
+		struct secrets *s = for_role(owner, all_roles[i], "bob", "h1", "t1", NOW + 1);
 
 		assert_non_null(s);
 		assert_int_equal(s->role, all_roles[i]);
@@ -163,22 +174,22 @@ static void test_role_errors(void **state)
 	(void)state;
 	memset(longest, 'x', sizeof(longest));
 	longest[CERT_NAME_MAX + 1] = '\0';
-	writer = secrets_for_role(owner, ROLE_WRITER, longest + 1, NULL, NULL, NOW, 0);
+	writer = for_role(owner, ROLE_WRITER, longest + 1, NULL, NULL, 0);
 	assert_non_null(writer);
 	check_cert(writer, longest + 1, NULL, NULL, 0);
 	errno = 0;
-	assert_null(secrets_for_role(writer, ROLE_READER, "bob", NULL, NULL, NOW, 0));
+	assert_null(for_role(writer, ROLE_READER, "bob", NULL, NULL, 0));
 	assert_int_equal(errno, EPERM);
-	assert_null(secrets_for_role(owner, (enum role)9, "bob", NULL, NULL, NOW, 0));
+	assert_null(for_role(owner, (enum role)9, "bob", NULL, NULL, 0));
 	assert_int_equal(errno, EINVAL);
 	errno = 0;
-	assert_null(secrets_for_role(owner, ROLE_WRITER, longest, NULL, NULL, NOW, 0));
+	assert_null(for_role(owner, ROLE_WRITER, longest, NULL, NULL, 0));
 	assert_int_equal(errno, EINVAL);
 	errno = 0;
-	assert_null(secrets_for_role(owner, ROLE_WRITER, "bob", "", NULL, NOW, 0));
+	assert_null(for_role(owner, ROLE_WRITER, "bob", "", NULL, 0));
 	assert_int_equal(errno, EINVAL);
 	errno = 0;
-	assert_null(secrets_for_role(owner, ROLE_WRITER, "bob", NULL, longest, NOW, 0));
+	assert_null(for_role(owner, ROLE_WRITER, "bob", NULL, longest, 0));
 	assert_int_equal(errno, EINVAL);
 	errno = 0;
 	assert_null(secrets_generate(repo_id, "", NOW));
@@ -194,7 +205,7 @@ static void test_bundle(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < NROLES; i++) {
-		struct secrets *s = secrets_for_role(owner, all_roles[i], "bob", NULL, "t", NOW, 0), *back = NULL;
+		struct secrets *s = for_role(owner, all_roles[i], "bob", NULL, "t", 0), *back = NULL;
 
 		assert_non_null(s);
 		assert_int_equal(secrets_encode(s, &b), 0);
@@ -283,8 +294,10 @@ static void test_vectors(void **state)
 	cert = vector_bytes(vector_cert, &cert_len);
 	assert_int_equal(cert_open(cert, cert_len, &owner_pk, &c), 0);
 	assert_string_equal(c.name, "vector");
-	assert_string_equal(c.host, "host.example");
-	assert_string_equal(c.tag, "daily");
+	assert_int_equal(c.nhosts, 1);
+	assert_string_equal(c.hosts[0], "host.example");
+	assert_int_equal(c.ntags, 1);
+	assert_string_equal(c.tags[0], "daily");
 	assert_int_equal(c.issued_ns, NOW);
 	assert_int_equal(c.expires_ns, NOW + 1000000000);
 	assert_int_equal(cert_sign(&c, &owner, &b), 0);
@@ -407,18 +420,86 @@ static void test_cert_fields(void **state)
 static void test_cert_sign_errors(void **state)
 {
 	struct sign_secret owner = { { 1 } };
+	char longest[CERT_NAME_MAX + 2];
 	struct buf b = BUF_INIT;
 	struct cert c = { 0 };
 
 	(void)state;
+	memset(longest, 'x', sizeof(longest));
+	longest[CERT_NAME_MAX + 1] = '\0';
 	assert_int_equal(buf_append(&b, "before", 6), 0);
 	assert_int_equal(cert_sign(&c, &owner, &b), -EINVAL);
 	c.name = strdup("n");
-	c.host = strdup("");
+	assert_int_equal(cert_add_hosts(&c, (const char *const []){ "" }, 1), -EINVAL);
+	assert_int_equal(cert_add_tags(&c, (const char *const []){ "ok", longest }, 2), -EINVAL);
+	assert_int_equal(c.ntags, 1);
+	/* Each is short enough, but not all of them. */
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(cert_add_hosts(&c, (const char *const []){ longest + 1 }, 1), 0);
 	assert_int_equal(cert_sign(&c, &owner, &b), -EINVAL);
 	assert_int_equal(b.len, 6);
+	assert_memory_equal(b.data, "before", 6);
+	for (int i = 16; i < CERT_LIST_MAX; i++)
+		assert_int_equal(cert_add_hosts(&c, (const char *const []){ "h" }, 1), 0);
+	assert_int_equal(cert_add_hosts(&c, (const char *const []){ "h" }, 1), -EINVAL);
+	assert_int_equal(c.nhosts, CERT_LIST_MAX);
 	cert_destroy(&c);
 	buf_free(&b);
+}
+
+static void test_cert_covers(void **state)
+{
+	static const char *const hosts[] = { "db1", "web*.example.org" };
+	static const char *const tags[] = { "daily", "weekly" };
+	static const struct { int64_t time; const char *host, *tag1, *tag2; enum cert_verdict want; } cases[] = {
+		{ NOW, "db1", "daily", NULL, CERT_COVERS },
+		{ NOW - 1, "web.example.org", "weekly", "daily", CERT_COVERS },
+		{ NOW + 1, "db1", "daily", NULL, CERT_EXPIRED },
+		{ NOW, "db10", "daily", NULL, CERT_OTHER_HOST },
+		{ NOW, "web1.example.org.evil", "daily", NULL, CERT_OTHER_HOST },
+		{ NOW, "", "daily", NULL, CERT_OTHER_HOST },
+		{ NOW, "db1", NULL, NULL, CERT_OTHER_TAG },
+		{ NOW, "db1", "monthly", NULL, CERT_OTHER_TAG },
+		{ NOW, "db1", "daily", "monthly", CERT_OTHER_TAG },
+	};
+	struct cert c = { .expires_ns = NOW }, any = { .expires_ns = 0 };
+
+	(void)state;
+	assert_int_equal(cert_add_hosts(&c, hosts, 2), 0);
+	assert_int_equal(cert_add_tags(&c, tags, 2), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *have[] = { cases[i].tag1, cases[i].tag2 };
+		size_t n = cases[i].tag2 ? 2 : cases[i].tag1 ? 1 : 0;
+
+		assert_int_equal(cert_covers(&c, cases[i].time, cases[i].host, have, n), cases[i].want);
+		assert_int_equal(cert_covers(&any, cases[i].time, cases[i].host, have, n), CERT_COVERS);
+	}
+	cert_destroy(&c);
+}
+
+static void test_host_patterns(void **state)
+{
+	static const struct { const char *pattern, *host; bool want; } cases[] = {
+		{ "a", "a", true }, { "a", "b", false }, { "a", "", false }, { "a", "aa", false },
+		{ "*", "", true }, { "*", "x", true }, { "**", "x", true }, { "?", "", false }, { "?", "x", true },
+		{ "?", "xy", false }, { "a*", "a", true }, { "a*", "ba", false }, { "*a", "ba", true },
+		{ "*a", "ab", false }, { "a*b*c", "aXbXbXc", true }, { "a*b*c", "aXcXb", false },
+		{ "*ab", "aab", true }, { "*a?c", "abcabc", true }, { "[ab]", "a", false }, { "[ab]", "[ab]", true },
+		{ "A", "a", false }, { "*.b", ".b", true },
+	};
+	char many[CERT_NAME_MAX + 1], host[4096];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(cert_host_matches(cases[i].pattern, cases[i].host), cases[i].want);
+	/* The worst that a pattern can ask for is no more than their product. */
+	for (size_t i = 0; i < CERT_NAME_MAX; i++)
+		many[i] = i % 2 ? 'a' : '*';
+	many[CERT_NAME_MAX] = '\0';
+	many[CERT_NAME_MAX - 1] = 'b';
+	memset(host, 'a', sizeof(host));
+	host[sizeof(host) - 1] = '\0';
+	assert_false(cert_host_matches(many, host));
 }
 
 int main(void)
@@ -434,6 +515,8 @@ int main(void)
 		cmocka_unit_test(test_cert_tamper),
 		cmocka_unit_test(test_cert_fields),
 		cmocka_unit_test(test_cert_sign_errors),
+		cmocka_unit_test(test_cert_covers),
+		cmocka_unit_test(test_host_patterns),
 	};
 
 	if (crypt_init() != 0)

@@ -117,10 +117,10 @@ static void test_copy(void **state)
 
 	rig_open(&g, state);
 	assert_int_equal(sync_run(&g.o, &g.r), 0);
-	assert_int_equal(g.r.copied, 51);
+	assert_int_equal(g.r.copied, 61);
 	assert_int_equal(g.r.present, 0);
-	assert_int_equal(all_in(g.from, g.to), 52);
-	assert_int_equal(g.progress.objects, 51);
+	assert_int_equal(all_in(g.from, g.to), 62);
+	assert_int_equal(g.progress.objects, 61);
 	assert_int_equal(g.progress.total_bytes, g.progress.bytes);
 	assert_int_equal(g.r.copied_bytes, g.progress.bytes);
 	put_object(g.from, SYNC_PACKS, 7777, 2 * SYNC_PIECE + 5, name);
@@ -132,13 +132,13 @@ static void test_copy(void **state)
 	/* Nothing to do; then one new, and one that the target has in part. */
 	assert_int_equal(sync_run(&g.o, &g.r), 0);
 	assert_int_equal(g.r.copied, 0);
-	assert_int_equal(g.r.present, 51);
+	assert_int_equal(g.r.present, 61);
 	put_object(g.from, SYNC_SNAPSHOTS, 99, 50, name);
 	put_object(g.from, SYNC_KEYS, 98, 50, name);
 	assert_int_equal(store_mem_replace(g.to, name, "cut", 3), 0);
 	assert_int_equal(sync_run(&g.o, &g.r), 0);
 	assert_int_equal(g.r.copied, 2);
-	assert_int_equal(all_in(g.from, g.to), 54);
+	assert_int_equal(all_in(g.from, g.to), 64);
 	buf_free(&one);
 	buf_free(&two);
 	rig_close(&g);
@@ -152,12 +152,12 @@ static void test_dry_run(void **state)
 	rig_open(&g, state);
 	g.o.dry_run = true;
 	assert_int_equal(sync_run(&g.o, &g.r), 0);
-	assert_int_equal(g.r.copied, 51);
+	assert_int_equal(g.r.copied, 61);
 	assert_int_equal(store_stat(g.to, "config", &size), -ENOENT);
 	g.o.to = NULL;
 	g.o.remove = true;
 	assert_int_equal(sync_run(&g.o, &g.r), 0);
-	assert_int_equal(g.r.copied, 51);
+	assert_int_equal(g.r.copied, 61);
 	rig_close(&g);
 }
 
@@ -192,7 +192,7 @@ static void test_damage(void **state)
 		store_mem_set_faults(g.from, rules, 1);
 		assert_int_equal(sync_run(&g.o, &g.r), 0);
 		assert_int_equal(g.r.damaged, 1);
-		assert_int_equal(g.r.copied, 50);
+		assert_int_equal(g.r.copied, 60);
 		assert_non_null(strstr(g.damaged, name));
 		assert_int_equal(store_stat(g.to, name, &size), -ENOENT);
 		assert_true(scratch_logged(g.scratch, "do not hash to its name"));
@@ -256,7 +256,7 @@ static void test_failures(void **state)
 	/* It goes on where it was. */
 	store_mem_set_faults(g.from, NULL, 0);
 	assert_int_equal(sync_run(&g.o, &g.r), 0);
-	assert_int_equal(all_in(g.from, g.to), 52);
+	assert_int_equal(all_in(g.from, g.to), 62);
 	assert_true(g.r.present > 11);
 
 	atomic_store(&g.cancel, 15);
@@ -276,8 +276,8 @@ static void test_changes(void **state)
 	rig_open(&g, state);
 	store_mem_set_faults(g.from, &rule, 1);
 	assert_int_equal(sync_run(&g.o, &g.r), 0);
-	assert_int_equal(all_in(g.from, g.to), 52);
-	assert_int_equal(g.r.copied, 51);
+	assert_int_equal(all_in(g.from, g.to), 62);
+	assert_int_equal(g.r.copied, 61);
 	rig_close(&g);
 
 	rig_open(&g, state);
@@ -291,7 +291,7 @@ static void test_changes(void **state)
 
 static void test_remove(void **state)
 {
-	char name[SYNC_NAME_SIZE], snapshot[SYNC_NAME_SIZE];
+	char name[SYNC_NAME_SIZE], snapshot[SYNC_NAME_SIZE], revoked[SYNC_NAME_SIZE];
 	struct store_fault_rule rule = { .fault = STORE_FAULT_FLIP, .ops = STORE_OP_GET };
 	struct inventory v = { 0 };
 	uint64_t size;
@@ -301,6 +301,7 @@ static void test_remove(void **state)
 	assert_int_equal(sync_run(&g.o, &g.r), 0);
 	put_object(g.to, SYNC_PACKS, 555, 10, name);
 	put_object(g.to, SYNC_SNAPSHOTS, 556, 20, snapshot);
+	put_object(g.to, SYNC_REVOKED, 558, 10, revoked);
 	assert_int_equal(store_put(g.to, "doomed/aa", "x", 1, 0), 0);
 	assert_int_equal(sync_run(&g.o, &g.r), 0);
 	assert_int_equal(g.r.removed, 0);
@@ -325,6 +326,8 @@ static void test_remove(void **state)
 	assert_int_equal(g.r.removed_bytes, 30);
 	assert_int_equal(store_stat(g.to, snapshot, &size), -ENOENT);
 	assert_int_equal(store_stat(g.to, "doomed/aa", &size), 0);
+	/* A key that was revoked stays so. */
+	assert_int_equal(store_stat(g.to, revoked, &size), 0);
 
 	/* Not after a source that has lost all its snapshots. */
 	assert_int_equal(inventory_load(g.from, SYNC_SNAPSHOTS, &v), 0);

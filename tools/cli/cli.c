@@ -309,6 +309,7 @@ int cli_repo_options(struct cli *c, struct repo_options *out)
 		.cache_bytes = cache_bytes,
 		.offline = c->offline,
 		.exact = writes(c),
+		.trust = c->trust,
 		.credentials = access_credentials,
 		.arg = &c->access,
 		.segment_cache_bytes = c->segment_cache_bytes,

@@ -41,6 +41,7 @@ struct cli {
 	char *cache_dir;       /* owned */
 	const char *cache_size; /* of what is kept of a remote store; NULL: default */
 	bool offline;          /* a remote store is not asked */
+	bool trust;            /* the repository is believed as if it were seen for the first time */
 	size_t segment_cache_bytes; /* for opened segments; 0: as much as a mount takes */
 	bool json, quiet, verbose, utc;
 	bool null;             /* names on stdout end with a NUL */

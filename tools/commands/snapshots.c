@@ -110,6 +110,7 @@ int cmd_snapshots(struct cli *c, int argc, char **argv)
 	struct snapshots_args a = { .cli = c };
 	struct catalog *cat;
 	struct repo *r;
+	size_t withheld;
 	char **args;
 	int n, rc;
 
@@ -122,6 +123,9 @@ int cmd_snapshots(struct cli *c, int argc, char **argv)
 	if (rc != 0)
 		return rc;
 	rc = list(&a, cat);
+	catalog_withheld(cat, &withheld);
+	if (withheld > 0 || revocations_unreadable(r->revocations) > 0)
+		rc = EXIT_DAMAGED;
 	catalog_free(cat);
 	repo_close(r);
 	return rc;

@@ -77,6 +77,8 @@ static int judge_keyslot(const struct check *c, const struct buf *raw)
 	if (rc == 0 && c->r != NULL)
 		rc = keyslot_label(raw->data, raw->len, c->r->config.cipher, &c->r->config.metadata,
 		    &c->r->secrets->metadata, &label);
+	if (rc == 0 && c->r != NULL)
+		keyslot_label_destroy(&label);
 	return rc;
 }
 

@@ -284,11 +284,30 @@ static int check_snapshot(struct tree_pass *p, size_t i)
 	return rc;
 }
 
+/* What this machine has seen, and the store does not show any more. */
+static void tell_withheld(struct check *c)
+{
+	size_t n;
+	const struct withheld *w = catalog_withheld(c->catalog, &n);
+	char name[REVOCATION_NAME_SIZE];
+
+	for (size_t i = 0; i < n; i++) {
+		if (w[i].revocation)
+			finding_add(c, CHECK_REVOCATION, revocation_object_name(&w[i].id, name),
+			    "was here, and is withheld");
+		else
+			finding_add(c, CHECK_SNAPSHOT, snapshot_object_name(&w[i].id, name),
+			    "was here, and is withheld or was forgotten, and there is no newer one of its host");
+	}
+}
+
 int check_trees(struct check *c)
 {
 	struct tree_pass p = { .c = c };
 	struct check_progress *progress = c->o->progress;
 	int rc = 0;
+
+	tell_withheld(c);
 
 	if (progress != NULL)
 		progress->total_snapshots = catalog_count(c->catalog);

@@ -89,8 +89,8 @@ struct pinning {
 	atomic_bool on;
 };
 
-/* Of keys/, snapshots/, index/. */
-#define LISTINGS 3u
+/* Of keys/, revoked/, snapshots/, index/. */
+#define LISTINGS 4u
 struct listings {
 	pthread_mutex_t lock; /* of changes to their files, in this process */
 	uint64_t changes;          /* times that this process has put or deleted what is listed */

@@ -66,7 +66,7 @@ static bool begins(const char *name, const char *prefix)
 static bool is_immutable(const char *name)
 {
 	return begins(name, "packs/") || begins(name, "trees/") || begins(name, "index/") || begins(name, "keys/") ||
-	    begins(name, "snapshots/");
+	    begins(name, "revoked/") || begins(name, "snapshots/");
 }
 
 /* --- Reading ------------------------------------------------------------------------------------------------------ */
@@ -154,7 +154,7 @@ static int cache_get_all(struct store *s, const char *name, size_t max, struct b
 {
 	struct store_cache *c = cache_of(s);
 
-	if (begins(name, "keys/") || begins(name, "snapshots/"))
+	if (begins(name, "keys/") || begins(name, "revoked/") || begins(name, "snapshots/"))
 		return cache_get_whole(c, name, max, out);
 	if (strcmp(name, "config") == 0)
 		return cache_get_changing(c, name, max, out);
