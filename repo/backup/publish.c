@@ -61,6 +61,7 @@ static int set_root_place(struct session *s, struct manifest *m)
 	if (!(m->root.flags & ENTRY_HAS_CHILD) || index_lookup(s->repo->index, &m->root.child, &place) < 0 ||
 	    index_pack(s->repo->index, place.pack, &pack) < 0)
 		return 0;
+	m->root_pack_size = pack.size;
 	err = buf_append(&m->root_place, pack.id.b, sizeof(pack.id.b));
 	if (err == 0)
 		err = buf_append(&m->root_place, pack.wrapped, sizeof(pack.wrapped));
@@ -124,6 +125,8 @@ int publish(struct session *s, const struct publication *pub, struct doom_watch 
 	else
 		log_error(r->log, "cannot make the snapshot's manifest: %s", ERR(err));
 	if (err == 0) {
+		/* The next backup looks at it. */
+		index_keep(r->index, name, object.data, object.len);
 		out->snapshot = id;
 		out->stored_bytes += object.len;
 	}

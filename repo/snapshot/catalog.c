@@ -217,7 +217,7 @@ int catalog_read_manifest(const struct catalog_options *o, const struct id *id, 
 void catalog_enter(struct index *index, const struct manifest *m)
 {
 	struct rd r = rd_init(m->root_place.data, m->root_place.len);
-	struct pack_info pack = { .kind = PACK_TREE };
+	struct pack_info pack = { .kind = PACK_TREE, .size = m->root_pack_size };
 	const uint8_t *p;
 
 	if (!(m->root.flags & ENTRY_HAS_CHILD) || rd_take(&r, ID_LEN + CRYPT_WRAPPED_LEN, &p) < 0)

@@ -56,6 +56,7 @@ enum manifest_tag {
 	MANIFEST_DURATION = 19,    /* le64: ns */
 	MANIFEST_CERT = 20,        /* the writer's certificate (secrets.h) */
 	MANIFEST_ROOT_PLACE = TLV_OPTIONAL + 1, /* hint: pack id (32), wrapped key (80), place record of root page */
+	MANIFEST_ROOT_PACK_SIZE = TLV_OPTIONAL + 2, /* hint: le32, bytes of that pack */
 };
 
 struct manifest {
@@ -71,6 +72,7 @@ struct manifest {
 	uint64_t unreadable, files, dirs, others, bytes, added, stored;
 	int64_t duration_ns;
 	struct buf root_place;                 /* MANIFEST_ROOT_PLACE; empty: none */
+	uint32_t root_pack_size;               /* MANIFEST_ROOT_PACK_SIZE; 0: not known */
 	struct buf cert;                       /* encoded certificate */
 	/* After manifest_open(), of the certificate: */
 	char *writer;                          /* name; owned */

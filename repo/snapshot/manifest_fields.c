@@ -95,6 +95,8 @@ int manifest_encode(const struct manifest *m, struct buf *out)
 		rc = tlv_put(out, MANIFEST_CERT, m->cert.data, m->cert.len);
 	if (rc == 0 && m->root_place.len > 0)
 		rc = tlv_put(out, MANIFEST_ROOT_PLACE, m->root_place.data, m->root_place.len);
+	if (rc == 0 && m->root_place.len > 0 && m->root_pack_size > 0)
+		rc = tlv_put_u32(out, MANIFEST_ROOT_PACK_SIZE, m->root_pack_size);
 	return rc;
 }
 
@@ -192,6 +194,8 @@ static int take_field(struct manifest *m, const struct tlv *t)
 	case MANIFEST_ROOT_PLACE:
 		buf_clear(&m->root_place);
 		return take_bytes(t, MANIFEST_ROOT_PLACE_MIN, MANIFEST_ROOT_PLACE_MAX, &m->root_place);
+	case MANIFEST_ROOT_PACK_SIZE:
+		return tlv_u32(t, &m->root_pack_size);
 	}
 	return take_count(m, t);
 }

@@ -667,7 +667,7 @@ def span_page_is_cut(page, i):
 
 class Snapshot:
     TAGS = {1: 8, 2: 4, 3: None, 4: None, 5: None, 6: None, 7: None, 8: 32, 9: 32, 10: None, 11: None, 12: 8, 13: 8,
-            14: 8, 15: 8, 16: 8, 17: 8, 18: 8, 19: 8, 20: None, 0x8001: None}
+            14: 8, 15: 8, 16: 8, 17: 8, 18: 8, 19: 8, 20: None, 0x8001: None, 0x8002: 4}
 
     def __init__(self, config, secrets, data, sid):
         self.id = sid

@@ -216,6 +216,7 @@ static void put_manifests(const char *dir)
 	m.has_parent = m.has_previous = true;
 	m.files = 1000;
 	need(buf_append(&m.root_place, place, sizeof(place)));
+	m.root_pack_size = 1 << 25;
 	buf_clear(&fields);
 	need(manifest_encode(&m, &fields));
 	put(dir, "manifest", "full", fields.data, fields.len);

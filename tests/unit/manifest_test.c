@@ -102,6 +102,7 @@ static void make(struct manifest *m)
 	m->stored = UINT64_MAX;
 	m->duration_ns = 8;
 	assert_int_equal(buf_append(&m->root_place, place, sizeof(place)), 0);
+	m->root_pack_size = 123456;
 	assert_int_equal(manifest_set_root(m, &root), 0);
 }
 
@@ -160,6 +161,7 @@ static void test_round_trip(void **state)
 	assert_true(m.stored == UINT64_MAX);
 	assert_int_equal(m.duration_ns, 8);
 	assert_int_equal(m.root_place.len, 129);
+	assert_int_equal(m.root_pack_size, 123456);
 	assert_int_equal(m.root.below, 12345);
 	assert_int_equal(m.root.uid, 1000);
 	assert_memory_equal(m.root.name, "root", 4);
@@ -591,6 +593,8 @@ static void test_decode(void **state)
 		{ { TLV_OPTIONAL - 1, zeros, 8 }, -EPROTONOSUPPORT },
 		{ { TLV_OPTIONAL, zeros, 8 }, 0 },
 		{ { MANIFEST_ROOT_PLACE, zeros, 80 }, -EBADMSG },
+		{ { MANIFEST_ROOT_PACK_SIZE, zeros, 4 }, 0 },
+		{ { MANIFEST_ROOT_PACK_SIZE, zeros, 8 }, -EBADMSG },
 	};
 
 	(void)state;
