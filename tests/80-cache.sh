@@ -29,7 +29,23 @@ P
 export VARVE_REPOSITORY=$url VARVE_KEY_FILE=$WORK/key
 (umask 077 && head -c 64 /dev/urandom >"$VARVE_KEY_FILE")
 expect_status 0 "$VARVE" init
+proxy net zero
 (cd "$WORK/src" && expect_status 0 "$VARVE" backup .)
+expect_equal "ranges that the first backup has read of what it put" "$(proxy_count net ranges)" 0
+expect_equal "HEADs of the first backup" "$(proxy_count net requests.HEAD)" 0
+
+# What the next one compares with is on this machine: it reads what may have changed, and puts its manifest.
+before=$(wc -l <"$WORK/net.log")
+proxy net zero
+(cd "$WORK/src" && expect_status 0 "$VARVE" backup .)
+objects=$(tail -n "+$((before + 1))" "$WORK/net.log" | python3 -c '
+import json, sys
+gets = [r["target"] for r in map(json.loads, sys.stdin) if r["method"] in ("GET", "HEAD")]
+print(len({t.partition("?")[0] for t in gets if "list-type" not in t}))')
+[ "$objects" -le 2 ] || die "an unchanged backup has read $objects objects"
+expect_equal "what an unchanged backup puts" "$(proxy_count net requests.PUT)" 1
+expect_equal "ranges of an unchanged backup" "$(proxy_count net ranges)" 0
+ok "an unchanged backup reads $objects objects and puts its manifest"
 stored=$(find "$S3_ROOT" -type f -path '*/packs/*' -size +1k -printf '%s\n' | awk '{ n += $1 } END { print n }')
 trees=$(find "$S3_ROOT" -type f -path '*/trees/*' -size +1k -printf '%s\n' | awk '{ n += $1 } END { print n }')
 
@@ -84,6 +100,7 @@ expect_equal "ranges that were asked for again" "$(counted ranges)" 0
 [ "$(counted requests)" -le 4 ] || die "$(counted requests) requests the second time"
 ok "second time: $(counted requests) requests"
 umount_varve "$mnt"
+expect_status 0 "$VARVE" snapshots
 
 # --- Damage ----------------------------------------------------------------------------------------------------------
 
@@ -117,7 +134,7 @@ cmp "$WORK/tar1" "$WORK/tar2"
 expect_equal "requests while offline" "$(counted requests)" 0
 umount_varve "$mnt"
 expect_status 0 "$VARVE" --offline snapshots
-expect_equal "snapshots offline" "$(wc -l <"$WORK/out")" 1
+expect_equal "snapshots offline" "$(wc -l <"$WORK/out")" 2
 expect_status 1 "$VARVE" --offline backup "$WORK/src"
 expect_match 'not in the cache, and offline' "$WORK/err"
 ok "offline: all that has been read can be read"

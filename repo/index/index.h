@@ -124,12 +124,12 @@ int index_doubt(struct index *x, const struct id *id, const struct place *place,
 int index_pack(struct index *x, uint32_t number, struct pack_info *out);
 
 /**
- * index_add_run(x, id):
- * Load the run ${id} that this process has just written, so that its objects are found.  Return 0; a positive number if
- * it could not be loaded now: it is gone again, cannot be read, or another process is loading for some seconds already;
- * -ENOMEM.
+ * index_add_run(x, id, size):
+ * Load the run ${id} of ${size} bytes (0: not known, which costs a request) that this process has just written, so that
+ * its objects are found.  Return 0; a positive number if it could not be loaded now: it is gone again, cannot be read,
+ * or another process is loading for some seconds already; -ENOMEM.
  */
-int index_add_run(struct index *x, const struct id *id);
+int index_add_run(struct index *x, const struct id *id, uint64_t size);
 
 /* What a merge must keep away from, as it must not bring back what a prune has just left out; see below. */
 struct index_merging {

@@ -198,7 +198,7 @@ static int put_run(struct object_writer *w)
 		return rc;
 	w->count.runs++;
 	w->count.stored_bytes += size;
-	if (index_add_run(w->o.index, &id) == 0)
+	if (index_add_run(w->o.index, &id, size) == 0)
 		drop_claims(w);
 	packing_free(w->waiting);
 	w->waiting = NULL;

@@ -46,8 +46,9 @@ struct pack_writer;
 
 /**
  * pack_begin(store, kind, domain, metadata, out):
- * Begin a pack sealed in ${domain}, with its table sealed in ${metadata}; all borrowed until commit or abort.  Return
- * 0; -EACCES if this role cannot seal; -ENOMEM; what store_put_begin() returns.
+ * Begin a pack sealed in ${domain}, with its table sealed in ${metadata}; all borrowed until commit or abort.  A cache
+ * keeps tree packs, which the next backup compares with.  Return 0; -EACCES if this role cannot seal; -ENOMEM; what
+ * store_put_begin() returns.
  */
 int pack_begin(struct store *store, enum pack_kind kind, const struct seal_domain *domain,
     const struct seal_domain *metadata, struct pack_writer **out);

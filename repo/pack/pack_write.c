@@ -72,6 +72,8 @@ int pack_begin(struct store *store, enum pack_kind kind, const struct seal_domai
 	rc = store_put_begin(store, &w->put);
 	if (rc < 0)
 		goto fail;
+	if (kind == PACK_TREE)
+		store_put_keep(w->put);
 	hasher_init(&w->hash);
 	pack_fixed(kind, domain->cipher, w->header);
 	seal_new_key(domain, &w->key, w->header + PACK_FIXED_LEN);

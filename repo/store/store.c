@@ -372,6 +372,12 @@ int store_put_begin(struct store *s, struct store_put **out)
 	return s->ops->put_begin(s, out);
 }
 
+void store_put_keep(struct store_put *p)
+{
+	if (p->store->ops->put_keep != NULL)
+		p->store->ops->put_keep(p);
+}
+
 int store_put_append(struct store_put *p, const void *data, size_t len)
 {
 	uint64_t end;

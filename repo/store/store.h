@@ -189,6 +189,9 @@ int store_put_begin(struct store *s, struct store_put **out);
  */
 unsigned store_parallel_puts(const struct store *s);
 
+/* Say, before the first byte, that this machine will read the object again: a cache around the store keeps it then. */
+void store_put_keep(struct store_put *p);
+
 /* Append ${len} bytes.  Return 0, or an error after which only store_put_abort() may follow. */
 int store_put_append(struct store_put *p, const void *data, size_t len);
 

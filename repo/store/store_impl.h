@@ -49,6 +49,7 @@ struct store_ops {
 	int (*retain)(struct store *s, const char *name, int64_t until); /* NULL: -ENOTSUP */
 	unsigned (*retain_days)(const struct store *s); /* NULL: 0 */
 	int (*put_begin)(struct store *s, struct store_put **out);
+	void (*put_keep)(struct store_put *p); /* NULL: nothing is kept */
 	int (*put_append)(struct store_put *p, const void *data, size_t len);
 	int (*put_commit)(struct store_put *p, const char *name, unsigned flags);
 	void (*put_abort)(struct store_put *p);

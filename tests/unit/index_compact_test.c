@@ -28,7 +28,7 @@ static void add_runs(struct indexes *w, unsigned first, unsigned n)
 
 	for (unsigned i = first; i < first + n; i++) {
 		id = indexes_put_run(w, (uint64_t)PER_RUN * i, PER_RUN, i, NPACKS);
-		assert_int_equal(index_add_run(w->x, &id), 0);
+		assert_int_equal(index_add_run(w->x, &id, 0), 0);
 	}
 }
 
@@ -193,7 +193,7 @@ static int add_some(struct indexes *w, unsigned first)
 		if (index_open(&opts, &x) != 0)
 			return 1;
 		id = indexes_put_run(w, (uint64_t)PER_RUN * i, PER_RUN, i, NPACKS);
-		if (index_add_run(x, &id) != 0 || !runs_right(x, first, i - first + 1))
+		if (index_add_run(x, &id, 0) != 0 || !runs_right(x, first, i - first + 1))
 			return 2;
 		index_close(x);
 	}
@@ -242,7 +242,7 @@ static int be_killed(struct indexes *w, void *arg)
 	if (index_open(&opts, &x) != 0)
 		return 1;
 	for (unsigned i = 0; i < NRUNS; i++)
-		if (index_add_run(x, &k->run[i]) != 0)
+		if (index_add_run(x, &k->run[i], 0) != 0)
 			return 2;
 	if (fork() == 0) {
 		usleep(k->microseconds);

@@ -148,7 +148,7 @@ static void test_year(void **state)
 
 	for (unsigned i = 0; i < 365; i++) {
 		put_small(w, i, i + 1, id);
-		assert_int_equal(index_add_run(w->x, &id[i]), 0);
+		assert_int_equal(index_add_run(w->x, &id[i], 0), 0);
 		assert_true(index_merge_runs(w->x, NULL) >= 0);
 	}
 	assert_true(stats(w->x).runs <= 32);

@@ -250,9 +250,9 @@ static void test_locked(void **state)
 	assert_int_equal(resolve(w, 1007, &place), 0);
 	assert_int_equal(resolve(w, REAL, &place), -ENOENT);
 	assert_int_equal(stats(w).objects, 0);
-	assert_true(index_add_run(w->x, &small) > 0);
+	assert_true(index_add_run(w->x, &small, 0) > 0);
 	close(fd);
-	assert_int_equal(index_add_run(w->x, &small), 0);
+	assert_int_equal(index_add_run(w->x, &small, 0), 0);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(stats(w).objects, 5300);
 }

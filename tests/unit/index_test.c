@@ -134,17 +134,17 @@ static void test_add(void **state)
 	struct indexes *w = *state;
 	struct id a = indexes_put_run(w, 0, 2000, 0, 10), b = indexes_put_run(w, 1000, 2000, 5, 10), absent = { { 1 } };
 
-	assert_int_equal(index_add_run(w->x, &a), 0);
+	assert_int_equal(index_add_run(w->x, &a, 0), 0);
 	assert_true(indexes_right(w->x, 0, 2000, 0, 10));
 	assert_true(indexes_absent(w->x, 2000, 1000));
-	assert_int_equal(index_add_run(w->x, &a), 0);
+	assert_int_equal(index_add_run(w->x, &a, 0), 0);
 	assert_int_equal(stats(w).runs, 1);
-	assert_int_equal(index_add_run(w->x, &b), 0);
+	assert_int_equal(index_add_run(w->x, &b, 0), 0);
 	/* What was there first stays. */
 	assert_true(indexes_right(w->x, 0, 2000, 0, 10));
 	assert_true(indexes_right(w->x, 2000, 1000, 5, 10));
 	assert_int_equal(stats(w).packs, 15);
-	assert_true(index_add_run(w->x, &absent) > 0);
+	assert_true(index_add_run(w->x, &absent, 0) > 0);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(stats(w).runs, 2);
 	assert_int_equal(stats(w).objects, 3000);
@@ -225,7 +225,7 @@ static void test_replaced(void **state)
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(stats(w).runs, 1);
 	assert_true(indexes_right(w->x, 0, 3000, 60, 10));
-	assert_int_equal(index_add_run(w->x, &again), 0);
+	assert_int_equal(index_add_run(w->x, &again, 0), 0);
 }
 
 static void flip(struct indexes *w, const struct id *id, size_t at)

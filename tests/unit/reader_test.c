@@ -204,7 +204,7 @@ static void put_lie(struct fixture *f, const struct id *id, const struct place *
 	assert_int_equal(run_add_pack(w, &info, &lie.pack), 0);
 	assert_int_equal(run_add(w, id, &lie), 0);
 	assert_int_equal(run_commit(w, &run, NULL), 0);
-	assert_int_equal(index_add_run(f->index, &run), 0);
+	assert_int_equal(index_add_run(f->index, &run, 0), 0);
 }
 
 /* Authentic bytes under another chunk's id: only who can compute ids notices. */

@@ -109,14 +109,14 @@ static int add_run(struct index *x, const struct id *id, uint64_t size)
 }
 
 /* Another process may be loading for long, and who has put a run can do without its being loaded. */
-int index_add_run(struct index *x, const struct id *id)
+int index_add_run(struct index *x, const struct id *id, uint64_t size)
 {
 	const struct timespec pause = { .tv_nsec = 20000000 };
-	int rc = index_add_listed(x, id, 0);
+	int rc = index_add_listed(x, id, size);
 
 	for (unsigned i = 0; i < LOCK_TRIES && rc == RUN_LOCKED; i++) {
 		nanosleep(&pause, NULL);
-		rc = index_add_listed(x, id, 0);
+		rc = index_add_listed(x, id, size);
 	}
 	return rc;
 }

@@ -42,6 +42,9 @@ struct run_writer;
  */
 int run_begin(struct store *store, const struct seal_domain *metadata, struct run_writer **out);
 
+/* As run_begin(), for a run that this machine reads next: a cache around the store keeps it. */
+int run_begin_kept(struct store *store, const struct seal_domain *metadata, struct run_writer **out);
+
 /* Add a pack; ${*number} is what places of this run call it.  Return 0, -ENOMEM, what the store returns. */
 int run_add_pack(struct run_writer *w, const struct pack_info *info, uint32_t *number);
 

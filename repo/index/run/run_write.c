@@ -66,7 +66,7 @@ static int write_box(struct run_writer *w, enum run_box kind, struct buf *b)
 	return rc;
 }
 
-int run_begin(struct store *store, const struct seal_domain *metadata, struct run_writer **out)
+static int begin(struct store *store, const struct seal_domain *metadata, bool keep, struct run_writer **out)
 {
 	size_t align = _Alignof(struct run_writer);
 	uint8_t fixed[RUN_FIXED_LEN] = RUN_MAGIC;
@@ -82,6 +82,8 @@ int run_begin(struct store *store, const struct seal_domain *metadata, struct ru
 	w->metadata = metadata;
 	rc = store_put_begin(store, &w->put);
 	if (rc == 0) {
+		if (keep)
+			store_put_keep(w->put);
 		hasher_init(&w->hash);
 		seal_new_key(metadata, &w->key, w->wrapped);
 		rc = write_bytes(w, fixed, sizeof(fixed));
@@ -91,6 +93,16 @@ int run_begin(struct store *store, const struct seal_domain *metadata, struct ru
 	else
 		run_abort(w);
 	return rc;
+}
+
+int run_begin(struct store *store, const struct seal_domain *metadata, struct run_writer **out)
+{
+	return begin(store, metadata, false, out);
+}
+
+int run_begin_kept(struct store *store, const struct seal_domain *metadata, struct run_writer **out)
+{
+	return begin(store, metadata, true, out);
 }
 
 static int flush_packs(struct run_writer *w)

@@ -86,7 +86,7 @@ int run_put(struct store *store, const struct seal_domain *metadata, uint32_t se
 
 	for (const struct packing *p = list; p != NULL; p = p->next)
 		nobjects += p->nobjects;
-	rc = run_begin(store, metadata, &w);
+	rc = run_begin_kept(store, metadata, &w);
 	if (rc < 0)
 		return rc;
 	refs.ref = malloc((nobjects + 1) * sizeof(*refs.ref));

@@ -5,6 +5,7 @@
  *   fetch.c         blocks, from the disk or the store around which it is; one request for all who want them
  *   ahead.c         who reads in order, and what he wants next
  *   lists.c         listings
+ *   put.c           what is put
  *   pins.c          what stays
  *   piece.c room.c room_file.c   the directory
  *
@@ -115,6 +116,9 @@ struct store_cache {
 /* Is this an error that may be for want of a network? */
 bool cache_unreachable(int rc);
 
+/* Is it of a kind of which an object never changes under its name? */
+bool cache_immutable(const char *name);
+
 /* It is not cached, and may not be asked for: say so once in a while.  Return -ENETDOWN. */
 int cache_refuse(struct store_cache *c, const char *name);
 
@@ -164,6 +168,15 @@ int cache_list_names(struct store *s, const char *prefix, store_list_fn *fn, voi
 
 /* An object is there from now on, or no longer: so it is in the listing that is kept, if there is one. */
 void cache_list_change(struct store_cache *c, const char *name, uint64_t size, bool there);
+
+/* --- put.c */
+
+/* As the operations of store_impl.h. */
+int cache_put_begin(struct store *s, struct store_put **out);
+void cache_put_keep(struct store_put *base);
+int cache_put_append(struct store_put *base, const void *data, size_t len);
+int cache_put_commit(struct store_put *base, const char *name, unsigned flags);
+void cache_put_abort(struct store_put *base);
 
 /* --- pins.c */
 

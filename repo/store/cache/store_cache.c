@@ -11,11 +11,6 @@
 
 #define TOLD_SECONDS 60
 
-struct cache_put {
-	struct store_put base;
-	struct store_put *inner;
-};
-
 static struct store_cache *cache_of(struct store *s)
 {
 	return (struct store_cache *)s;
@@ -62,8 +57,7 @@ static bool begins(const char *name, const char *prefix)
 	return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-/* Of these kinds an object never changes under its name. */
-static bool is_immutable(const char *name)
+bool cache_immutable(const char *name)
 {
 	return begins(name, "packs/") || begins(name, "trees/") || begins(name, "index/") || begins(name, "keys/") ||
 	    begins(name, "revoked/") || begins(name, "snapshots/");
@@ -92,6 +86,23 @@ static int get_cached(struct store_cache *c, const struct cached_object *o, uint
 	return rc;
 }
 
+/* Is all of it on the disk, as what was put here may be? */
+static bool is_there(struct store_cache *c, const struct cached_object *o, uint64_t off, size_t len)
+{
+	uint64_t first = off / BLOCK_LEN, end = (off + len - 1) / BLOCK_LEN + 1;
+	bool have[PIECE_BLOCKS];
+	unsigned n;
+
+	for (; first < end; first += n) {
+		n = end - first < PIECE_BLOCKS ? (unsigned)(end - first) : PIECE_BLOCKS;
+		piece_has(&c->room, o, first, n, have);
+		for (unsigned i = 0; i < n; i++)
+			if (!have[i])
+				return false;
+	}
+	return true;
+}
+
 /* What was too long to be kept as one may be there in parts. */
 static int get_in_parts(struct store_cache *c, const struct cached_object *o, uint64_t off, size_t len, uint8_t *out)
 {
@@ -111,11 +122,13 @@ static int cache_get_in(struct store *s, const char *name, uint64_t size, uint64
 	struct cached_object o = { name, size };
 	int rc;
 
-	if (!is_immutable(name) || c->room.dir < 0 || off + len > size)
+	if (!cache_immutable(name) || c->room.dir < 0 || off + len > size)
 		return c->offline ? cache_refuse(c, name) : store_get(c->inner, name, off, len, out);
 	if (len <= CACHE_READ_MAX)
 		return get_cached(c, &o, off, len, out);
-	rc = c->offline ? -ENETDOWN : store_get(c->inner, name, off, len, out);
+	rc = -ENETDOWN;
+	if (!c->offline && !is_there(c, &o, off, len))
+		rc = store_get(c->inner, name, off, len, out);
 	return cache_unreachable(rc) ? get_in_parts(c, &o, off, len, out) : rc;
 }
 
@@ -128,7 +141,7 @@ static bool is_pack(const char *name)
 /* The size of an object that never changes, as it is known here.  Return 0 or -ENOENT. */
 static int known_size(struct store_cache *c, const char *name, uint64_t off, uint64_t *size)
 {
-	if (!is_immutable(name))
+	if (!cache_immutable(name))
 		return -ENOENT;
 	return ahead_known(c, name, size) == 0 ? 0 : piece_size(&c->room, name, off, size);
 }
@@ -180,7 +193,7 @@ static int cache_stat(struct store *s, const char *name, uint64_t *size)
 		return 0;
 	if (!c->offline)
 		rc = store_stat(c->inner, name, size);
-	if (rc == 0 && is_immutable(name))
+	if (rc == 0 && cache_immutable(name))
 		ahead_know(c, name, *size);
 	if (!cache_unreachable(rc) || piece_size(&c->room, name, 0, size) == 0)
 		return cache_unreachable(rc) ? 0 : rc;
@@ -194,7 +207,7 @@ int store_cache_fetch(struct store *s, const char *name, uint64_t size, uint64_t
 	uint64_t end = off + len, step;
 	int rc = 0;
 
-	if (end > size || !is_immutable(name))
+	if (end > size || !cache_immutable(name))
 		return -EBADMSG;
 	for (; off < end && rc == 0; off += step) {
 		step = end - off < CACHE_READ_MAX ? end - off : CACHE_READ_MAX;
@@ -256,55 +269,6 @@ static unsigned cache_retain_days(const struct store *s)
 	return store_retain_days(((const struct store_cache *)s)->inner);
 }
 
-static int cache_put_begin(struct store *s, struct store_put **out)
-{
-	struct store_cache *c = cache_of(s);
-	struct cache_put *p;
-	int rc;
-
-	if (c->offline)
-		return cache_refuse(c, "a new object");
-	p = calloc(1, sizeof(*p));
-	if (p == NULL) {
-		log_error(s->log, "%s: put: out of memory", s->url);
-		return -ENOMEM;
-	}
-	rc = store_put_begin(c->inner, &p->inner);
-	if (rc < 0) {
-		free(p);
-		return rc;
-	}
-	p->base.store = s;
-	*out = &p->base;
-	return 0;
-}
-
-static int cache_put_append(struct store_put *base, const void *data, size_t len)
-{
-	return store_put_append(((struct cache_put *)base)->inner, data, len);
-}
-
-static int cache_put_commit(struct store_put *base, const char *name, unsigned flags)
-{
-	struct cache_put *p = (struct cache_put *)base;
-	struct store_cache *c = cache_of(base->store);
-	uint64_t len = base->len;
-	int rc = store_put_commit(p->inner, name, flags);
-
-	free(p);
-	if (rc == 0)
-		cache_list_change(c, name, len, true);
-	return rc;
-}
-
-static void cache_put_abort(struct store_put *base)
-{
-	struct cache_put *p = (struct cache_put *)base;
-
-	store_put_abort(p->inner);
-	free(p);
-}
-
 /* --- The whole ---------------------------------------------------------------------------------------------------- */
 
 static void cache_close(struct store *s)
@@ -336,6 +300,7 @@ static const struct store_ops cache_ops = {
 	.retain = cache_retain,
 	.retain_days = cache_retain_days,
 	.put_begin = cache_put_begin,
+	.put_keep = cache_put_keep,
 	.put_append = cache_put_append,
 	.put_commit = cache_put_commit,
 	.put_abort = cache_put_abort,

@@ -19,8 +19,9 @@
  * Kept: blocks of objects whose size is known (store_get_in(), or after a store_stat(); of a pack it is asked for),
  * small objects as a whole (config, keys/, snapshots/), and the listings of keys/, snapshots/ and index/.  The store is
  * asked for what may change: listings, whether an object is there, "config"; but a pack whose size is known is taken to
- * be there, and who wants to be sure of that does without a cache.  Not kept: that something is absent, what is put,
- * and reads of more than CACHE_READ_MAX, which scan.
+ * be there, and who wants to be sure of that does without a cache.  What is put is kept if its writer will read it
+ * again (store_put_keep(): tree packs, and index runs that are loaded next), and if it is no more than a quarter of the
+ * whole.  Not kept: that something is absent, and reads of more than CACHE_READ_MAX, which scan.
  *
  * Blocks are 16 KiB, so that who reads a segment of, mostly, 60 to 256 KiB somewhere fetches it in one request with 16
  * KiB more on average: 0.7 ms at 200 Mbit/s, beside a round trip of 20.  Tree packs are read by neighbourhood instead:
