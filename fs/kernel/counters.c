@@ -1,12 +1,26 @@
 /*
- * Figures of a mount: requests by kind, reads of the store, what was pushed.
+ * Figures of a mount: requests by kind, reads of the store and of its cache, what was pushed.
  */
 #include <string.h>
 
 #include "fs/kernel/ops.h"
+#include "repo/store/cache/store_cache.h"
 
 static const char *const op_names[OP_KINDS] = { "lookup", "getattr", "readlink", "open", "read", "readdir",
 	"readdirplus", "xattr", "statfs", "lseek", "forget", "other" };
+
+static int print_cache(const struct store *s, struct buf *out)
+{
+	struct cache_counters n;
+
+	if (!store_is_cache(s))
+		return 0;
+	store_cache_counters(s, &n);
+	return buf_printf(out,
+	    "cache_fetches %llu\ncache_fetched_bytes %llu\ncache_ahead %llu\ncache_hits %llu\ncache_dropped %llu\n",
+	    (unsigned long long)n.fetches, (unsigned long long)n.fetched_bytes, (unsigned long long)n.ahead,
+	    (unsigned long long)n.hits, (unsigned long long)n.dropped);
+}
 
 int ops_print_counters(struct ops *o, struct buf *out)
 {
@@ -27,7 +41,7 @@ int ops_print_counters(struct ops *o, struct buf *out)
 		    (unsigned long long)sc.gets, (unsigned long long)sc.get_bytes,
 		    (unsigned long long)rc.segments_opened, (unsigned long long)rc.segments_shared,
 		    (unsigned long long)pc.files, (unsigned long long)pc.bytes, (unsigned long long)pc.prefetched);
-	return err;
+	return err == 0 ? print_cache(o->repo->store, out) : err;
 }
 
 void ops_log_counters(struct ops *o)
