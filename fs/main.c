@@ -83,7 +83,6 @@ static int open_repo(struct mount *m)
 		.credentials = access_credentials,
 		.arg = &m->access,
 		.segment_cache_bytes = (size_t)o->cache_mem,
-		.cache_bytes = o->cache_disk,
 		.offline = o->offline,
 		.log = &m->log,
 	};
@@ -104,8 +103,12 @@ static int open_repo(struct mount *m)
 		rc = access_add_replicas(&m->access, o->replicas, "\n");
 	if (rc == 0)
 		rc = access_store_replicas(&m->access, &ro.store);
+	if (rc == 0)
+		rc = access_cache_bytes(&m->access, &ro.cache_bytes);
 	if (rc != 0)
 		return rc;
+	if (o->cache_disk != 0)
+		ro.cache_bytes = o->cache_disk;
 	m->cache_dir = access_cache_dir(&m->access);
 	ro.cache_dir = m->cache_dir;
 	m->store = ro.store;

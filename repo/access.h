@@ -8,7 +8,8 @@
  *            $VARVE_PASSWORD, a prompt on the terminal (/dev/tty, never stdin)
  *   remote:  --ca-file, --limit-upload, --limit-download, --deadline, each else from $VARVE_CA_FILE and so on
  *   replica: --replica, as often as wanted; $VARVE_REPLICAS, with blanks between; the configuration file's lines
- *   cache:   --cache-dir, $VARVE_CACHE_DIR, /var/cache/varve for root, $XDG_CACHE_HOME/varve, ~/.cache/varve
+ *   cache:   --cache-dir, $VARVE_CACHE_DIR, /var/cache/varve for root, $XDG_CACHE_HOME/varve, ~/.cache/varve;
+ *            its bound: --cache-size, $VARVE_CACHE_SIZE
  */
 #ifndef VARVE_ACCESS_H
 #define VARVE_ACCESS_H
@@ -23,6 +24,7 @@ struct access {
 	const char *password_file;
 	const char *key_file;
 	const char *cache_dir;
+	const char *cache_size;    /* of what is kept of a remote store */
 	const char *ca_file;
 	const char *limit_upload, *limit_download; /* sizes, a second */
 	const char *deadline;                      /* seconds */
@@ -64,6 +66,9 @@ void access_forget_replicas(struct access *a);
 
 /* The cache directory (malloc, the caller's); NULL without memory or without any home. */
 char *access_cache_dir(const struct access *a);
+
+/* The bound of the cache, in bytes (0: the default).  Return 0; -EINVAL for what is no size (logged with its name). */
+int access_cache_bytes(const struct access *a, uint64_t *out);
 
 /**
  * access_credentials(arg, out):

@@ -70,6 +70,16 @@ int access_store_options(const struct access *a, unsigned patience_ms, struct st
 	return rc;
 }
 
+int access_cache_bytes(const struct access *a, uint64_t *out)
+{
+	struct setting s = find(a->cache_size, "cache-size", "VARVE_CACHE_SIZE");
+
+	*out = 0;
+	if (s.value != NULL && size_parse(s.value, out) != 0)
+		return bad_value(a, s, "a size (500M, 4G)");
+	return 0;
+}
+
 /* --- Replicas ----------------------------------------------------------------------------------------------------- */
 
 int access_add_replicas(struct access *a, const char *urls, const char *separators)

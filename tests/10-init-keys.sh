@@ -83,6 +83,14 @@ printf '[repository]\nurl = %s\npassword-file = %s\nlimit-download = -1\n' "$VAR
 VARVE_CONFIG=$WORK/far.conf expect_status 2 "$VARVE" snapshots
 expect_match 'limit-download: "-1" is not a size' "$WORK/err"
 VARVE_CONFIG=$WORK/far.conf VARVE_LIMIT_DOWNLOAD=1G expect_status 0 "$VARVE" snapshots
+expect_status 2 "$VARVE" snapshots --cache-size much
+expect_match 'cache-size: "much" is not a size' "$WORK/err"
+VARVE_CACHE_SIZE=most expect_status 2 "$VARVE" snapshots
+expect_match 'VARVE_CACHE_SIZE: "most" is not a size' "$WORK/err"
+printf '[repository]\nurl = %s\npassword-file = %s\ncache-size = most\n' "$VARVE_REPOSITORY" "$WORK/pass" >"$WORK/far.conf"
+VARVE_CONFIG=$WORK/far.conf expect_status 2 "$VARVE" snapshots
+expect_match 'cache-size: "most" is not a size' "$WORK/err"
+VARVE_CONFIG=$WORK/far.conf VARVE_CACHE_SIZE=1G expect_status 0 "$VARVE" snapshots
 ok "settings of remote stores"
 
 # Keyslots: a key file, two factors, a new passphrase, removal.

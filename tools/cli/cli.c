@@ -171,6 +171,8 @@ static void take_common(struct cli *c, const char *name, const char *value)
 		c->access.key_file = value;
 	else if (strcmp(name, "cache-dir") == 0)
 		c->access.cache_dir = value;
+	else if (strcmp(name, "cache-size") == 0)
+		c->access.cache_size = value;
 	else if (strcmp(name, "ca-file") == 0)
 		c->access.ca_file = value;
 	else if (strcmp(name, "limit-upload") == 0)
@@ -179,8 +181,6 @@ static void take_common(struct cli *c, const char *name, const char *value)
 		c->access.limit_download = value;
 	else if (strcmp(name, "deadline") == 0)
 		c->access.deadline = value;
-	else if (strcmp(name, "cache-size") == 0)
-		c->cache_size = value;
 	else if (strcmp(name, "offline") == 0)
 		c->offline = true;
 	else if (strcmp(name, "json") == 0)
@@ -251,19 +251,6 @@ int cli_parse(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg
 
 /* --- Repository --------------------------------------------------------------------------------------------------- */
 
-/* The size of the cache, as the option or the environment has it: 0 or EXIT_USAGE. */
-static int cache_size(const struct cli *c, uint64_t *out)
-{
-	const char *env = getenv("VARVE_CACHE_SIZE"), *text = c->cache_size;
-
-	if (text == NULL && env != NULL && *env != '\0')
-		text = env;
-	*out = 0;
-	if (text != NULL && size_parse(text, out) != 0)
-		return cli_usage(c, "%s: not a size for the cache", text);
-	return 0;
-}
-
 /* Does this command only read?  Those that write or verify are about the repository itself, not its replicas. */
 static bool only_reads(const struct cli *c)
 {
@@ -299,7 +286,7 @@ int cli_repo_options(struct cli *c, struct repo_options *out)
 		return cli_usage(c, "no repository given: --repo URL or $VARVE_REPOSITORY");
 	if (only_reads(c) && access_store_replicas(&c->access, &store) != 0)
 		return EXIT_USAGE;
-	if (cache_size(c, &cache_bytes) != 0)
+	if (access_cache_bytes(&c->access, &cache_bytes) != 0)
 		return EXIT_USAGE;
 	if (c->cache_dir == NULL)
 		c->cache_dir = access_cache_dir(&c->access);

@@ -39,7 +39,6 @@ struct cli {
 	const char *command;   /* name of the command that runs */
 	struct access access;
 	char *cache_dir;       /* owned */
-	const char *cache_size; /* of what is kept of a remote store; NULL: default */
 	bool offline;          /* a remote store is not asked */
 	bool trust;            /* the repository is believed as if it were seen for the first time */
 	size_t segment_cache_bytes; /* for opened segments; 0: as much as a mount takes */

@@ -26,6 +26,7 @@ static const struct setting {
 	{ "password-file", offsetof(struct config_file, password_file) },
 	{ "key-file", offsetof(struct config_file, key_file) },
 	{ "cache-dir", offsetof(struct config_file, cache_dir) },
+	{ "cache-size", offsetof(struct config_file, cache_size) },
 	{ "replica", offsetof(struct config_file, replicas) },
 	{ "ca-file", offsetof(struct config_file, ca_file) },
 	{ "limit-upload", offsetof(struct config_file, limit_upload) },
@@ -112,6 +113,8 @@ static void apply(struct cli *c, const struct config_file *f)
 		c->access.repo_url = f->url;
 	if (!env_is_set("VARVE_CACHE_DIR"))
 		c->access.cache_dir = f->cache_dir;
+	if (!env_is_set("VARVE_CACHE_SIZE"))
+		c->access.cache_size = f->cache_size;
 	if (!env_is_set("VARVE_CA_FILE"))
 		c->access.ca_file = f->ca_file;
 	if (!env_is_set("VARVE_LIMIT_UPLOAD"))

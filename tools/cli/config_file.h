@@ -8,6 +8,7 @@
  *   key-file = /etc/varve/key
  *   replica = /mnt/copy                (as often as wanted)
  *   cache-dir = /var/cache/varve
+ *   cache-size = 10G
  *   ca-file = /etc/varve/ca.pem
  *   limit-upload = 2M
  *   limit-download = 10M
@@ -20,7 +21,7 @@
 
 /* Owned strings; NULL: not given. */
 struct config_file {
-	char *url, *password_file, *key_file, *cache_dir;
+	char *url, *password_file, *key_file, *cache_dir, *cache_size;
 	char *replicas; /* a URL a line */
 	char *ca_file, *limit_upload, *limit_download, *deadline;
 };

@@ -24,20 +24,21 @@ const struct cli_option mount_options[] = {
 
 struct mount_args {
 	bool foreground;
-	struct buf options; /* comma separated */
+	struct buf given;   /* comma separated */
+	struct buf options; /* all that varvefs gets */
 };
 
-static int add_option(struct mount_args *a, const char *name, const char *value)
+static int add_option(struct buf *b, const char *name, const char *value)
 {
-	int rc = a->options.len > 0 ? buf_u8(&a->options, ',') : 0;
+	int rc = b->len > 0 ? buf_u8(b, ',') : 0;
 
 	if (rc == 0)
-		rc = buf_append(&a->options, name, strlen(name));
+		rc = buf_append(b, name, strlen(name));
 	for (; rc == 0 && value != NULL && *value != '\0'; value++) {
 		if (*value == ',' || *value == '\\')
-			rc = buf_u8(&a->options, '\\');
+			rc = buf_u8(b, '\\');
 		if (rc == 0)
-			rc = buf_u8(&a->options, (uint8_t)*value);
+			rc = buf_u8(b, (uint8_t)*value);
 	}
 	return rc == 0 ? 0 : EXIT_FAILED;
 }
@@ -49,37 +50,42 @@ static int take(void *arg, const char *option, const char *value)
 	if (strcmp(option, "foreground") == 0)
 		a->foreground = true;
 	else if (strcmp(option, "options") == 0)
-		return add_option(a, value, NULL);
+		return add_option(&a->given, value, NULL);
 	else if (strcmp(option, "snapshot") == 0)
-		return add_option(a, "snapshot=", value);
+		return add_option(&a->given, "snapshot=", value);
 	return 0;
 }
 
-/* What was given to this program goes on to varvefs; secrets by the name of their file only. */
+/*
+ * What was given to this program, or stands in its configuration file, goes on to varvefs, but what -o says comes last
+ * and counts; secrets by the name of their file only.
+ */
 static int pass_on(struct cli *c, struct mount_args *a)
 {
+	const struct { const char *name, *value; } settings[] = {
+		{ "password_file=", c->access.password_file },
+		{ "key_file=", c->access.key_file },
+		{ "cache_dir=", c->access.cache_dir },
+		{ "cache_disk=", c->access.cache_size },
+		{ "ca_file=", c->access.ca_file },
+		{ "limit_download=", c->access.limit_download },
+		{ "deadline=", c->access.deadline },
+	};
 	struct store_options store = { 0 };
-	int rc = 0;
+	int rc = access_store_replicas(&c->access, &store) == 0 ? 0 : EXIT_USAGE;
 
-	if (c->access.password_file != NULL)
-		rc = add_option(a, "password_file=", c->access.password_file);
-	if (rc == 0 && c->access.key_file != NULL)
-		rc = add_option(a, "key_file=", c->access.key_file);
-	if (rc == 0 && c->access.cache_dir != NULL)
-		rc = add_option(a, "cache_dir=", c->access.cache_dir);
-	if (rc == 0 && access_store_replicas(&c->access, &store) != 0)
-		rc = EXIT_USAGE;
+	for (size_t i = 0; rc == 0 && i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (settings[i].value != NULL)
+			rc = add_option(&a->options, settings[i].name, settings[i].value);
 	for (unsigned i = 0; rc == 0 && i < store.nreplicas; i++)
-		rc = add_option(a, "replica=", store.replicas[i]);
-	if (rc == 0 && c->access.ca_file != NULL)
-		rc = add_option(a, "ca_file=", c->access.ca_file);
-	if (rc == 0 && c->access.limit_download != NULL)
-		rc = add_option(a, "limit_download=", c->access.limit_download);
-	if (rc == 0 && c->access.deadline != NULL)
-		rc = add_option(a, "deadline=", c->access.deadline);
+		rc = add_option(&a->options, "replica=", store.replicas[i]);
 	if (rc == 0 && c->utc)
-		rc = add_option(a, "utc", NULL);
-	return rc == 0 ? (buf_u8(&a->options, 0) == 0 ? 0 : EXIT_FAILED) : rc;
+		rc = add_option(&a->options, "utc", NULL);
+	if (rc == 0 && a->given.len > 0 && (rc = buf_u8(&a->given, 0)) == 0)
+		rc = add_option(&a->options, (const char *)a->given.data, NULL);
+	if (rc == 0)
+		rc = buf_u8(&a->options, 0);
+	return rc == 0 || rc == EXIT_USAGE ? rc : EXIT_FAILED;
 }
 
 /* varvefs stands beside this program, or on the path. */
@@ -130,6 +136,7 @@ int cmd_mount(struct cli *c, int argc, char **argv)
 	cli_error(c, "varvefs: %s", strerror(errno));
 	rc = EXIT_FAILED;
 out:
+	buf_free(&a.given);
 	buf_free(&a.options);
 	return rc < 0 ? EXIT_OK : rc;
 }
