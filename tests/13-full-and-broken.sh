@@ -82,3 +82,32 @@ small_disk "$WORK/disk2" 100k
 VARVE_CACHE_DIR=$WORK/disk2/cache same "on a full disk"
 touch "$WORK/file"
 VARVE_CACHE_DIR=$WORK/file/cache same "in no directory"
+
+# --- A directory that cannot be read, or is damaged ---------------------------------------------------------------------
+export VARVE_REPOSITORY=$WORK/dirs
+expect_status 0 "$VARVE" init
+mkdir -p "$WORK/tree/old"
+echo 1 >"$WORK/tree/old/file"
+cd "$WORK/tree"
+expect_status 0 "$VARVE" backup .
+pack=$(find "$VARVE_REPOSITORY/trees" -type f)
+mkdir new
+echo 2 >new/file
+expect_status 0 "$VARVE" backup .
+mv "$pack" "$WORK/pack"
+mkdir "$pack"
+for command in 'dump latest:' 'ls -R latest'; do
+	# shellcheck disable=SC2086 # words of a command
+	expect_status 1 "$VARVE" $command
+done
+expect_status 1 "$VARVE" dump latest:
+tar tf "$WORK/out" >"$WORK/list"
+expect_match '^new/file$' "$WORK/list"
+rmdir "$pack"
+cp "$WORK/pack" "$pack"
+printf '\0\0\0\0\0\0\0\0' | dd of="$pack" bs=1 seek=100 conv=notrunc status=none
+for command in 'dump latest:' 'ls -R latest'; do
+	# shellcheck disable=SC2086 # words of a command
+	expect_status 5 "$VARVE" $command
+done
+ok "out of reach is exit status 1, damage 5"

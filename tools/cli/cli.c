@@ -92,8 +92,18 @@ int cli_worse(int status, int rc)
 {
 	if (status == EXIT_DAMAGED || rc == 0)
 		return status;
-	return rc == -EIO || rc == -ETIMEDOUT || rc == -ECANCELED || rc == -ENOMEM || rc == -EACCES ? EXIT_FAILED :
-	    EXIT_DAMAGED;
+	switch (rc) {
+	case -EIO:
+	case -ETIMEDOUT:
+	case -ENETDOWN:
+	case -EHOSTUNREACH:
+	case -ECANCELED:
+	case -ENOMEM:
+	case -EACCES:
+		return EXIT_FAILED;
+	default:
+		return EXIT_DAMAGED;
+	}
 }
 
 /* --- Options ------------------------------------------------------------------------------------------------------ */

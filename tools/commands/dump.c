@@ -64,8 +64,7 @@ static int dump_tree(const struct cli *c, const struct located *l, int *status)
 	if (name == NULL)
 		return -ENOMEM;
 	rc = tar_tree(l->repo->tree, &l->hit.entry, name, stdout, &c->log, &result);
-	if (result.damaged > 0)
-		*status = EXIT_DAMAGED;
+	*status = result.status;
 	free(name);
 	return rc;
 }

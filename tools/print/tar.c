@@ -443,7 +443,7 @@ static int put_all(struct tar *t, struct tree_walk *w, const char *prefix)
 		rc = 0;
 		if (item.event == WALK_DAMAGED) {
 			log_error(t->log, "%s: %s", item.path, ERR(item.err));
-			t->result->damaged++;
+			t->result->status = cli_worse(t->result->status, item.err);
 		}
 		/* A root without a name has nothing to be called. */
 		if (item.event == WALK_ENTRY && (item.depth > 0 || *prefix != '\0')) {

@@ -8,10 +8,11 @@
 #include <stdio.h>
 
 #include "repo/tree/tree.h"
+#include "tools/cli/cli.h"
 
 /* What tar_tree() met. */
 struct tar_result {
-	uint64_t damaged; /* entries left out, as they cannot be read */
+	int status; /* EXIT_OK; or as cli_worse() says of directories that were left out, as they cannot be read */
 };
 
 /**
