@@ -124,6 +124,13 @@ int index_doubt(struct index *x, const struct id *id, const struct place *place,
 int index_pack(struct index *x, uint32_t number, struct pack_info *out);
 
 /**
+ * index_pack_after(x, number, out):
+ * The pack of the same kind that was stored after pack ${number}, as far as that is known: a guess of what who reads
+ * one to its end reads next.  The store is not asked.  Return 0; -ENOENT; -EIO.
+ */
+int index_pack_after(struct index *x, uint32_t number, struct pack_info *out);
+
+/**
  * index_add_run(x, id, size):
  * Load the run ${id} of ${size} bytes (0: not known, which costs a request) that this process has just written, so that
  * its objects are found.  Return 0; a positive number if it could not be loaded now: it is gone again, cannot be read,

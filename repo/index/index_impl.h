@@ -6,6 +6,7 @@
  *     resolve.c    what is not known: ask the store for it
  *     lazy_runs.c  runs that are not loaded, one object at a time
  *     learn.c      places that were learned without loading a run, or that turned out to be wrong
+ *     order.c      which pack was stored after which
  *     local.c      slots and kept objects
  *   load/        from the runs of the store to an environment
  *     refresh.c    list, lock, load
@@ -59,6 +60,7 @@ struct lazy_run {
 };
 
 #define HINTED_MAX 16
+#define ORDER_MAX 8
 
 /* What index_resolve() goes by. */
 struct resolver {
@@ -79,6 +81,8 @@ struct resolver {
 	uint32_t hinted[HINTED_MAX]; /* packs whose tables may be worth reading, the last one last */
 	unsigned nhinted;
 	struct numset missing; /* packs that were not there when they were read: loaded places in them do not count */
+	struct pack_info order[ORDER_MAX]; /* packs as they stand in the run that was asked last, from its answer on */
+	unsigned norder;
 };
 
 struct index {
@@ -148,6 +152,9 @@ void run_list_by_size(struct run_list *l);
 struct bad_run *bad_run_find(struct index *x, const struct id *id);
 void bad_run_note(struct index *x, const struct id *id);
 void bad_run_forget(struct index *x, const struct id *id);
+
+/* This run's pack ${number}, of which the block has just been read: note it, and those after it. */
+void index_note_order(struct index *x, struct run *r, uint32_t number);
 
 /**
  * index_bring_up(x, env, present):

@@ -289,6 +289,12 @@ int store_distrust(struct store *s, const char *name, uint64_t off, uint64_t len
 	return s->ops->distrust != NULL ? s->ops->distrust(s, name, off, len) : -ENOENT;
 }
 
+void store_follows(struct store *s, const char *name, const char *next, uint64_t size)
+{
+	if (s->ops->follows != NULL && store_name_valid(name) && store_name_valid(next))
+		s->ops->follows(s, name, next, size);
+}
+
 int store_stat(struct store *s, const char *name, uint64_t *size)
 {
 	if (!store_name_valid(name))

@@ -120,6 +120,13 @@ int store_get_all(struct store *s, const char *name, size_t max, struct buf *out
  */
 int store_distrust(struct store *s, const char *name, uint64_t off, uint64_t len);
 
+/**
+ * store_follows(s, name, next, size):
+ * Say that ${next}, an object of ${size} bytes, was stored after ${name}: who reads one in its order to its end may go
+ * on with the other, and a cache may fetch that ahead for him.
+ */
+void store_follows(struct store *s, const char *name, const char *next, uint64_t size);
+
 /* Size of an object in bytes.  Return 0, -ENOENT, others as above. */
 int store_stat(struct store *s, const char *name, uint64_t *size);
 

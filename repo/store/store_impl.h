@@ -39,6 +39,7 @@ struct store_ops {
 	    size_t room); /* NULL: as get */
 	int (*get_all)(struct store *s, const char *name, size_t max, struct buf *out);
 	int (*distrust)(struct store *s, const char *name, uint64_t off, uint64_t len); /* NULL: -ENOENT */
+	void (*follows)(struct store *s, const char *name, const char *next, uint64_t size); /* NULL: nothing to do */
 	int (*stat)(struct store *s, const char *name, uint64_t *size);
 	int (*list)(struct store *s, const char *prefix, store_list_fn *fn, void *arg);
 	int (*list_names)(struct store *s, const char *prefix, store_list_fn *fn, void *arg); /* NULL: as list */

@@ -120,6 +120,38 @@ static void test_small(void **state)
 	assert_int_equal(lookup(w, 4000), 0);
 }
 
+/* After the pack of object ${n} comes made-up pack ${want}; 0: none that is known. */
+static void expect_after(struct indexes *w, uint64_t n, uint64_t want)
+{
+	struct pack_info info, want_info;
+	struct place place;
+
+	assert_int_equal(resolve(w, PACK_DATA, n, &place), 0);
+	assert_int_equal(index_pack_after(w->x, place.pack, &info), want > 0 ? 0 : -ENOENT);
+	packs_info(want, &want_info);
+	if (want > 0)
+		assert_true(packs_same_info(&info, &want_info));
+}
+
+/* Packs in the order in which they were stored, each kind by itself (every third is of trees), loaded or not. */
+static void test_order(void **state)
+{
+	struct indexes *w = *state;
+
+	indexes_put_run(w, 0, 3000, 0, 10);
+	expect_after(w, 1, 2);
+	expect_after(w, 2, 4);
+	expect_after(w, 3, 6);
+	expect_after(w, 8, 0);
+	indexes_put_run(w, 10000, LARGE, 100, 100);
+	reopen(w);
+	expect_after(w, 10001, 103);
+	expect_after(w, 10003, 104);
+	expect_after(w, 10099, 0);
+	expect_after(w, 2, 4);
+	assert_int_equal(stats(w).objects, 3000);
+}
+
 /* What is large is not, neither now nor later, and what was learned stays. */
 static void test_large(void **state)
 {
@@ -438,6 +470,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, indexes_setup, indexes_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_small),
+		TEST(test_order),
 		TEST(test_large),
 		TEST(test_loaded_later),
 		TEST(test_learned_is_not_loaded),

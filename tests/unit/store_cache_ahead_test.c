@@ -194,6 +194,68 @@ static void test_single_flight(void **state)
 	cache_rig_close(&rig);
 }
 
+/* How many of the first bytes of a pack are there, without asking for them. */
+static uint64_t bytes_there(struct cache_rig *rig, const char *name)
+{
+	struct cache_rig reader = { .cache = NULL };
+	uint64_t n = 0;
+
+	memcpy(reader.dir, rig->dir, sizeof(reader.dir));
+	cache_rig_open(&reader, rig->scratch, 0, true);
+	while (n < PACK && cache_rig_read(&reader, name, PACK, n, 16 * KIB) == 0)
+		n += 16 * KIB;
+	cache_rig_close(&reader);
+	return n;
+}
+
+/*
+ * Who comes to the end of a pack has the beginning of the next one fetched before he is there, and no more than that;
+ * and wherever in it he begins, nothing is fetched in small pieces.
+ */
+static void test_next_pack(void **state)
+{
+	struct cache_rig rig = { .cache = NULL };
+	struct cache_counters before, after;
+
+	cache_rig_open(&rig, *state, 0, false);
+	cache_rig_put(&rig, "packs/aa/1", PACK);
+	cache_rig_put(&rig, "packs/aa/2", PACK);
+	store_follows(rig.cache, "packs/aa/1", "packs/aa/2", PACK);
+	read_in_order(&rig, "packs/aa/1", 96, PACK - 9 * MIB);
+	cache_rig_settle(&rig);
+	assert_int_equal(bytes_there(&rig, "packs/aa/2"), 0);
+	read_in_order(&rig, "packs/aa/1", PACK - 9 * MIB, PACK - 300 * KIB);
+	cache_rig_settle(&rig);
+	assert_in_range(bytes_there(&rig, "packs/aa/2"), 7 * MIB, 9 * MIB);
+	assert_true(cache_rig_get_bytes(&rig) <= PACK + 10 * MIB);
+	store_cache_counters(rig.cache, &before);
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(cache_rig_read(&rig, "packs/aa/2", PACK, (i * 13 + 9) % 40 * BOX, BOX), 0);
+	read_in_order(&rig, "packs/aa/2", 40 * BOX, PACK);
+	cache_rig_settle(&rig);
+	store_cache_counters(rig.cache, &after);
+	assert_true((after.fetched_bytes - before.fetched_bytes) / (after.fetches - before.fetches) >= 900 * KIB);
+	assert_int_equal(cache_rig_get_bytes(&rig), 2 * PACK);
+	cache_rig_close(&rig);
+}
+
+/* Who reads here and there, near an end too, has nothing of what follows. */
+static void test_no_next_pack(void **state)
+{
+	struct cache_rig rig = { .cache = NULL };
+
+	cache_rig_open(&rig, *state, 0, false);
+	cache_rig_put(&rig, "packs/aa/1", PACK);
+	cache_rig_put(&rig, "packs/aa/2", PACK);
+	store_follows(rig.cache, "packs/aa/1", "packs/aa/2", PACK);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(cache_rig_read(&rig, "packs/aa/1", PACK, PACK - (1 + i * 7 % 20) * 1500000, 60000), 0);
+	cache_rig_settle(&rig);
+	assert_int_equal(cache_rig_gets(&rig), 20);
+	assert_int_equal(bytes_there(&rig, "packs/aa/2"), 0);
+	cache_rig_close(&rig);
+}
+
 /* Closing does not wait for what has not begun. */
 static void test_close(void **state)
 {
@@ -216,6 +278,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_two_neighbours, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_trees, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_single_flight, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_next_pack, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_no_next_pack, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_close, scratch_setup, scratch_teardown),
 	};
 

@@ -164,6 +164,8 @@ static int ask_open(struct index *x, struct lazy_run *l, const struct id *id, st
 	size_t before = run_memory(l->run);
 	int rc = run_lookup(l->run, id, &place, &pack);
 
+	if (rc == 0)
+		index_note_order(x, l->run, place.pack);
 	run_trim(l->run);
 	r->memory -= before - run_memory(l->run);
 	r->spent += (rc == 0 ? 2 : 1) * RUN_BLOCK_LEN;

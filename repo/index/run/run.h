@@ -112,6 +112,13 @@ const struct id *run_replaced(const struct run *r, size_t *n);
  */
 int run_lookup(struct run *r, const struct id *id, struct place *place, struct pack_info *pack);
 
+/**
+ * run_packs_from(r, number, n, out):
+ * Up to ${n} packs in order of number, from this run's pack ${number} on, as far as they stand in one block with it.
+ * Return how many, or what the store returns; -EBADMSG (logged).
+ */
+int run_packs_from(struct run *r, uint32_t number, unsigned n, struct pack_info *out);
+
 /* Call ${fn} for all packs in order of number, or all objects in order of id; non-zero ends it and is returned. */
 typedef int run_pack_fn(void *arg, uint32_t number, const struct pack_info *info);
 typedef int run_object_fn(void *arg, const struct id *id, const struct place *place);

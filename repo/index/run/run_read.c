@@ -211,6 +211,21 @@ int run_lookup(struct run *r, const struct id *id, struct place *place, struct p
 	return 0;
 }
 
+int run_packs_from(struct run *r, uint32_t number, unsigned n, struct pack_info *out)
+{
+	uint32_t end = (number / RUN_PACKS_PER_BLOCK + 1) * RUN_PACKS_PER_BLOCK;
+	unsigned got = 0;
+	int rc = 0;
+
+	if (end > r->footer->npacks)
+		end = r->footer->npacks;
+	for (; number < end && got < n && rc >= 0; number++) {
+		rc = search_block(r, RUN_PACKS, number / RUN_PACKS_PER_BLOCK, search_packs, &number, &out[got]);
+		got += rc > 0;
+	}
+	return rc < 0 ? rc : (int)got;
+}
+
 static int each_pack_of_block(struct run *r, uint32_t block, const struct buf *plain, run_pack_fn *fn, void *arg)
 {
 	struct rd rd = rd_init(plain->data, plain->len);

@@ -13,6 +13,7 @@
 #include "repo/util/told.h"
 
 #define TOLD_SECONDS 60 /* in which one segment is complained of once */
+#define END_NEAR (16u * 1024 * 1024) /* bytes before a pack's end at which the one after it is of interest */
 
 struct scratch {
 	struct decompressor *decompressor;
@@ -29,6 +30,7 @@ struct segment_opener {
 	struct pack_keys *keys;
 	atomic_flag told_access;
 	struct told told; /* of which segments something has been said */
+	_Atomic uint32_t ending; /* the pack near whose end was read last */
 	pthread_mutex_t lock; /* of the idle ones */
 	struct scratch *idle;
 };
@@ -46,6 +48,7 @@ struct segment_opener *segment_opener_new(const struct object_reader_options *op
 	o->log = opts->log;
 	o->box_max = 1 + opts->segment_size + CRYPT_TAG_LEN;
 	atomic_flag_clear(&o->told_access);
+	o->ending = UINT32_MAX;
 	told_init(&o->told, TOLD_SECONDS);
 	pthread_mutex_init(&o->lock, NULL);
 	o->keys = pack_keys_new(opts->index, opts->data, opts->metadata);
@@ -176,6 +179,20 @@ static int find_key(struct segment_opener *o, enum pack_kind kind, const struct 
 	return rc;
 }
 
+/* Contents are stored in the order of the tree: who comes to a pack's end may go on in the one that was stored next. */
+static void tell_next(struct segment_opener *o, const struct segment_place *sp, const struct pack_info *info)
+{
+	char name[PACK_NAME_SIZE], next[PACK_NAME_SIZE];
+	struct pack_info after;
+
+	if (info->kind != PACK_DATA || info->size == 0 || (uint64_t)sp->offset + END_NEAR < info->size ||
+	    store_local_path(o->store) != NULL || atomic_exchange(&o->ending, sp->pack) == sp->pack)
+		return;
+	if (index_pack_after(o->index, sp->pack, &after) == 0)
+		store_follows(o->store, pack_name(info->kind, &info->id, name),
+		    pack_name(after.kind, &after.id, next), after.size);
+}
+
 static int fetch(struct segment_opener *o, const struct segment_place *sp, const struct pack_info *info, uint8_t *box)
 {
 	char name[PACK_NAME_SIZE];
@@ -232,6 +249,7 @@ int segment_open(struct segment_opener *o, enum pack_kind kind, const struct seg
 
 	if (rc < 0)
 		goto out;
+	tell_next(o, sp, &info);
 	s = scratch_take(o);
 	rc = s == NULL ? -ENOMEM : fetch_and_open(o, sp, &info, &key, s->box);
 	if (rc == 0)

@@ -4,6 +4,10 @@
  * A stream is seen at its third read: before that, who reads a chunk of several segments looks the same.  What is
  * fetched ahead is as much as has been read, from 512 KiB to 8 MiB: of a link of 200 Mbit/s and 20 ms 512 KiB are in
  * flight at a time, and the requests of several connections that begin slowly share it.
+ *
+ * A window that reaches beyond the end of an object goes on in the one that was stored after it, from its beginning:
+ * its reader would come to it with nothing in flight, and begin somewhere in it, as several threads read and what two
+ * workers have stored is not quite in the order of the tree.
  */
 #include <errno.h>
 #include <string.h>
@@ -76,19 +80,44 @@ static void start_threads(struct store_cache *c)
 
 /* --- Streams ------------------------------------------------------------------------------------------------------ */
 
-/* The stream that a read at ${off} belongs to, or NULL. */
+/* The stream that a read at ${off} belongs to, or NULL: what is being fetched for somebody is his. */
 static struct stream *find_stream(struct ahead *a, const char *name, uint64_t off)
 {
 	for (unsigned i = 0; i < AHEAD_STREAMS; i++) {
 		struct stream *s = &a->stream[i];
+		uint64_t to = s->issued > s->front + FORTH ? s->issued : s->front + FORTH;
 
-		if (off + BACK >= s->front && off <= s->front + FORTH && strcmp(s->name, name) == 0)
+		if (off + BACK >= s->front && off <= to && strcmp(s->name, name) == 0)
 			return s;
 	}
 	return NULL;
 }
 
 /* Who has just come to the end of an object and begins another is the same reader. */
+static void hand_on(struct ahead *a, struct stream *s, bool first)
+{
+	uint64_t run = 0;
+
+	for (unsigned i = 0; i < AHEAD_PAIRS && run == 0; i++) {
+		struct pair *p = &a->pair[i];
+
+		if (p->run == 0 || s->front > p->issued + FORTH || strcmp(p->next, s->name) != 0)
+			continue;
+		s->issued = p->issued;
+		run = p->run;
+		p->run = 0;
+		p->taken = true;
+	}
+	if (run == 0 && first) {
+		run = a->carry;
+		a->carry = 0;
+	}
+	if (run > 0) {
+		s->run = run;
+		s->reads = READS_MIN;
+	}
+}
+
 static struct stream *new_stream(struct ahead *a, const char *name, uint64_t off)
 {
 	struct stream *s = &a->stream[0];
@@ -102,11 +131,7 @@ static struct stream *new_stream(struct ahead *a, const char *name, uint64_t off
 	memset(s, 0, sizeof(*s));
 	memcpy(s->name, name, strlen(name) + 1);
 	s->front = s->issued = off;
-	if (first && a->carry > 0) {
-		s->run = a->carry;
-		s->reads = READS_MIN;
-		a->carry = 0;
-	}
+	hand_on(a, s, first);
 	return s;
 }
 
@@ -125,22 +150,60 @@ static bool add_task(struct ahead *a, const struct cached_object *o, uint64_t fi
 	return true;
 }
 
-/* Tasks up to the window's end, of one length but for the last of the object. */
+/* Tasks for what is not issued up to ${limit}, of one length but for the last.  Are there all? */
+static bool issue(struct ahead *a, const struct cached_object *o, uint64_t *issued, uint64_t limit, uint64_t task)
+{
+	uint64_t end;
+
+	while (*issued < o->size && *issued + task / 2 <= limit) {
+		end = (*issued / BLOCK_LEN) * BLOCK_LEN + task;
+		end = end < o->size ? end : o->size;
+		if (!add_task(a, o, *issued / BLOCK_LEN, (end + BLOCK_LEN - 1) / BLOCK_LEN - *issued / BLOCK_LEN))
+			return false;
+		*issued = end;
+	}
+	return true;
+}
+
+/* The end comes first: a table in it may say where in the object the rest of what he wants is. */
+static void look_beyond(struct ahead *a, struct pair *p, uint64_t limit, uint64_t task)
+{
+	struct cached_object next = { p->next, p->size };
+	uint64_t blocks = object_blocks(&next), n = blocks < END_NEAR / BLOCK_LEN ? blocks : END_NEAR / BLOCK_LEN;
+
+	if (p->issued == 0 && limit >= task / 2)
+		add_task(a, &next, blocks - n, n);
+	issue(a, &next, &p->issued, limit, task);
+}
+
+static struct pair *find_pair(struct ahead *a, const char *name)
+{
+	for (unsigned i = 0; i < AHEAD_PAIRS; i++)
+		if (strcmp(a->pair[i].name, name) == 0)
+			return &a->pair[i];
+	return NULL;
+}
+
+/* What is within the window, here and in the object that follows. */
 static void look_ahead(struct store_cache *c, const struct cached_object *o, struct stream *s)
 {
 	uint64_t window = s->run < WINDOW_MIN ? WINDOW_MIN : s->run > WINDOW_MAX ? WINDOW_MAX : s->run;
-	uint64_t task = window >= 4 * TASK_MAX ? TASK_MAX : TASK_MIN, end;
+	uint64_t task = window >= 4 * TASK_MAX ? TASK_MAX : TASK_MIN, end = s->front + window;
+	struct pair *p = find_pair(&c->ahead, o->name);
+	bool near = o->size - s->front < END_NEAR;
 
 	if (s->issued < s->front)
 		s->issued = s->front;
 	start_threads(c);
-	while (s->issued < o->size && s->issued + task / 2 <= s->front + window) {
-		end = (s->issued / BLOCK_LEN) * BLOCK_LEN + task;
-		end = end < o->size ? end : o->size;
-		if (!add_task(&c->ahead, o, s->issued / BLOCK_LEN,
-		    (end + BLOCK_LEN - 1) / BLOCK_LEN - s->issued / BLOCK_LEN))
-			return;
-		s->issued = end;
+	if (!issue(&c->ahead, o, &s->issued, end, task))
+		return;
+	if (p != NULL && !p->taken && (near || end > o->size)) {
+		p->run = s->run;
+		if (end > o->size)
+			look_beyond(&c->ahead, p, end - o->size, task);
+	} else if (p == NULL && near && !s->ended) {
+		c->ahead.carry = s->run;
+		s->ended = true;
 	}
 }
 
@@ -163,10 +226,25 @@ void ahead_reads(struct store_cache *c, const struct cached_object *o, uint64_t 
 		s->run += off + len - s->front;
 		s->front = off + len;
 	}
-	if (s->reads >= READS_MIN && !c->offline && room_usable(&c->room)) {
+	if (s->reads >= READS_MIN && !c->offline && room_usable(&c->room))
 		look_ahead(c, o, s);
-		if (o->size - s->front < END_NEAR)
-			a->carry = s->run;
+	pthread_mutex_unlock(&a->lock);
+}
+
+void ahead_pair(struct store_cache *c, const char *name, const char *next, uint64_t size)
+{
+	struct ahead *a = &c->ahead;
+	struct pair *p;
+
+	pthread_mutex_lock(&a->lock);
+	p = find_pair(a, name);
+	if (p == NULL)
+		p = &a->pair[a->next_pair++ % AHEAD_PAIRS];
+	if (p->taken || strcmp(p->name, name) != 0 || strcmp(p->next, next) != 0) {
+		memset(p, 0, sizeof(*p));
+		memcpy(p->name, name, strlen(name) + 1);
+		memcpy(p->next, next, strlen(next) + 1);
+		p->size = size;
 	}
 	pthread_mutex_unlock(&a->lock);
 }

@@ -27,6 +27,7 @@
 #define AHEAD_TASKS 64u
 #define AHEAD_STREAMS 32u
 #define AHEAD_OBJECTS 64u
+#define AHEAD_PAIRS 8u
 #define LOAD_BLOCKS_MAX PIECE_BLOCKS /* of one cache_load() */
 
 /* Blocks that somebody is fetching; who else wants one of them waits. */
@@ -59,7 +60,18 @@ struct stream {
 	uint64_t issued; /* up to here it is being fetched for him */
 	uint64_t run;    /* bytes that he has read in order */
 	unsigned reads;
+	bool ended;      /* who goes on in another object has had his run */
 	uint64_t used;
+};
+
+/* An object that was stored after another. */
+struct pair {
+	char name[STORE_NAME_MAX + 1]; /* "": none */
+	char next[STORE_NAME_MAX + 1];
+	uint64_t size;   /* of ${next} */
+	uint64_t issued; /* up to here it is being fetched for who reads ${name} */
+	uint64_t run;    /* what he has read in order; 0: he has not come to the end */
+	bool taken;      /* he is there */
 };
 
 struct known_object {
@@ -78,6 +90,8 @@ struct ahead {
 	struct ahead_task task[AHEAD_TASKS];
 	unsigned first_task, ntasks;
 	struct stream stream[AHEAD_STREAMS];
+	struct pair pair[AHEAD_PAIRS];
+	unsigned next_pair; /* is replaced next */
 	struct known_object object[AHEAD_OBJECTS];
 	uint64_t tick;
 	uint64_t carry; /* what somebody had read in order when he came to the end of an object; 0: nobody */
@@ -150,6 +164,9 @@ void ahead_stop(struct ahead *a); /* waits for what its threads are fetching */
 
 /* Bytes [${off}, ${off} + ${len}) are being read: see to what comes next. */
 void ahead_reads(struct store_cache *c, const struct cached_object *o, uint64_t off, size_t len);
+
+/* As store_follows(). */
+void ahead_pair(struct store_cache *c, const char *name, const char *next, uint64_t size);
 
 /* A block of it was not there.  Return how many have been missed so far, in this process. */
 unsigned ahead_missed(struct store_cache *c, const struct cached_object *o);

@@ -184,6 +184,13 @@ static int cache_distrust(struct store *s, const char *name, uint64_t off, uint6
 	return n > 0 ? 0 : rc;
 }
 
+static void cache_follows(struct store *s, const char *name, const char *next, uint64_t size)
+{
+	struct store_cache *c = cache_of(s);
+
+	ahead_pair(c, name, next, size);
+}
+
 static int cache_stat(struct store *s, const char *name, uint64_t *size)
 {
 	struct store_cache *c = cache_of(s);
@@ -290,6 +297,7 @@ static const struct store_ops cache_ops = {
 	.get_in = cache_get_in,
 	.get_all = cache_get_all,
 	.distrust = cache_distrust,
+	.follows = cache_follows,
 	.stat = cache_stat,
 	.list = cache_list,
 	.list_names = cache_list_names,

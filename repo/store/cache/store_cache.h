@@ -27,7 +27,8 @@
  * KiB more on average: 0.7 ms at 200 Mbit/s, beside a round trip of 20.  Tree packs are read by neighbourhood instead:
  * 256 KiB around what was asked for, and 1 MiB from the third request on, without what is there already.  Who reads an
  * object of another kind in its order has up to 8 MiB of it fetched ahead, in pieces of 512 KiB to 1 MiB by threads of
- * the cache's own, and never more than he has read so far.
+ * the cache's own, and never more than he has read so far; near its end of the one that was stored after it, too, if
+ * store_follows() has said which that is.
  *
  * A failing disk is no failure of the store: then nothing is kept, with a warning.
  */
