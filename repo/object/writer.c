@@ -30,7 +30,8 @@ struct object_writer {
 	struct segment_builder *trees;
 	struct packing *open[2];      /* by enum pack_kind - 1 */
 	struct commit_queue *queue;   /* NULL in a dry run */
-	struct packing *waiting;      /* committed, in no run yet */
+	struct packing *waiting;      /* committed, in no run yet, in the order in which they were begun */
+	uint64_t nbegun;
 	_Atomic int broken;           /* the error after which nothing more is stored */
 	struct {
 		_Atomic uint64_t data_objects, data_bytes, tree_objects, tree_bytes, stored_bytes, packs, runs;
@@ -217,24 +218,35 @@ static bool run_due(const struct object_writer *w)
 	return nobjects >= w->o.run_objects || npacks >= RUN_PACKS_PER_BLOCK;
 }
 
+/* A run names packs in their order, which is that of the tree: who reads on goes from one to the next. */
+static void add_waiting(struct object_writer *w, struct packing *p)
+{
+	struct packing **at = &w->waiting;
+
+	while (*at != NULL && (*at)->nth < p->nth)
+		at = &(*at)->next;
+	p->next = *at;
+	*at = p;
+	w->count.packs++;
+	w->count.stored_bytes += p->info.size;
+}
+
 /* Take over what the queue has committed; with ${all}, wait for what is on its way and put a run of it. */
 static int collect(struct object_writer *w, bool all)
 {
-	struct packing *done = NULL, **tail = &w->waiting;
+	struct packing *done = NULL, *next;
 	int rc = commit_queue_take(w->queue, all, &done);
+	bool any = done != NULL;
 
-	for (const struct packing *p = done; p != NULL; p = p->next) {
-		w->count.packs++;
-		w->count.stored_bytes += p->info.size;
+	for (; done != NULL; done = next) {
+		next = done->next;
 		if (rc == 0 && w->o.watch != NULL)
-			rc = doom_watch_own(w->o.watch, &p->info);
+			rc = doom_watch_own(w->o.watch, &done->info);
+		add_waiting(w, done);
 	}
-	if (rc == 0 && w->o.watch != NULL && done != NULL)
+	if (rc == 0 && w->o.watch != NULL && any)
 		rc = doom_watch_tell(w->o.watch);
-	while (*tail != NULL)
-		tail = &(*tail)->next;
-	*tail = done;
-	if (rc == 0 && w->waiting != NULL && (all || (done != NULL && run_due(w))))
+	if (rc == 0 && w->waiting != NULL && (all || (any && run_due(w))))
 		rc = put_run(w);
 	return rc;
 }
@@ -253,8 +265,11 @@ static int append(struct object_writer *w, struct segment_out *s)
 	struct packing **p = &w->open[s->kind - 1];
 	int rc = 0;
 
-	if (*p == NULL)
+	if (*p == NULL) {
 		rc = packing_begin(w->o.store, s->kind, domain_of(w, s->kind), w->o.metadata, p);
+		if (rc == 0)
+			(*p)->nth = w->nbegun++;
+	}
 	if (rc == 0)
 		rc = packing_append(*p, s);
 	if (rc == 0 && packing_full(*p, w->o.pack_size))

@@ -462,6 +462,32 @@ static void test_workers(void **state)
 	free_chunks(c);
 }
 
+/* Packs that are committed in another order are named in that in which they were filled. */
+static void test_order_of_packs(void **state)
+{
+	struct store_fault_rule slow = { .fault = STORE_FAULT_DELAY, .ops = STORE_OP_PUT, .prefix = "packs/",
+		.count = 1, .amount = 300 };
+	struct fixture *f = *state;
+	struct object_writer *w = fixture_writer(f);
+	struct chunks *c = make_chunks(11);
+	struct place place;
+	uint32_t last = 0;
+
+	store_mem_set_faults(f->store, &slow, 1);
+	assert_int_equal(store_chunks(f, w, c), 0);
+	assert_int_equal(object_writer_finish(w), 0);
+	object_writer_close(w);
+	fixture_forget_index(f);
+	assert_int_equal(index_refresh(f->index), 0);
+	for (unsigned i = 0; i < N; i++) {
+		assert_int_equal(index_lookup(f->index, &c->id[i], &place), 0);
+		assert_true(place.pack >= last);
+		last = place.pack;
+	}
+	assert_true(last > 0);
+	free_chunks(c);
+}
+
 /* Commits on their way at the same time; those of packs wait until there are as many as expected. */
 static struct {
 	const struct store_ops *below;
@@ -574,6 +600,7 @@ int main(void)
 		TEST(test_dry_run),
 		TEST(test_roles),
 		TEST(test_workers),
+		TEST(test_order_of_packs),
 		TEST(test_slow_remote_store),
 		cmocka_unit_test_setup_teardown(test_slow_disk, fixture_setup_dir, fixture_teardown),
 		TEST(test_claims_end),

@@ -18,6 +18,7 @@ struct packing {
 	struct pack_info info;      /* once it is committed */
 	struct buf records;         /* of each object, in pack order: id (32), place record */
 	uint32_t nobjects;
+	uint64_t nth;               /* of all that were begun: they may be committed in another order */
 	struct packing *next;       /* for the user's lists */
 };
 
