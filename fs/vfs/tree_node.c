@@ -226,7 +226,7 @@ static int read_entries(struct vfs *v, const struct tnode *t, uint64_t pos, vfs_
 	char name[ENTRY_NAME_MAX + 1];
 	int rc;
 
-	rc = tree_iter_begin(&it, v->repo->tree, dir_root(&t->hit.entry), pos);
+	rc = tree_iter_begin_dir(&it, v->repo->tree, &t->hit.entry, pos);
 	while (rc == 0 && (rc = tree_iter_next(&it, &e, NULL, NULL)) == 1) {
 		memcpy(name, e.name, e.name_len);
 		name[e.name_len] = '\0';

@@ -147,9 +147,9 @@ static int push(struct differ *d, const struct tree_entry *a, const struct tree_
 	p = &d->stack[d->depth++];
 	memset(p, 0, sizeof(*p));
 	p->path_len = d->path.len;
-	rc = tree_iter_begin(&p->a, d->tree, child_of(a), 0);
+	rc = tree_iter_begin_dir(&p->a, d->tree, a, 0);
 	if (rc == 0)
-		rc = tree_iter_begin(&p->b, d->tree, child_of(b), 0);
+		rc = tree_iter_begin_dir(&p->b, d->tree, b, 0);
 	return rc;
 }
 

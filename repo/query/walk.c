@@ -106,7 +106,7 @@ static int push(struct tree_walk *w)
 	l = &w->stack[w->depth];
 	l->path_len = w->path.len;
 	l->base = w->number;
-	rc = tree_iter_begin(&l->iter, w->tree, w->entry.flags & ENTRY_HAS_CHILD ? &w->entry.child : NULL, 0);
+	rc = tree_iter_begin_dir(&l->iter, w->tree, &w->entry, 0);
 	if (rc == 0)
 		w->depth++;
 	else

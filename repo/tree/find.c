@@ -112,7 +112,7 @@ int tree_count(struct tree *t, const struct id *dir, uint64_t *entries, uint64_t
 	return 0;
 }
 
-/* Find in the directory that is the entry ${dir}, whose page must have as many entries as the entry says. */
+/* Find in the directory that is the entry ${dir}. */
 static int find_in_entry(struct tree *t, const struct tree_entry *dir, struct key *k, struct tree_hit *out)
 {
 	struct tree_node *root;
@@ -122,14 +122,8 @@ static int find_in_entry(struct tree *t, const struct tree_entry *dir, struct ke
 		return -ENOTDIR;
 	if (!(dir->flags & ENTRY_HAS_CHILD))
 		return -ENOENT;
-	rc = node_hold_page(t, &dir->child, &root);
-	if (rc != 0)
-		return rc;
-	if (root->page.total != dir->below) {
-		tree_release(t, root);
-		return node_damaged(t, &dir->child, "has another number of entries than its directory says");
-	}
-	return find_in_page(t, root, k, out);
+	rc = node_hold_dir(t, dir, &root);
+	return rc == 0 ? find_in_page(t, root, k, out) : rc;
 }
 
 /* Go from ${*at} into the directory that it is; ${*at} is given back for what is found there, or if nothing is. */

@@ -57,21 +57,40 @@ static int seek(struct tree_iter *it, uint64_t pos)
 	return 0;
 }
 
+/* Begin at the root page, which the iterator takes over. */
+static int begin(struct tree_iter *it, struct tree_node *root, uint64_t pos)
+{
+	it->at[0].node = root;
+	it->at[0].next = 0;
+	it->at[0].base = 0;
+	it->depth = 1;
+	return pos > 0 ? seek(it, pos) : 0;
+}
+
 int tree_iter_begin(struct tree_iter *it, struct tree *t, const struct id *dir, uint64_t pos)
 {
+	struct tree_node *root;
 	int rc;
 
 	it->tree = t;
 	it->depth = 0;
 	if (dir == NULL)
 		return 0;
-	rc = node_hold_page(t, dir, &it->at[0].node);
-	if (rc != 0)
-		return rc;
-	it->at[0].next = 0;
-	it->at[0].base = 0;
-	it->depth = 1;
-	return pos > 0 ? seek(it, pos) : 0;
+	rc = node_hold_page(t, dir, &root);
+	return rc == 0 ? begin(it, root, pos) : rc;
+}
+
+int tree_iter_begin_dir(struct tree_iter *it, struct tree *t, const struct tree_entry *dir, uint64_t pos)
+{
+	struct tree_node *root;
+	int rc;
+
+	it->tree = t;
+	it->depth = 0;
+	if (dir->type != ENTRY_DIR || !(dir->flags & ENTRY_HAS_CHILD))
+		return 0;
+	rc = node_hold_dir(t, dir, &root);
+	return rc == 0 ? begin(it, root, pos) : rc;
 }
 
 int tree_iter_next(struct tree_iter *it, struct tree_entry *out, const uint8_t **record, uint32_t *record_len)

@@ -234,6 +234,16 @@ int node_hold_page(struct tree *t, const struct id *id, struct tree_node **out)
 	return hold_kind(t, id, false, out);
 }
 
+int node_hold_dir(struct tree *t, const struct tree_entry *dir, struct tree_node **out)
+{
+	int rc = node_hold_page(t, &dir->child, out);
+
+	if (rc != 0 || (*out)->page.total == dir->below)
+		return rc;
+	tree_release(t, *out);
+	return node_damaged(t, &dir->child, "has another number of entries than its directory says");
+}
+
 int node_hold_spans(struct tree *t, const struct id *id, struct tree_node **out)
 {
 	return hold_kind(t, id, true, out);

@@ -76,6 +76,9 @@ struct tree_iter {
  */
 int tree_iter_begin(struct tree_iter *it, struct tree *t, const struct id *dir, uint64_t pos);
 
+/* The same for the directory that is the entry ${dir}: its pages must have as many entries as that says (-EBADMSG). */
+int tree_iter_begin_dir(struct tree_iter *it, struct tree *t, const struct tree_entry *dir, uint64_t pos);
+
 /*
  * Next entry: 1 with ${*out} (pointers borrowed until the next call or the end; ${record} optional), 0 at the end, or
  * an error: the next call then tries the same again.

@@ -588,6 +588,32 @@ static void test_hostile_refs(void **state)
 	assert_damaged(env, &dir, "a", "ends with a name");
 }
 
+/* A directory that says how many entries it has must have so many. */
+static void test_iterated_below(void **state)
+{
+	struct env *env = *state;
+	const struct id leaf = put_leaf(env, "a", "b");
+	struct tree_entry dir = { .name = "dir", .name_len = 3, .type = ENTRY_DIR, .flags = ENTRY_HAS_CHILD, .child = leaf,
+		.below = 2 };
+	struct tree_entry e;
+	struct tree_iter it;
+
+	publish(env);
+	assert_int_equal(tree_iter_begin_dir(&it, env->t, &dir, 0), 0);
+	assert_int_equal(tree_iter_next(&it, &e, NULL, NULL), 1);
+	tree_iter_end(&it);
+	dir.below = 3;
+	fixture_log_clear(&env->f);
+	assert_int_equal(tree_iter_begin_dir(&it, env->t, &dir, 0), -EBADMSG);
+	assert_true(fixture_logged(&env->f, "another number of entries"));
+	tree_iter_end(&it);
+	dir.flags = 0;
+	dir.below = 0;
+	assert_int_equal(tree_iter_begin_dir(&it, env->t, &dir, 0), 0);
+	assert_int_equal(tree_iter_next(&it, &e, NULL, NULL), 0);
+	tree_iter_end(&it);
+}
+
 /* A bound that an upper page sets holds for the lowest ones. */
 static void test_hostile_bound(void **state)
 {
@@ -862,6 +888,7 @@ int main(void)
 		TEST(test_content_paged),
 		TEST(test_content_none),
 		TEST(test_xattrs),
+		TEST(test_iterated_below),
 		TEST(test_hostile_refs),
 		TEST(test_hostile_bound),
 		TEST(test_hostile_below),
