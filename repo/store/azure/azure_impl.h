@@ -72,6 +72,7 @@ struct azure_listing {
 	char name[1024 + 1]; /* of the blob that is being read: the longest that the service has */
 	uint64_t size;
 	char marker[XML_TEXT_MAX]; /* of the next page; "": there is none */
+	unsigned nblobs;           /* in the page, whosever */
 	bool ended, marked;        /* the page has come to its end, and has said what the next one is */
 	int returned;              /* what ${fn} did */
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "repo/store/azure/azure_impl.h"
+#include "repo/store/parse/paging.h"
 
 /* The service gives at most 5000 entries a page, of some 700 bytes. */
 #define PAGE_MAX ((size_t)16 * 1024 * 1024)
@@ -38,8 +39,10 @@ static int on_element(void *arg, const char *path, const char *text)
 	if (strncmp(path, blob, sizeof(blob) - 1) != 0)
 		return 0;
 	path += sizeof(blob) - 1;
-	if (*path == '\0')
+	if (*path == '\0') {
+		l->nblobs++;
 		return tell_blob(l);
+	}
 	if (strcmp(path, "/Name") == 0 && strlen(text) < sizeof(l->name))
 		memcpy(l->name, text, strlen(text) + 1);
 	else if (strcmp(path, "/Properties/Content-Length") == 0)
@@ -74,6 +77,7 @@ int azure_read_page(struct azure_listing *l, const void *xml, size_t len)
 
 	l->marker[0] = '\0';
 	l->ended = l->marked = false;
+	l->nblobs = 0;
 	rc = xml_parse(xml, len, on_element, l);
 	if (l->returned != 0)
 		return l->returned;
@@ -86,6 +90,7 @@ int azure_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg
 	struct store_azure *a = azure_of(s);
 	struct buf full = BUF_INIT, page = BUF_INIT;
 	struct azure_listing *l = calloc(1, sizeof(*l));
+	struct paging paging = { 0 };
 	int rc = -ENOMEM;
 
 	if (l == NULL || buf_printf(&full, "%s%s", a->prefix, prefix) < 0) {
@@ -106,8 +111,13 @@ int azure_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg
 			log_error(s->log, "%s/%s: list: the answer is no list of blobs", s->url, prefix);
 			rc = -EIO;
 		}
+		if (rc == 0 && l->marker[0] != '\0' && paging_next(&paging, l->marker, l->nblobs == 0) != 0) {
+			log_error(s->log, "%s/%s: list: the server's pages have no end", s->url, prefix);
+			rc = -EIO;
+		}
 	} while (rc == 0 && l->marker[0] != '\0');
 out:
+	paging_free(&paging);
 	free(l);
 	buf_free(&full);
 	buf_free(&page);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "repo/store/parse/paging.h"
 #include "repo/store/s3/s3_impl.h"
 
 #define PAGE_BYTES_MAX (16u << 20) /* a thousand keys of a kilobyte, encoded */
@@ -74,10 +75,25 @@ static int tell_page(const struct store_s3 *s, const char *prefix, struct s3_pag
 	return rc;
 }
 
+/* The page is told; what comes next, if anything does, is not what came before. */
+static int go_on(const struct store_s3 *s, const char *prefix, const struct s3_page *page, struct paging *paging)
+{
+	int rc = 0;
+
+	if (page->next.len > 0)
+		rc = paging_next(paging, (const char *)page->next.data, page->entries.len == 0);
+	if (rc == -ELOOP) {
+		log_error(s->base.log, "%s/%s: list: the server's pages have no end", s->base.url, prefix);
+		rc = -EIO;
+	}
+	return rc;
+}
+
 int s3_list(struct store *base, const char *prefix, store_list_fn *fn, void *arg)
 {
 	struct store_s3 *s = s3_of(base);
 	struct s3_page page = { 0 };
+	struct paging paging = { 0 };
 	struct buf token = BUF_INIT;
 	int rc;
 
@@ -85,12 +101,15 @@ int s3_list(struct store *base, const char *prefix, store_list_fn *fn, void *arg
 		rc = get_page(s, prefix, token.len > 0 ? (const char *)token.data : NULL, &page);
 		if (rc == 0)
 			rc = tell_page(s, prefix, &page, fn, arg);
+		if (rc == 0)
+			rc = go_on(s, prefix, &page, &paging);
 		buf_free(&token);
 		token = page.next;
 		page.next = (struct buf)BUF_INIT;
 		s3_page_free(&page);
 		page = (struct s3_page){ 0 };
 	} while (rc == 0 && token.len > 0);
+	paging_free(&paging);
 	buf_free(&token);
 	return rc;
 }
