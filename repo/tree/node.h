@@ -25,7 +25,7 @@ struct tree_node {
 int node_hold_page(struct tree *t, const struct id *id, struct tree_node **out);
 int node_hold_spans(struct tree *t, const struct id *id, struct tree_node **out);
 
-/* The root page of the directory that is the entry ${dir} and has one: with as many entries as that says, or -EBADMSG. */
+/* The root page of the directory ${dir}, which has one: with as many entries as that entry says, or -EBADMSG. */
 int node_hold_dir(struct tree *t, const struct tree_entry *dir, struct tree_node **out);
 
 /* Log that tree object ${id} is not what it should be. */

@@ -593,8 +593,8 @@ static void test_iterated_below(void **state)
 {
 	struct env *env = *state;
 	const struct id leaf = put_leaf(env, "a", "b");
-	struct tree_entry dir = { .name = "dir", .name_len = 3, .type = ENTRY_DIR, .flags = ENTRY_HAS_CHILD, .child = leaf,
-		.below = 2 };
+	struct tree_entry dir = { .name = "dir", .name_len = 3, .type = ENTRY_DIR, .flags = ENTRY_HAS_CHILD,
+		.child = leaf, .below = 2 };
 	struct tree_entry e;
 	struct tree_iter it;
 
