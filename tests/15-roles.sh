@@ -305,6 +305,21 @@ rm -f "$VARVE_REPOSITORY/snapshots/$oldest"
 expect_status 0 "$VARVE" snapshots
 count=$((count - 1))
 
+# The newest of a host that is forgotten here is not missed here, but by others; who will not prune meanwhile.
+expect_status 0 "$VARVE" snapshots --cache-dir "$WORK/other-cache"
+newest=$("$VARVE" snapshots --host rolled --json | sed -n 's/.*"id":"\([0-9a-f]*\)".*/\1/p')
+expect_status 0 "$VARVE" forget "$newest"
+count=$((count - 1))
+expect_status 0 "$VARVE" snapshots
+expect_status 0 "$VARVE" prune
+expect_status 5 "$VARVE" snapshots --cache-dir "$WORK/other-cache"
+expect_match "snapshots/$newest of .* was here" "$WORK/err"
+expect_status 5 "$VARVE" prune --cache-dir "$WORK/other-cache"
+expect_match 'nothing is deleted or doomed' "$WORK/err"
+expect_status 0 "$VARVE" key trust --cache-dir "$WORK/other-cache"
+expect_status 0 "$VARVE" prune --cache-dir "$WORK/other-cache"
+ok "forgetting the newest"
+
 # A recipient is shown a repository that somebody has made for his public key.
 public=$("$VARVE" key public --key-file "$WORK/reader.key")
 expect_status 0 as reader ls latest

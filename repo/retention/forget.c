@@ -256,6 +256,8 @@ static int delete_all(struct repo *r, struct forget_snapshot **old, size_t n, co
 		rc = store_delete(r->store, name);
 		if (rc == 0) {
 			index_drop(r->index, name);
+			if (r->witness != NULL)
+				witness_forgotten(r->witness, &old[i]->id);
 			out->forgotten++;
 		} else if (rc == -EACCES || rc == -EPERM || rc == -EROFS) {
 			old[i]->refused = true;

@@ -28,9 +28,19 @@ static int read_doomed(struct prune *p)
 	return rc == 0 ? prune_judge_ages(p) : rc;
 }
 
+/* Packs of snapshots that the store withholds would be taken for unused. */
 static int list_snapshots(struct prune *p)
 {
-	return repo_catalog(p->r, &p->catalog);
+	size_t withheld;
+	int rc = repo_catalog(p->r, &p->catalog);
+
+	if (rc != 0)
+		return rc;
+	catalog_withheld(p->catalog, &withheld);
+	if (withheld == 0)
+		return 0;
+	log_error(p->r->log, "the list of snapshots is not to be relied upon: nothing is deleted or doomed");
+	return -EBADMSG;
 }
 
 static int load_index(struct prune *p)

@@ -256,12 +256,24 @@ bool witness_was_told(struct witness *p, const struct id *what)
 	return told;
 }
 
+static bool is_head(const struct witness_head *heads, size_t n, const struct id *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (id_equal(&heads[i].id, id))
+			return true;
+	return false;
+}
+
 void witness_forgotten(struct witness *p, const struct id *id)
 {
 	bool found = false;
 	int fd;
 
 	pthread_mutex_lock(&p->lock);
+	if (!is_head(p->state.heads, p->state.nheads, id) && !is_head(p->seen, p->nseen, id)) {
+		pthread_mutex_unlock(&p->lock);
+		return;
+	}
 	fd = witness_file_lock((const char *)p->dir.data);
 	reread(p);
 	enter_seen(p);
