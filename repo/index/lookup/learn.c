@@ -186,7 +186,7 @@ struct doubt {
 /* Delete the object's place from a table, if it is in that pack. */
 static int forget_place(struct lmdb_txn *txn, struct doubt *d, unsigned table)
 {
-	uint32_t pack;
+	uint32_t pack = 0;
 	struct rd r;
 	int rc = lmdb_get(txn, table, d->id.b, ID_LEN, &r);
 
@@ -204,7 +204,7 @@ static int forget_place(struct lmdb_txn *txn, struct doubt *d, unsigned table)
 static int doubt_pack(struct lmdb_txn *txn, const struct doubt *d)
 {
 	uint8_t key[4], b[PACK_RECORD_LEN];
-	struct pack_record rec;
+	struct pack_record rec = { .learned = false };
 	struct rd r;
 	int rc;
 
