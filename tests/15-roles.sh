@@ -113,6 +113,8 @@ ok "packs: by key, not by convention"
 
 # Publishing: for whoever has no certified key it comes to nothing.
 now=$(date +%s)000000000
+mounted=
+if { : <>/dev/fuse; } 2>/dev/null; then mounted=yes; fi
 count=$("$VARVE" snapshots | wc -l)
 
 # rejected TEXT: what was just put ($WORK/out) is no snapshot for anybody; and remove it.
@@ -126,6 +128,11 @@ rejected() {
 	expect_status 5 as auditor check
 	expect_match "$id" "$WORK/out"
 	expect_status 0 "$VARVE" ls latest
+	if [ -n "$mounted" ]; then
+		mount_varve "$WORK/mnt" --key-file "$WORK/reader.key"
+		ls "$WORK/mnt/latest/" >"$WORK/out" || die "latest is what was rejected"
+		umount_varve
+	fi
 	rm -f "$VARVE_REPOSITORY/snapshots/$id"
 	expect_status 0 "$VARVE" snapshots
 }

@@ -264,6 +264,21 @@ static int fill(struct view *v, const struct catalog *c, const size_t *chosen, s
 	return rc;
 }
 
+/*
+ * Who was not entitled to make a snapshot cannot make himself the newest.  Older ones are not read for that, as there
+ * may be many: they show what they are when they are entered.
+ */
+static void drop_rejected(const struct catalog *c, const size_t *chosen, size_t *n)
+{
+	struct manifest m;
+	int rc = -EKEYREJECTED;
+
+	while (*n > 0 && (rc = catalog_manifest(c, chosen[*n - 1], &m)) == -EKEYREJECTED)
+		(*n)--;
+	if (rc == 0)
+		manifest_destroy(&m);
+}
+
 /* The snapshots that the mount's filter lets through. */
 static int choose(const struct catalog *c, const struct snapshot_filter *f, size_t *chosen, size_t *n)
 {
@@ -274,9 +289,10 @@ static int choose(const struct catalog *c, const struct snapshot_filter *f, size
 		if (rc == -ENOMEM)
 			return rc;
 		/* A manifest that cannot be read was logged; whether it matches is not known, so it is shown. */
-		if (rc != 0)
+		if (rc != 0 && rc != -EKEYREJECTED)
 			chosen[(*n)++] = i;
 	}
+	drop_rejected(c, chosen, n);
 	return 0;
 }
 
