@@ -100,7 +100,7 @@ FUZZ_COMPILE = $(FUZZ_CC) $(STANDARD) -O1 -g -fno-omit-frame-pointer -fsanitize=
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-ceph run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench bench-remote bench-scale \
+.PHONY: all check check-ceph check-gone run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench bench-remote bench-scale \
 	demo deps install uninstall clean help objects FORCE
 
 all: $(PROGRAMS) ## build varve and varvefs (the default)
@@ -196,6 +196,11 @@ check-ceph: ## the stores' tests on a real Ceph cluster with its S3 gateway, whi
 	@packaging/install-deps.sh --services --ceph --if-needed
 	+@$(AGAIN) check-programs
 	@BUILD='$(abspath $(BUILD))' tests/long/ceph.sh
+
+check-gone: ## a minute without network, under a backup, a sync, a check and mounts (two minutes)
+	@packaging/install-deps.sh --services --if-needed
+	+@$(AGAIN) check-programs
+	@BUILD='$(abspath $(BUILD))' tests/long/gone.sh
 
 # -O1: at -O2 the sanitizers' reports no longer name the right line.
 asan: ## the tests with the address and undefined-behaviour sanitizers, in build-asan/
