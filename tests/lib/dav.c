@@ -66,7 +66,7 @@ static int move(const struct dav *d, const struct web_request *q, const char *pa
 		return 400;
 	path_of(d, url + strlen(web_url(q->web)), to);
 	if (!parent_exists(to))
-		return 409;
+		return d->no_parent != 0 ? d->no_parent : 409;
 	if (syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, to, replace ? 0 : 1) == 0)
 		return 201;
 	return errno == EEXIST ? 412 : status_of(errno);

@@ -13,7 +13,7 @@ enum dav_index { DAV_INDEX_NONE, DAV_INDEX_HTML, DAV_INDEX_JSON };
 struct dav {
 	const char *root;     /* the directory; borrowed */
 	enum dav_index index; /* what GET of a directory answers */
-	int no_parent;        /* what it answers to PUT where there is no collection; 0: 409 */
+	int no_parent;        /* what it answers to PUT and MOVE where there is no collection; 0: 409 */
 	bool quota;           /* has the properties of RFC 4331: 1000 free, 234 used */
 	const char *password; /* "user:password" that must be given, in base64; NULL: none */
 	/* Asked before each request: answers it itself and returns true, with ${*more} as web_fn's value; or NULL. */

@@ -227,21 +227,21 @@ static void test_no_parent(void **state)
 {
 	static const int statuses[] = { 404, 409, 500, 403 };
 	struct rig *r = *state;
-	char path[2 * SCRATCH_PATH_SIZE];
+	char path[2 * SCRATCH_PATH_SIZE], away[2 * SCRATCH_PATH_SIZE];
 
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
 		pthread_mutex_lock(&r->lock);
 		r->dav.no_parent = statuses[i];
 		pthread_mutex_unlock(&r->lock);
 		begin(r);
-		assert_int_equal(store_put(r->store, "config", "x", 1, 0), 0);
-		assert_int_equal(store_delete(r->store, "config"), 0);
+		assert_int_equal(store_put(r->store, "packs/aa", "x", 1, 0), 0);
+		assert_int_equal(store_put(r->store, "packs/ab", "x", 1, 0), 0);
+		assert_true(exists(r, "packs/aa"));
 		store_close(r->store);
 		r->store = NULL;
-		snprintf(path, sizeof(path), "%s/repo/tmp", r->root);
-		assert_int_equal(rmdir(path), 0);
 		snprintf(path, sizeof(path), "%s/repo", r->root);
-		assert_int_equal(rmdir(path), 0);
+		snprintf(away, sizeof(away), "%s/repo%zu", r->root, i);
+		assert_int_equal(rename(path, away), 0);
 	}
 	assert_int_equal(r->scratch->nmessages, 0);
 }
@@ -641,6 +641,8 @@ static void test_failures(void **state)
 		{ "MOVE", "part 503", -EAGAIN, "" },
 		{ "MOVE", "part 404", -EIO, "the server answered 207, which is no success, and 404 of a part" },
 		{ "MOVE", "partly", -EIO, "the server answered 207" },
+		{ "MOVE", "403", -EACCES, "keys/aa: put: the server answered 403 to MOVE" },
+		{ "MOVE", "500", -EAGAIN, "" },
 		{ "DELETE", "partly", -EIO, "the server answered 207" },
 		{ "MOVE", "later", -EAGAIN, "" },
 		{ "DELETE", "later", -EAGAIN, "" },
@@ -656,6 +658,7 @@ static void test_failures(void **state)
 
 	begin(r);
 	assert_int_equal(store_put(r->store, "config", "x", 1, 0), 0);
+	assert_int_equal(store_put(r->store, "keys/bb", "x", 1, 0), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		scratch_log_clear(r->scratch);
 		/* Curl tries a kept connection's again. */

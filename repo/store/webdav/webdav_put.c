@@ -4,7 +4,8 @@
  * What a put does at the server, in order; after -EAGAIN it goes on where it was:
  *
  *   PUT tmp/<random>     404, 409 (nginx: 500, old Apaches: 403): MKCOL tmp/, again
- *   MOVE to its name     404, 409: MKCOL what is above, again; still 404: it is gone (moved, its answer lost), PUT
+ *   MOVE to its name     404, 409 (Apache: 500): MKCOL what is above, again; still 404: it is gone (moved, its answer
+ *                        lost), PUT
  *                        412: the name is taken
  */
 #include <errno.h>
@@ -182,11 +183,18 @@ static int upload_once(struct store_webdav *d, struct webdav_put *p, const char 
 	return rc;
 }
 
-static bool lacks_collection(struct store_webdav *d, int status)
+/* Is ${status} for want of the collection of ${name}?  Of 404 and 409 the server has said so. */
+static bool lacks_collection(struct store_webdav *d, int status, const char *name)
 {
-	if (status == 403 || status == 500)
-		return webdav_propfind(d, WEBDAV_TMP, 0, found, NULL) == -ENOENT;
-	return status == 404 || status == 409;
+	const char *slash = strrchr(name, '/');
+	char dir[STORE_NAME_MAX + 2];
+	size_t len = slash != NULL ? (size_t)(slash - name) + 1 : 0;
+
+	if (status != 403 && status != 500)
+		return status == 404 || status == 409;
+	memcpy(dir, name, len);
+	dir[len] = '\0';
+	return len > 0 && webdav_propfind(d, dir, 0, found, NULL) == -ENOENT;
 }
 
 static int upload(struct store_webdav *d, struct webdav_put *p, const char *name)
@@ -195,7 +203,7 @@ static int upload(struct store_webdav *d, struct webdav_put *p, const char *name
 	int rc;
 
 	rc = upload_once(d, p, name, &refused.status);
-	if ((rc == 0 || rc == -EAGAIN) && lacks_collection(d, refused.status)) {
+	if ((rc == 0 || rc == -EAGAIN) && lacks_collection(d, refused.status, p->tmp)) {
 		rc = make_parents(d, p->tmp);
 		if (rc == 0)
 			rc = upload_once(d, p, name, &refused.status);
@@ -212,10 +220,10 @@ static int upload(struct store_webdav *d, struct webdav_put *p, const char *name
 	return rc;
 }
 
-/* One MOVE to ${name}.  ${*status} is 404 or 409 if something is missing, 412 if the name is taken. */
+/* One MOVE to ${name}.  ${*status} is 404 or 409 (or 403, 500) if something is missing, 412 if the name is taken. */
 static int move_once(struct store_webdav *d, struct webdav_put *p, const char *name, bool overwrite, int *status)
 {
-	static const int accept[] = { 404, 409, 412, 0 };
+	static const int accept[] = { 403, 404, 409, 412, 0 };
 	const char *headers[] = { NULL, overwrite ? "Overwrite: T" : "Overwrite: F", NULL };
 	struct http_request q = { .method = "MOVE", .headers = headers };
 	struct http_reply r = { 0 };
@@ -239,7 +247,7 @@ static int move(struct store_webdav *d, struct webdav_put *p, const char *name, 
 	int rc;
 
 	rc = move_once(d, p, name, overwrite, status);
-	if (rc == 0 && (*status == 404 || *status == 409)) {
+	if ((rc == 0 || rc == -EAGAIN) && lacks_collection(d, *status, name)) {
 		rc = make_parents(d, name);
 		if (rc == 0)
 			rc = move_once(d, p, name, overwrite, status);
@@ -281,7 +289,7 @@ static int publish(struct store_webdav *d, struct webdav_put *p, const char *nam
 		return -ENOENT;
 	}
 	log_error(d->base.log, "%s/%s: put: the server answered %d to MOVE", d->base.url, name, status);
-	return -EIO;
+	return status == 403 ? -EACCES : -EIO;
 }
 
 int webdav_put_commit(struct store_put *base, const char *name, unsigned flags)
