@@ -60,11 +60,11 @@ const char *index_path(const struct index *x);
  * Bring it up to date with the runs that are in the store now: one listing, and the runs that are new are loaded
  * (merged in ascending order of id, in transactions of bounded size); if a loaded run has vanished or was replaced,
  * all places are loaded anew, and take the place of the old ones in one step.  An object that several runs have is
- * found where the first loaded one has it.  A damaged run is logged once and skipped, tried again after ten minutes,
- * and counted.  It waits for another process that is loading.  Return 0, or a positive number of runs that could not
- * be loaded; -ENOSPC and the like never (see above); -ENOMEM; what the store returns if the listing failed; -EIO
- * (logged) if a loaded run has vanished, and the others could not all be read just now: its places are still there
- * then, and nobody may store by them.
+ * found where the one that was loaded last has it, and of those loaded at once the first by id.  A damaged run is
+ * logged once and skipped, tried again after ten minutes, and counted.  It waits for another process that is loading.
+ * Return 0, or a positive number of runs that could not be loaded; -ENOSPC and the like never (see above); -ENOMEM;
+ * what the store returns if the listing failed; -EIO (logged) if a loaded run has vanished, and the others could not
+ * all be read just now: its places are still there then, and nobody may store by them.
  */
 int index_refresh(struct index *x);
 

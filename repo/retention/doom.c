@@ -9,7 +9,11 @@
 /* A pack that no run names may hold what is missing. */
 static bool is_doomed_now(const struct prune *p, const struct prune_pack *pack)
 {
-	if (pack->flags & (PACK_BLOCKED | PACK_GONE | PACK_NEEDED) || pack->nlive > 0)
+	if (pack->flags & (PACK_BLOCKED | PACK_GONE | PACK_NEEDED))
+		return false;
+	if (pack->flags & PACK_COPIED)
+		return true;
+	if (pack->nlive > 0)
 		return false;
 	return pack->flags & PACK_NAMED || p->out->lost_objects == 0;
 }

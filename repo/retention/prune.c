@@ -66,7 +66,7 @@ static void end(struct prune *p)
 int prune_run(struct repo *r, const struct prune_options *opts, struct prune_result *out)
 {
 	static int (*const steps[])(struct prune *) = { read_doomed, list_snapshots, load_index, prune_list_packs,
-		prune_mark, prune_tally, prune_sweep, prune_doom };
+		prune_mark, prune_tally, prune_sweep, prune_repack, prune_doom };
 	struct prune p = { .r = r, .o = opts, .out = out };
 	int rc = 0;
 

@@ -2,8 +2,9 @@
  * Prune: free what no snapshot needs.
  *
  * In two phases, so that nobody has to be locked out: packs that hold nothing of any snapshot are *doomed*, and a later
- * prune, at least a grace after that, marks anew and *sweeps*: deletes those that are still not needed.  Each call does
- * both: it sweeps what is due, and dooms what it finds.  docs/design.md ("No locks") has the protocol and why it is
+ * prune, at least a grace after that, marks anew and *sweeps*: deletes those that are still not needed.  Packs that
+ * hold little of use are copied as far as they do, and doomed.  Each call does all of it: it sweeps what is due, and
+ * dooms what it finds.  docs/design.md ("No locks") has the protocol and why it is
  * safe with any number of writers, readers and other prunes, killed or suspended at any moment.
  *
  * Nothing is deleted or doomed unless all snapshots, all their directories and all index runs could be read.
@@ -27,6 +28,10 @@ struct prune_progress {
 
 struct prune_options {
 	uint32_t grace_s;          /* of what is doomed now; 0, or less than the repository's: the repository's */
+	bool no_repack;            /* delete only packs that hold nothing that is needed */
+	unsigned max_unused_percent; /* of what packs hold; above that, those that hold least are repacked */
+	uint64_t max_repack_bytes; /* copied at most, about; 0: without limit */
+	uint64_t max_seconds;      /* after which no other pack is repacked; 0: without limit */
 	bool dry_run;
 	struct prune_progress *progress; /* NULL: none */
 	const struct clock *clock; /* NULL: the system's */
@@ -45,13 +50,16 @@ struct prune_result {
 	uint64_t doomed_packs, doomed_bytes;   /* now */
 	uint64_t waiting_packs, waiting_bytes; /* were doomed before, and are not due yet */
 	uint64_t waiting_s;                    /* until the first of them are; seconds, at most */
+	uint64_t repacked_packs, copied_bytes; /* packs whose live part was copied, to be doomed; what that took */
+	uint64_t verbatim_bytes;               /* of that, segments that were copied as they were */
+	uint64_t sealed_packs;                 /* would be repacked, but this role cannot open them */
 	uint64_t runs_written, runs_deleted;
 	bool late;                             /* marking took so long that not everything due was swept */
 };
 
 /**
  * prune_run(r, opts, out):
- * Return 0; -EBADMSG, -EPROTONOSUPPORT if something could not be read that must be (logged, with what that means);
+ * Return 0; -ESTALE if another prune has doomed what this one has just repacked (logged); -EBADMSG, -EPROTONOSUPPORT if something could not be read that must be (logged, with what that means);
  * -EACCES if this role cannot seal, or if the store did not let us delete anything (logged); -EINTR; -ENOMEM; what the
  * store returns.  ${out} is set in any case, as far as it came.
  */

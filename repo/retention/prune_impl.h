@@ -8,6 +8,7 @@
  *   mark        all that snapshots lead to                 mark.c
  *   tally       what of that is in which pack              tally.c
  *   sweep       what is due                                sweep.c
+ *   repack      what packs keep that keep little           repack.c
  *   doom        what is not needed                         doom.c
  *
  * Whatever a writer has published when it began is complete in what is read after.  It acts on what it has read for a
@@ -28,6 +29,7 @@ enum pack_flags {
 	PACK_NAMED = 4,   /* an index run names it */
 	PACK_GONE = 8,    /* and it is not in the store */
 	PACK_NEEDED = 16, /* a writer at work has said that it needs it */
+	PACK_COPIED = 32, /* what it keeps has been repacked */
 };
 
 /* A pack that is in the store, or that runs name. */
@@ -77,6 +79,7 @@ int prune_list_packs(struct prune *p);
 int prune_mark(struct prune *p);
 int prune_tally(struct prune *p);
 int prune_sweep(struct prune *p);
+int prune_repack(struct prune *p);
 int prune_doom(struct prune *p);
 
 /* The pack of the index's number: one that is in the store, or one of those that are gone.  0, -ENOMEM, -EIO. */

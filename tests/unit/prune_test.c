@@ -42,6 +42,7 @@ static int setup(void **state)
 	p->g = g;
 	fake_clock_init(&p->clock, 1);
 	p->o.clock = &p->clock.clock;
+	p->o.no_repack = true;
 	p->g->opts.clock = &p->clock.clock;
 	*state = current = p;
 	return 0;
@@ -126,6 +127,14 @@ static void check_clean(struct pruning *p)
 static unsigned count_packs(struct pruning *p)
 {
 	return fixture_count(&p->g->f, "packs/") + fixture_count(&p->g->f, "trees/");
+}
+
+static void set_fault(struct pruning *p, unsigned ops, const char *prefix, uint64_t skip, int err)
+{
+	const struct store_fault_rule rule = { .fault = STORE_FAULT_ERROR, .ops = ops, .prefix = prefix, .skip = skip,
+		.err = err };
+
+	store_mem_set_faults(p->g->f.store, &rule, err != 0);
 }
 
 /* --- In order ----------------------------------------------------------------------------------------------------- */
@@ -217,6 +226,121 @@ static void test_longer_grace(void **state)
 	pass_hours(p, 1);
 	assert_int_equal(prune(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
+}
+
+/* --- Repacking ---------------------------------------------------------------------------------------------------- */
+
+/* Two snapshots of which the second needs a part of the first one's packs: whole segments, and parts of some. */
+static void fill_partly(struct pruning *p)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "src/%02u", i);
+		rig_file(name, 1000 + i, 400 + i);
+	}
+	rig_file("src/large", 7, 150000);
+	rig_file("src/gone", 8, 250000);
+	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
+	assert_int_equal(unlink("src/gone"), 0);
+	for (unsigned i = 0; i < 60; i += 3) {
+		snprintf(name, sizeof(name), "src/%02u", i);
+		assert_int_equal(unlink(name), 0);
+	}
+	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
+	forget_oldest(p);
+}
+
+static uint64_t stored_bytes(struct pruning *p)
+{
+	assert_int_equal(prune(p), 0);
+	return p->out.pack_bytes;
+}
+
+static void test_repack(void **state)
+{
+	struct pruning *p = *state;
+	uint64_t before, added;
+
+	fill_partly(p);
+	p->o.no_repack = true;
+	before = stored_bytes(p);
+	assert_int_equal(p->out.doomed_packs, 0);
+	p->o.no_repack = false;
+	p->o.max_unused_percent = 5;
+	assert_int_equal(prune(p), 0);
+	assert_true(p->out.repacked_packs >= 1);
+	assert_int_equal(p->out.doomed_packs, p->out.repacked_packs);
+	assert_true(p->out.verbatim_bytes > 140000);
+	assert_true(p->out.copied_bytes > p->out.verbatim_bytes && p->out.copied_bytes < 250000);
+	check_clean(p);
+	/* A backup finds the copies. */
+	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
+	added = p->g->result.data_added;
+	assert_int_equal(added, 0);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_true(p->out.deleted_packs >= 1);
+	check_clean(p);
+	assert_true(stored_bytes(p) < before - 200000);
+	rig_forget_index(p->g);
+	rig_same(p->g, "src", "src");
+	assert_int_equal(p->out.repacked_packs, 0);
+}
+
+static void test_repack_limits(void **state)
+{
+	struct pruning *p = *state;
+	struct seal_domain data = p->g->f.data;
+
+	fill_partly(p);
+	p->o.no_repack = false;
+	p->o.max_unused_percent = 100;
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.repacked_packs, 0);
+	p->o.max_unused_percent = 0;
+	p->o.max_repack_bytes = 1;
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.repacked_packs, 0);
+	p->o.max_repack_bytes = 0;
+	p->o.dry_run = true;
+	assert_int_equal(prune(p), 0);
+	assert_true(p->out.repacked_packs >= 1);
+	assert_int_equal(p->out.doomed_packs, p->out.repacked_packs);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	/* A role that cannot read contents. */
+	data.can_open = false;
+	p->g->repo.data = &data;
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.sealed_packs, 1);
+	p->g->repo.data = &p->g->f.data;
+}
+
+/* Killed anywhere, repacking leaves what is sound, and the next prune goes on. */
+static void test_repack_killed_anywhere(void **state)
+{
+	struct pruning *p = *state;
+	const unsigned all = STORE_OP_GET | STORE_OP_LIST | STORE_OP_DELETE | STORE_OP_PUT | STORE_OP_STAT;
+	unsigned n;
+	int rc = -EIO;
+
+	fill_partly(p);
+	p->o.no_repack = false;
+	for (n = 0; n < 300 && rc != 0; n++) {
+		set_fault(p, all, "", n, -EIO);
+		rc = prune(p);
+		set_fault(p, 0, "", 0, 0);
+		check_clean(p);
+	}
+	assert_true(n > 10 && rc == 0);
+	for (unsigned round = 0; round < 4; round++) {
+		pass_hours(p, GRACE_H);
+		assert_int_equal(prune(p), 0);
+		check_clean(p);
+	}
+	assert_true(p->out.pack_bytes < 250000);
+	rig_forget_index(p->g);
+	rig_same(p->g, "src", "src");
 }
 
 /* --- Others at the same time -------------------------------------------------------------------------------------- */
@@ -458,14 +582,6 @@ static void test_lost_run(void **state)
 
 /* --- Stores that refuse, fail, or see us killed ------------------------------------------------------------------- */
 
-static void set_fault(struct pruning *p, unsigned ops, const char *prefix, uint64_t skip, int err)
-{
-	const struct store_fault_rule rule = { .fault = STORE_FAULT_ERROR, .ops = ops, .prefix = prefix, .skip = skip,
-		.err = err };
-
-	store_mem_set_faults(p->g->f.store, &rule, err != 0);
-}
-
 static void test_no_permission(void **state)
 {
 	struct pruning *p = *state;
@@ -659,6 +775,9 @@ int main(void)
 		TEST(test_doom_and_sweep),
 		TEST(test_dry_run),
 		TEST(test_longer_grace),
+		TEST(test_repack),
+		TEST(test_repack_limits),
+		TEST(test_repack_killed_anywhere),
 		TEST(test_spared),
 		TEST(test_stored_anew),
 		TEST(test_not_relied_on_after_sweep),

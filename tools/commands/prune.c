@@ -2,6 +2,7 @@
  * varve prune
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "repo/retention/prune.h"
@@ -9,6 +10,8 @@
 #include "tools/commands/commands.h"
 #include "tools/print/json.h"
 #include "tools/print/progress.h"
+
+#define MAX_UNUSED 5 /* percent, by default */
 
 const char prune_details[] =
     "Frees what no snapshot needs, in two steps, so that backups and mounts can go on meanwhile: what is not needed\n"
@@ -18,6 +21,9 @@ const char prune_details[] =
 
 const struct cli_option prune_options[] = {
 	{ "grace", 0, "D", "delete what is doomed now after that time (7d) and not earlier" },
+	{ "max-unused", 0, "P%", "repack until at most that part of the packs is unused, or \"unlimited\" (5%)" },
+	{ "max-repack", 0, "SIZE", "copy at most that much for it" },
+	{ "max-time", 0, "D", "begin no further copy after that time (2h)" },
 	{ "dry-run", 'n', NULL, "only say what would be done" },
 	{ NULL, 0, NULL, NULL },
 };
@@ -29,12 +35,36 @@ struct prune_args {
 	struct prune_progress progress;
 };
 
+/* "5%", "unlimited". */
+static int take_unused(struct prune_args *a, const char *value)
+{
+	char *end;
+	unsigned long percent;
+
+	a->o.no_repack = strcmp(value, "unlimited") == 0;
+	if (a->o.no_repack)
+		return 0;
+	percent = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || strcmp(end, "%") != 0 || percent > 100)
+		return cli_usage(a->cli, "--max-unused %s: neither a percentage nor \"unlimited\"", value);
+	a->o.max_unused_percent = (unsigned)percent;
+	return 0;
+}
+
 static int take(void *arg, const char *option, const char *value)
 {
 	struct prune_args *a = arg;
 
+	if (strcmp(option, "max-unused") == 0)
+		return take_unused(a, value);
 	if (strcmp(option, "dry-run") == 0) {
 		a->o.dry_run = true;
+	} else if (strcmp(option, "max-repack") == 0) {
+		if (size_parse(value, &a->o.max_repack_bytes) != 0 || a->o.max_repack_bytes == 0)
+			return cli_usage(a->cli, "--max-repack %s: not a size", value);
+	} else if (strcmp(option, "max-time") == 0) {
+		if (duration_parse(value, &a->o.max_seconds) != 0 || a->o.max_seconds == 0)
+			return cli_usage(a->cli, "--max-time %s: not a duration", value);
 	} else if (duration_parse(value, &a->grace_s) != 0 || a->grace_s > GRACE_MAX) {
 		return cli_usage(a->cli, "--grace %s: not a duration up to 366d", value);
 	}
@@ -73,6 +103,9 @@ static void print_json(const struct prune_args *a, const struct prune_result *r)
 	json_set_u64(o, "kept_packs", r->kept_packs);
 	json_set_u64(o, "doomed_packs", r->doomed_packs);
 	json_set_u64(o, "doomed_bytes", r->doomed_bytes);
+	json_set_u64(o, "repacked_packs", r->repacked_packs);
+	json_set_u64(o, "copied_bytes", r->copied_bytes);
+	json_set_u64(o, "sealed_packs", r->sealed_packs);
 	json_set_u64(o, "waiting_packs", r->waiting_packs);
 	json_set_u64(o, "waiting_bytes", r->waiting_bytes);
 	json_set_u64(o, "waiting_seconds", r->waiting_s);
@@ -98,6 +131,9 @@ static void print_text(const struct prune_args *a, const struct prune_result *r)
 	print_count("deleted: ", r->deleted_packs, r->deleted_bytes, "\n");
 	printf("%s", would);
 	print_count("doomed: ", r->doomed_packs, r->doomed_bytes, "\n");
+	if (r->repacked_packs > 0)
+		printf("%srepacked: %llu of these, %s copied\n", would, (unsigned long long)r->repacked_packs,
+		    size_format(r->copied_bytes, size));
 	if (r->waiting_packs > 0) {
 		print_count("doomed before: ", r->waiting_packs, r->waiting_bytes, "");
 		if (r->waiting_s > 0)
@@ -115,6 +151,9 @@ static void tell(const struct prune_args *a, const struct prune_result *r)
 	if (r->kept_packs > 0 && r->deleted_packs > 0)
 		cli_warn(a->cli, "the store does not let us delete %llu of the packs yet; the next prune tries again",
 		    (unsigned long long)r->kept_packs);
+	if (r->sealed_packs > 0)
+		cli_warn(a->cli, "%llu packs hold little of use, but this key cannot open them to copy that",
+		    (unsigned long long)r->sealed_packs);
 	if (r->late)
 		cli_warn(a->cli, "this took longer than a quarter of the grace: the next prune deletes the rest");
 }
@@ -144,14 +183,14 @@ static int run(struct prune_args *a, struct repo *r)
 
 int prune_after_forget(struct cli *c, struct repo *r, bool dry_run)
 {
-	struct prune_args a = { .cli = c, .o = { .dry_run = dry_run } };
+	struct prune_args a = { .cli = c, .o = { .dry_run = dry_run, .max_unused_percent = MAX_UNUSED } };
 
 	return run(&a, r);
 }
 
 int cmd_prune(struct cli *c, int argc, char **argv)
 {
-	struct prune_args a = { .cli = c };
+	struct prune_args a = { .cli = c, .o = { .max_unused_percent = MAX_UNUSED } };
 	struct repo *r;
 	char **args;
 	int n, rc;

@@ -175,7 +175,10 @@ static int retire_replaced(struct refresh *f)
 	return load_retire_runs(f->env, f->have.generation, f->have.loaded.id, n);
 }
 
-/* Load what is open, in order of id. */
+/*
+ * Load what is open, in order of id.  With ${overwrite} its places count, and not those that are there: somebody has
+ * stored the same again, perhaps because the pack that had it is about to be deleted.
+ */
 static int load_open(struct refresh *f, uint32_t generation, bool overwrite)
 {
 	int rc;
@@ -265,7 +268,7 @@ int index_bring_up(struct index *x, struct env *env, struct run_list *present)
 	if (rc == 0) {
 		drop_replaced(&f);
 		anew = is_stale(&f);
-		rc = anew ? load_anew(&f) : load_open(&f, f.have.generation, false);
+		rc = anew ? load_anew(&f) : load_open(&f, f.have.generation, true);
 	}
 	if (rc == 0 && !anew && f.nbad == 0 && x->vanished == 0)
 		rc = retire_replaced(&f);
@@ -311,7 +314,7 @@ int index_bring_up_run(struct index *x, const struct id *id, uint64_t size)
 		f.run = calloc(1, sizeof(*f.run));
 		rc = f.run ? open_run(&f, id, size) : -ENOMEM;
 		if (rc == 0)
-			rc = load_open(&f, f.have.generation, false);
+			rc = load_open(&f, f.have.generation, true);
 	} else if (rc > 0) {
 		rc = 0;
 	}
