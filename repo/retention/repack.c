@@ -2,9 +2,9 @@
  * Repack: packs that keep little are copied, what is live of them, so that they can be doomed.
  *
  * A segment of which everything is live goes into the new pack as it is, without being decompressed: only its box is
- * opened and sealed again, as a pack has one key and positions of its own.  Of others the live objects are taken out and
- * grouped anew.  The copies are durable, and named by a run, before the old packs are doomed; until those are deleted, a
- * grace later, there are both.
+ * opened and sealed again, as a pack has one key and positions of its own.  Of others the live objects are taken out
+ * and grouped anew.  The copies are durable, and named by a run, before the old packs are doomed; until those are
+ * deleted, a grace later, there are both.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -158,8 +158,8 @@ static int open_boxes(struct repack *r, const struct place *place, struct segmen
 	s->nboxes = place_nsegments(place);
 	for (unsigned i = 0; i < s->nboxes && rc == 0; i++) {
 		s->box_len[i] = place->box[i] - CRYPT_TAG_LEN;
-		rc = pack_open_segment(cipher, r->info.kind, &r->key, place->offset + (uint32_t)pos, s->bytes.data + pos,
-		    place->box[i], s->bytes.data + pos);
+		rc = pack_open_segment(cipher, r->info.kind, &r->key, place->offset + (uint32_t)pos,
+		    s->bytes.data + pos, place->box[i], s->bytes.data + pos);
 		if (rc < 0)
 			log_error(r->p->r->log, "%s: open %u bytes at %llu: %s", name, place->box[i],
 			    (unsigned long long)place->offset + pos, ERR(rc));
