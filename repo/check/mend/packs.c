@@ -188,7 +188,7 @@ static int mend_packs(struct packs_mend *p)
 	struct check *c = &p->c;
 	int rc = 0;
 
-	p->bad = malloc((c->npacks + 1) * sizeof(*p->bad));
+	p->bad = calloc(c->npacks + 1, sizeof(*p->bad));
 	if (p->bad == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->npacks && rc == 0; i++) {

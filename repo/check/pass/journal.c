@@ -202,7 +202,7 @@ bool journal_mark(struct journal *j, const struct journal_pack *p, bool damaged)
 int journal_arc(const struct journal *j, const struct journal_share *s, struct arc *out)
 {
 	struct buf text = BUF_INIT;
-	char share[sizeof(s->text)];
+	char share[sizeof(s->text)] = "";
 	unsigned complete;
 	struct arc a;
 	int n = 0;
