@@ -2,9 +2,9 @@
  * Check: is everything there, consistent and authentic?
  *
  *   signatures  config and keyslots; manifests: hash, certificate, signature
- *   always      unless only signatures are wanted, besides: index runs: hash, every record; all trees reachable from
- *               all snapshots: ids, levels, names, counts; every chunk that they name has a place, in a pack that
- *               exists and has the size that the index says
+ *   always      unless only signatures are wanted, besides: records of doomed packs: hash; index runs: hash, every
+ *               record; all trees reachable from all snapshots: ids, levels, names, counts; every chunk that they name
+ *               has a place, in a pack that exists and has the size that the index says
  *   read_data   besides, all packs or a part of them: hash, table, table against index, every segment opens, every
  *               object hashes to its id
  *
@@ -42,6 +42,7 @@ struct check_progress {
 
 enum check_kind {
 	CHECK_CONFIG, CHECK_KEYSLOT, CHECK_SNAPSHOT, CHECK_RUN, CHECK_TREE, CHECK_PACK, CHECK_CHUNK, CHECK_REVOCATION,
+	CHECK_DOOMED,
 };
 
 #define UNREACHABLE_MAX 20

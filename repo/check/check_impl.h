@@ -2,7 +2,7 @@
  * For the sources of this folder only: what a check holds, and its steps, in this order:
  *
  *   keys.c      config and keyslots; revoked.c: revocations
- *   names.c     without a key: manifests and runs against their names
+ *   names.c     records of doomed packs, and without a key manifests and runs, against their names
  *   runs.c      index runs, and the private index that is loaded from them
  *   packs.c     packs: what is there against what the index names
  *   data.c      all bytes of packs, by threads (plan.c: which ones; scan.c: a thread's packs; records.c: what should be
@@ -147,6 +147,7 @@ int check_config(struct check *c);
 int check_keyslots(struct check *c);
 int check_revocations(struct check *c);
 int check_names(struct check *c);
+int check_doomed(struct check *c);
 int check_runs(struct check *c);
 int list_packs(struct check *c);
 int check_packs(struct check *c);

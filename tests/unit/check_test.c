@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -376,6 +378,19 @@ static void test_without_key(void **state)
 	assert_int_equal(check_rig_lines(k, "affected config : everything"), 2);
 }
 
+/* A record of doomed packs that is not what its name says: nobody knows then which they are. */
+static void test_doomed(void **state)
+{
+	static const char name[] = "doomed/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	struct check_rig *k = *state;
+
+	check_rig_fill(k);
+	assert_int_equal(store_put(fixture_of(k)->store, name, "x", 1, 0), 0);
+	assert_int_equal(check_rig_run(k, false), 1);
+	assert_true(check_rig_told(k, "finding doomed doomed/0123", "do not hash to its name"));
+	assert_int_equal(check_rig_locked(k, true), 1);
+}
+
 /* Signatures alone: whatever else is damaged. */
 static void test_signatures(void **state)
 {
@@ -487,6 +502,45 @@ static void test_goes_on(void **state)
 	assert_int_equal(check_rig_run(k, true), l.n);
 	assert_int_equal(k->result.packs_before, 0);
 	assert_int_equal(k->result.packs_read, k->result.packs);
+}
+
+/* Read slowly; the caller kills it. */
+static void check_in_child(struct check_rig *k)
+{
+	struct store_fault_rule rule = { .fault = STORE_FAULT_DELAY, .ops = STORE_OP_GET, .amount = 150 };
+
+	rule.prefix = "packs/";
+	store_mem_set_faults(fixture_of(k)->store, &rule, 1);
+	check_run(&k->g->repo, &k->o, &k->result);
+	_exit(0);
+}
+
+/* One that was killed goes on behind what it had written down. */
+static void test_killed(void **state)
+{
+	struct check_rig *k = *state;
+	char path[512], hex[33];
+	pid_t child;
+
+	check_rig_fill(k);
+	more_packs(k, 12);
+	k->o.cache_dir = k->g->f.scratch->dir;
+	k->o.read_data = true;
+	k->o.threads = 1;
+	hex_encode(k->g->f.config.repo_id, 16, hex);
+	snprintf(path, sizeof(path), "%s/check/%s/data-all", k->o.cache_dir, hex);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		check_in_child(k);
+	for (unsigned i = 0; i < 6000 && access(path, F_OK) != 0; i++)
+		usleep(10000);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(check_rig_run(k, true), 0);
+	assert_true(k->result.packs_before > 0);
+	assert_int_equal(k->result.packs_before + k->result.packs_read, k->result.packs);
+	assert_int_equal(access(path, F_OK), -1);
 }
 
 /* A pack of somebody who died before his index run was written. */
@@ -813,9 +867,11 @@ int main(void)
 		TEST(test_store_fails),
 		TEST(test_damaged_on_the_way),
 		TEST(test_without_key),
+		TEST(test_doomed),
 		TEST(test_signatures),
 		TEST(test_rotation),
 		TEST(test_goes_on),
+		TEST(test_killed),
 		TEST(test_unreferenced),
 		TEST(test_lost_run),
 		TEST(test_damaged_run),

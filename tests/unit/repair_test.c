@@ -348,6 +348,21 @@ static void test_broken_off(void **state)
 	saved_free(&good);
 }
 
+/* Nobody knows what a damaged record of doomed packs said: it is told, and stays. */
+static void test_doomed(void **state)
+{
+	static const char name[] = "doomed/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	struct check_rig *k = *state;
+	uint64_t size;
+	struct told t;
+
+	check_rig_fill(k);
+	assert_int_equal(store_put(store_of(k), name, "x", 1, 0), 0);
+	assert_int_equal(repair(k, NULL, false, &t), 0);
+	assert_int_equal(t.left, 1);
+	assert_int_equal(store_stat(store_of(k), name, &size), 0);
+}
+
 /* A copy that turns up later puts back what is in quarantine. */
 static void test_quarantine(void **state)
 {
@@ -381,6 +396,7 @@ int main(void)
 		TEST(test_copy_is_away),
 		TEST(test_role),
 		TEST(test_broken_off),
+		TEST(test_doomed),
 		TEST(test_quarantine),
 	};
 

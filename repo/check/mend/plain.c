@@ -1,11 +1,12 @@
 /*
- * What needs no key: config, keyslots, manifests.
+ * What needs no key: config, keyslots, revocations, manifests, records of doomed packs.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "repo/check/mend/mend.h"
 #include "repo/check/pass/names.h"
+#include "repo/crypt/revocation.h"
 
 #define KEYS "keys/"
 
@@ -109,11 +110,33 @@ static int mend_keyslots(struct mend *m)
 	return rc;
 }
 
+/* What is told if an object stays damaged. */
+static const struct {
+	const char *prefix, *why;
+	size_t hash_len;
+} rest[] = {
+	{ REVOKED_PREFIX, "no copy has it", ID_LEN },
+	{ "snapshots/", "no copy has it: this snapshot is lost", SNAPSHOT_HASH_LEN },
+	{ "doomed/", "no copy has it; backups and prunes wait until it is deleted, which is safe once no prune has been "
+	    "at work for the time of the grace", ID_LEN },
+};
+
+static int mend_rest(struct mend *m)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]) && rc == 0; i++) {
+		struct plain p = { .m = m, .prefix = strlen(rest[i].prefix), .hash_len = rest[i].hash_len,
+			.why = rest[i].why };
+
+		rc = store_list_names(m->store, rest[i].prefix, look_at, &p);
+	}
+	return rc;
+}
+
 int repair_plain(struct store *store, const struct repair_options *o, struct repair_result *out)
 {
 	struct mend m = { .o = o, .out = out, .store = store, .log = store_log(store) };
-	struct plain snapshots = { .m = &m, .prefix = strlen("snapshots/"), .hash_len = SNAPSHOT_HASH_LEN,
-		.why = "no copy has it: this snapshot is lost" };
 	struct buf own = BUF_INIT;
 	int rc = crypt_init();
 
@@ -126,7 +149,7 @@ int repair_plain(struct store *store, const struct repair_options *o, struct rep
 	if (rc == 0)
 		rc = mend_keyslots(&m);
 	if (rc == 0)
-		rc = store_list_names(store, "snapshots/", look_at, &snapshots);
+		rc = mend_rest(&m);
 	buf_free(&own);
 	return rc == -ECANCELED ? -EINTR : rc;
 }

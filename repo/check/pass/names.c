@@ -1,5 +1,6 @@
 /*
- * Manifests and index runs against their names, for who has no key.  (Packs are read by data.c, many at a time.)
+ * Objects against their names: records of doomed packs, and manifests and index runs for who has no key.  (Packs are
+ * read by data.c, many at a time.)
  */
 #include "repo/check/pass/names.h"
 
@@ -52,40 +53,53 @@ int name_verify(struct store *store, const char *name, const uint8_t *hash, size
 struct naming {
 	struct check *c;
 	enum check_kind kind;
+	size_t prefix;   /* bytes of a name before the id */
+	size_t hash_len; /* of an id */
 };
 
 static int look_at(void *arg, const char *name, uint64_t size)
 {
 	struct naming *n = arg;
 	struct check *c = n->c;
-	bool is_run = n->kind == CHECK_RUN;
 	struct id id;
 	int rc;
 
 	(void)size;
 	if (cancelled(c))
 		return -EINTR;
-	if (is_run ? id_parse(name + strlen("index/"), &id) < 0 : snapshot_object_parse(name, &id) < 0)
+	if (id_parse(name + n->prefix, &id) < 0)
 		return 0;
-	rc = name_verify(c->store, name, id.b, is_run ? ID_LEN : SNAPSHOT_HASH_LEN);
+	rc = name_verify(c->store, name, id.b, n->hash_len);
 	if (rc == -ENOENT) /* gone since it was listed */
 		return 0;
-	c->out->runs += is_run;
-	c->out->snapshots += !is_run;
+	c->out->runs += n->kind == CHECK_RUN;
+	c->out->snapshots += n->kind == CHECK_SNAPSHOT;
 	if (rc == -EBADMSG)
 		rc = object_fails(c, n->kind, name, rc, "its bytes do not hash to its name");
 	else if (rc != 0)
 		rc = object_fails(c, n->kind, name, rc, ERR(rc));
-	if (rc == 1 && !is_run)
+	if (rc == 1 && n->kind == CHECK_SNAPSHOT)
 		tell_snapshot(c, n->kind, name, &id);
 	return rc < 0 ? rc : 0;
 }
 
+static int look_at_all(struct check *c, enum check_kind kind, const char *prefix, size_t hash_len)
+{
+	struct naming n = { .c = c, .kind = kind, .prefix = strlen(prefix), .hash_len = hash_len };
+
+	return store_list_names(c->store, prefix, look_at, &n);
+}
+
+int check_doomed(struct check *c)
+{
+	return look_at_all(c, CHECK_DOOMED, "doomed/", ID_LEN);
+}
+
 int check_names(struct check *c)
 {
-	struct naming n = { .c = c, .kind = CHECK_SNAPSHOT };
-	int rc = store_list_names(c->store, "snapshots/", look_at, &n);
+	int rc = look_at_all(c, CHECK_SNAPSHOT, "snapshots/", SNAPSHOT_HASH_LEN);
 
-	n.kind = CHECK_RUN;
-	return rc == 0 ? store_list_names(c->store, "index/", look_at, &n) : rc;
+	if (rc == 0)
+		rc = look_at_all(c, CHECK_RUN, "index/", ID_LEN);
+	return rc == 0 ? check_doomed(c) : rc;
 }
