@@ -33,22 +33,19 @@ noise small 50000
 expect_status 0 "$VARVE" backup .
 before=$(stored)
 expect_status 0 "$VARVE" forget latest~1
-expect_status 0 "$VARVE" prune --dry-run
+expect_status 0 "$VARVE" prune --max-unused unlimited --dry-run
 expect_match '^would be doomed: [0-9]+ packs, 1[89]\.[0-9] MiB$' "$WORK/out"
 [ -z "$(find "$repo/doomed" -type f 2>/dev/null)" ] || die "a dry run doomed something"
 expect_status 2 "$VARVE" prune --grace 1s
-expect_status 0 "$VARVE" prune
+expect_status 0 "$VARVE" prune --max-unused unlimited
 expect_match '^deleted: 0 packs' "$WORK/out"
 expect_match '^doomed: [0-9]+ packs' "$WORK/out"
-expect_status 0 "$VARVE" prune
+expect_status 0 "$VARVE" prune --max-unused unlimited
 expect_match '^doomed before: [0-9]+ packs, .*, to be deleted in [0-9] s at the earliest$' "$WORK/out"
 expect_equal "bytes before the grace is over" "$(stored)" "$before"
-# What is doomed is stored anew.
-mkdir "$WORK/again"
-cp small "$WORK/again/"
 clean
 sleep 4
-expect_status 0 "$VARVE" prune --json
+expect_status 0 "$VARVE" prune --max-unused unlimited --json
 expect_match '"deleted_packs":1[0-9],' "$WORK/out"
 after=$(stored)
 [ "$after" -lt $((before - 17000000)) ] || die "$after bytes are left of $before"
@@ -56,10 +53,47 @@ clean
 expect_status 0 "$VARVE" restore latest --target "$WORK/restored"
 diff -r "$src" "$WORK/restored"
 sleep 4
-expect_status 0 "$VARVE" prune
+expect_status 0 "$VARVE" prune --max-unused unlimited
 [ -z "$(find "$repo/doomed" -type f)" ] || die "records are left"
 clean
 ok "doom, grace and sweep"
+
+# --- Repacking -----------------------------------------------------------------------------------------------------------
+
+expect_status 2 "$VARVE" prune --max-unused 5
+expect_status 2 "$VARVE" prune --max-unused 101%
+expect_status 2 "$VARVE" prune --max-repack x
+expect_status 2 "$VARVE" prune --max-time 5
+mkdir many
+for i in $(seq 400); do
+	noise "many/$i" 10000
+done
+expect_status 0 "$VARVE" backup .
+rm many/*[13579]
+expect_status 0 "$VARVE" backup .
+expect_status 0 "$VARVE" forget latest~1
+before=$(stored)
+expect_status 0 "$VARVE" prune --dry-run
+expect_match '^would be repacked: [1-9]' "$WORK/out"
+expect_status 0 "$VARVE" prune --max-unused 90% --json
+expect_match '"repacked_packs":0,' "$WORK/out"
+expect_status 0 "$VARVE" prune --max-repack 700K --json
+expect_match '"repacked_packs":1,' "$WORK/out"
+expect_status 0 "$VARVE" prune
+expect_match '^repacked: [1-9]' "$WORK/out"
+[ "$(stored)" -gt "$before" ] || die "nothing was copied"
+clean
+expect_status 0 "$VARVE" backup --json .
+expect_match '"data_added":0,' "$WORK/out"
+sleep 4
+expect_status 0 "$VARVE" prune
+after=$(stored)
+[ "$after" -lt $((before - 1500000)) ] || die "$after bytes are left of $before"
+clean
+expect_status 0 "$VARVE" restore latest --target "$WORK/repacked" --verify
+diff -r "$src" "$WORK/repacked"
+sleep 4
+ok "repacked"
 
 # --- With a cache that knows what has gone ------------------------------------------------------------------------------
 
