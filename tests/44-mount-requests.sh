@@ -165,3 +165,27 @@ tar -cf /dev/null -C "$mnt/latest" tree
 tar -cf - -C "$mnt/latest" tree | tar -df - -C "$src"
 expect_equal "files pushed with nopush" "$(count pushed_files)" 0
 umount_varve "$mnt"
+
+# Behind a large directory nothing is loaded before its reader has been in there: all that is in it comes first, in the
+# packs as well.
+python3 - "$WORK/down" <<'P'
+import os, random, sys
+top, r = sys.argv[1], random.Random(8)
+os.makedirs(f"{top}/m")
+for name in [f"a{i}" for i in range(10)] + [f"m/{i:03}" for i in range(200)] + [f"z{i}" for i in range(10)]:
+    with open(f"{top}/{name}", "wb") as out:
+        out.write(r.randbytes(5000))
+P
+cd "$WORK/down"
+expect_status 0 "$VARVE" backup .
+mount_varve "$mnt"
+mark
+cat "$mnt"/latest/a[0-4] | cmp - <(cat a[0-4])
+sleep 1
+at_most pushed_files 5
+at_most segments_opened 2
+tar -cf "$WORK/down.tar" -C "$mnt/latest" .
+tar -df "$WORK/down.tar"
+[ $(($(count pushed_files) - was[pushed_files])) -gt 100 ] || die "only $(count pushed_files) files were pushed"
+umount_varve "$mnt"
+ok "what is behind a large directory waits"

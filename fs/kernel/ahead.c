@@ -6,6 +6,9 @@
  * how far its files have been planned.  They are planned by sections of a window's bytes.  A section but the first
  * begins with its probe, a file that is left out: when that is read, the section after it is planned.  So there is
  * always between one and two windows to read.
+ *
+ * Who goes through a tree goes down into each directory before he reads the file behind it, which lies behind all of
+ * its contents in the packs, too.  So what is behind a large directory waits until he has come near it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +23,7 @@
 #define FILES 16
 
 #define GAP 4096u                          /* numbers that a walker may skip: what was pushed, what is no file */
+#define REACH 64u                          /* numbers that a file may be ahead of its reader, to be planned */
 #define IN_ORDER 2                         /* reads in order before anything is guessed */
 #define WINDOW_FIRST (256u * 1024)         /* bytes of a section */
 #define WINDOW_MIN (64u * 1024)
@@ -47,6 +51,8 @@ struct dir {
 	uint64_t frontier; /* node of the last entry that was looked at */
 	uint64_t cookie;   /* behind it */
 	uint64_t probe;
+	uint64_t planned;  /* number of the last file that was looked at */
+	uint64_t waiting;  /* of the next one, which is far behind that, until its reader is near; 0: none */
 	unsigned sections; /* planned since somebody began here */
 };
 
@@ -219,9 +225,21 @@ struct section {
 	struct dir *dir;
 	struct ahead_plan *plan;
 	uint64_t bytes, window;
+	uint64_t last; /* number of what the reader had last */
 	unsigned entries;
 	bool probe; /* is still to be left out */
 };
+
+/* Is a large directory before this file, into which the reader goes first?  Then the file waits. */
+static bool is_far(const struct section *s, uint64_t number)
+{
+	uint64_t from = s->dir->planned > s->last ? s->dir->planned : s->last;
+
+	if (number <= from || number - from <= REACH)
+		return false;
+	s->dir->waiting = number;
+	return true;
+}
 
 static int add_file(void *arg, const char *name, const struct vfs_attr *attr, uint64_t next)
 {
@@ -232,6 +250,10 @@ static int add_file(void *arg, const char *name, const struct vfs_attr *attr, ui
 	(void)name;
 	if (s->plan->n == AHEAD_TASKS || ++s->entries > SECTION_ENTRIES)
 		return 1;
+	if (file && is_far(s, node_number(attr->node)))
+		return 1;
+	if (file)
+		s->dir->planned = node_number(attr->node);
 	if (file && s->probe) {
 		s->dir->probe = attr->node;
 		s->probe = false;
@@ -250,9 +272,9 @@ static int add_file(void *arg, const char *name, const struct vfs_attr *attr, ui
 
 static void plan_section(struct ahead *a, struct dir *d, struct walker *w, struct ahead_plan *plan)
 {
-	struct section s = { .dir = d, .plan = plan, .window = w->window, .probe = d->sections > 0 };
+	struct section s = { .dir = d, .plan = plan, .window = w->window, .last = w->last, .probe = d->sections > 0 };
 
-	if (vfs_readdir(a->vfs, d->node, d->cookie, add_file, &s) == 0) {
+	if (d->waiting == 0 && vfs_readdir(a->vfs, d->node, d->cookie, add_file, &s) == 0) {
 		d->sections++;
 		w->unconfirmed += s.bytes;
 	}
@@ -262,8 +284,18 @@ static void plan_section(struct ahead *a, struct dir *d, struct walker *w, struc
 static void plan_from(struct ahead *a, struct dir *d, struct walker *w, struct ahead_plan *plan)
 {
 	d->sections = 0;
+	d->waiting = 0;
 	plan_section(a, d, w, plan);
 	plan_section(a, d, w, plan);
+}
+
+/* Plan what has waited for its reader to come out of a directory before it. */
+static void plan_waiting(struct ahead *a, struct walker *w, struct ahead_plan *plan)
+{
+	for (struct dir *d = a->dirs; d < a->dirs + DIRS; d++) {
+		if (d->used != 0 && d->walker == w->id && d->waiting > w->last && d->waiting - w->last <= REACH)
+			plan_from(a, d, w, plan);
+	}
 }
 
 static void read_file(struct ahead *a, uint64_t node, struct ahead_plan *plan)
@@ -284,14 +316,16 @@ static void read_file(struct ahead *a, uint64_t node, struct ahead_plan *plan)
 		w->window = w->window * 2 < WINDOW_MAX ? w->window * 2 : WINDOW_MAX;
 		plan_section(a, d, w, plan);
 	} else if (d == NULL || node > d->frontier) {
-		if (d != NULL && d->sections > 0)
+		if (d != NULL && d->sections > 0 && d->waiting == 0)
 			w->window = w->window / 2 > WINDOW_MIN ? w->window / 2 : WINDOW_MIN;
 		else if (d == NULL)
 			d = dir_new(a, parent, w);
 		d->frontier = node;
+		d->planned = number;
 		d->cookie = vfs_cookie_behind(parent, node);
 		plan_from(a, d, w, plan);
 	}
+	plan_waiting(a, w, plan);
 }
 
 /* --- The two events ----------------------------------------------------------------------------------------------- */
@@ -321,6 +355,7 @@ void ahead_list(struct ahead *a, uint64_t node, struct ahead_plan *plan)
 	if (w != NULL && w->reads > IN_ORDER && dir_of(a, node, w) == NULL) {
 		d = dir_new(a, node, w);
 		d->frontier = node;
+		d->planned = node_number(node);
 		if (w->unconfirmed < UNCONFIRMED_MAX)
 			plan_from(a, d, w, plan);
 	}
