@@ -29,7 +29,7 @@ static int is_live(void *arg, const struct id *id)
 }
 
 /* Which packs runs shall name no more: the dead ones, and those that a sweep before has deleted. */
-static int choose(struct prune *p, struct numset *dead, struct numset *avoided)
+static int choose(struct prune *p, struct numset *dead, struct numset *avoided, struct numset *spared)
 {
 	int rc = 0;
 
@@ -38,7 +38,8 @@ static int choose(struct prune *p, struct numset *dead, struct numset *avoided)
 
 		if (pack->number == NO_PACK || !(pack->flags & (PACK_BLOCKED | PACK_GONE)))
 			continue;
-		rc = numset_add(avoided, pack->number);
+		/* A doomed pack that keeps a live object stays: all prunes that see this doom choose the same one. */
+		rc = numset_add(pack->flags & PACK_GONE || pack->nlive == 0 ? avoided : spared, pack->number);
 		if (rc >= 0 && (is_dead(pack) || (pack->flags & PACK_BLOCKED && pack->flags & PACK_GONE)))
 			rc = numset_add(dead, pack->number);
 	}
@@ -53,21 +54,23 @@ static int in_time(void *arg)
 /* Return 0 if no run names a dead pack any more, or if there was no time for that. */
 static int sweep_runs(struct prune *p)
 {
-	struct numset dead, avoided;
+	struct numset dead, avoided, spared;
 	const struct index_sweep how = { .dead = &dead, .avoided = &avoided, .is_live = is_live, .arg = p,
-		.may_go_on = in_time };
+		.may_go_on = in_time, .spared = &spared };
 	struct index_swept swept = { .runs_deleted = 0 };
 	int rc;
 
 	numset_init(&dead);
 	numset_init(&avoided);
-	rc = choose(p, &dead, &avoided);
+	numset_init(&spared);
+	rc = choose(p, &dead, &avoided, &spared);
 	if (rc == 0)
 		rc = index_sweep_runs(p->r->index, &how, &swept);
 	p->out->runs_written += swept.runs_written;
 	p->out->runs_deleted += swept.runs_deleted;
 	numset_destroy(&dead);
 	numset_destroy(&avoided);
+	numset_destroy(&spared);
 	p->out->late = rc == -ETIMEDOUT && !prune_in_time(p);
 	if (rc == -EAGAIN)
 		log_error(p->r->log, "another prune has changed the index at the same time, again and again");

@@ -28,28 +28,37 @@ struct sweep {
 	uint64_t nobjects;       /* in ${w} */
 };
 
-/* Can somebody rely on what is in the pack? */
-static bool counts(const struct sweep *s, uint32_t pack)
+/* How much a place in the pack is worth: the less the better. */
+enum worth { GOOD, SPARED, AVOIDED, DEAD };
+
+static bool is_in(const struct numset *packs, uint32_t pack)
 {
-	return !numset_has(s->how->dead, pack) && !(s->how->avoided && numset_has(s->how->avoided, pack));
+	return packs && numset_has(packs, pack);
 }
 
-/* The first place that counts, or else the first that is not dead, or NULL; how many are dead, to ${*ndead}. */
-static const struct place *choose(const struct sweep *s, const struct index_object *o, size_t *ndead, bool *good)
+static enum worth worth_of(const struct sweep *s, uint32_t pack)
+{
+	if (is_in(s->how->dead, pack))
+		return DEAD;
+	if (is_in(s->how->avoided, pack))
+		return AVOIDED;
+	return is_in(s->how->spared, pack) ? SPARED : GOOD;
+}
+
+/* The first of the best places, and what it is worth; NULL if all are dead.  How many are, to ${*ndead}. */
+static const struct place *choose(const struct sweep *s, const struct index_object *o, size_t *ndead, enum worth *worth)
 {
 	const struct place *best = NULL;
+	enum worth w;
 
 	*ndead = 0;
-	*good = false;
+	*worth = DEAD;
 	for (size_t i = 0; i < o->n; i++) {
-		const struct place *p = &o->place[i];
-
-		if (numset_has(s->how->dead, p->pack)) {
-			++*ndead;
-		} else if (!*good) {
-			*good = counts(s, p->pack);
-			if (*good || !best)
-				best = p;
+		w = worth_of(s, o->place[i].pack);
+		*ndead += w == DEAD;
+		if (w < *worth) {
+			*worth = w;
+			best = &o->place[i];
 		}
 	}
 	return best;
@@ -146,13 +155,13 @@ static int write_runs(struct sweep *s)
 {
 	struct index_object o;
 	const struct place *best;
+	enum worth worth;
 	size_t ndead;
-	bool good;
 	int rc;
 
 	while ((rc = index_records_next(s->r, &o)) > 0) {
-		best = choose(s, &o, &ndead, &good);
-		rc = ndead > 0 && !good ? judge(s, &o) : 0;
+		best = choose(s, &o, &ndead, &worth);
+		rc = ndead > 0 && worth > SPARED ? judge(s, &o) : 0;
 		if (rc == 0 && s->r->concerned && best)
 			rc = write_object(s, &o.id, best);
 		if (rc < 0)
