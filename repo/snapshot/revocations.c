@@ -102,12 +102,19 @@ static bool has_id(const struct buf *b, const struct id *id)
 	return id_equal(&hash, id);
 }
 
+/*
+ * Bytes that fit their name and are not the owner's will never be: that is kept in their place, so that whoever fills
+ * the store with such costs us their reading once.
+ */
+#define NOT_THE_OWNERS "-"
+
 static int open_kept(struct revocations *v, const char *name, struct known *k)
 {
 	struct buf b = BUF_INIT;
 	int rc = index_kept(v->opts.index, name, &b);
 
-	if (rc == 0)
+	k->bad = rc == 0 && b.len == strlen(NOT_THE_OWNERS);
+	if (rc == 0 && !k->bad)
 		rc = has_id(&b, &k->id) ? revocation_open(b.data, b.len, v->opts.secrets, v->opts.metadata, &k->r) :
 		    -EBADMSG;
 	if (rc != 0 && rc != -ENOENT)
@@ -136,16 +143,35 @@ static bool tell(struct revocations *v, const char *name, bool genuine, int rc)
 
 	if (!genuine) {
 		log_error(log, "%s: damaged: a writer whose key was revoked by it may be believed", name);
-	} else if (rc == -EPROTONOSUPPORT) {
+	} else if (rc != -EBADMSG && rc != -EKEYREJECTED) {
 		log_error(log, "%s: %s: a writer whose key was revoked by it may be believed", name, ERR(rc));
 	} else {
 		log_warn(log, "%s: not made by the owner: it revokes nothing", name);
+		index_keep(v->opts.index, name, NOT_THE_OWNERS, strlen(NOT_THE_OWNERS));
 		return false;
 	}
 	return true;
 }
 
-/* Return 0, also for what is bad and has been told; -ENOMEM; what the store returns. */
+/* An object as it was read.  Return 0, also for what is bad and has been told; -ENOMEM. */
+static int take(struct revocations *v, const char *name, const struct buf *b, struct known *k)
+{
+	int rc = revocation_open(b->data, b->len, v->opts.secrets, v->opts.metadata, &k->r);
+
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc == 0)
+		index_keep(v->opts.index, name, b->data, b->len);
+	k->bad = rc != 0;
+	if (k->bad && tell(v, name, has_id(b, &k->id), rc)) {
+		pthread_mutex_lock(&v->lock);
+		v->unreadable++;
+		pthread_mutex_unlock(&v->lock);
+	}
+	return add(v, k);
+}
+
+/* Return 0; -ENOMEM; what the store returns. */
 static int learn(struct revocations *v, const struct id *id)
 {
 	struct known k = { .id = *id };
@@ -157,24 +183,10 @@ static int learn(struct revocations *v, const struct id *id)
 	if (open_kept(v, name, &k) == 0)
 		return add(v, &k);
 	rc = fetch(v, name, id, &b);
-	if (rc == -ENOENT)
-		rc = 0;
-	else if (rc == 0) {
-		bool genuine = has_id(&b, id);
-
-		rc = revocation_open(b.data, b.len, v->opts.secrets, v->opts.metadata, &k.r);
-		if (rc == 0)
-			index_keep(v->opts.index, name, b.data, b.len);
-		k.bad = rc != 0;
-		if (k.bad && rc != -ENOMEM && tell(v, name, genuine, rc)) {
-			pthread_mutex_lock(&v->lock);
-			v->unreadable++;
-			pthread_mutex_unlock(&v->lock);
-		}
-		rc = rc == -ENOMEM ? rc : add(v, &k);
-	}
+	if (rc == 0)
+		rc = take(v, name, &b, &k);
 	buf_free(&b);
-	return rc;
+	return rc == -ENOENT ? 0 : rc;
 }
 
 /* --- Listing ------------------------------------------------------------------------------------------------------ */
@@ -220,16 +232,18 @@ int revocations_refresh(struct revocations *v)
 
 int revocations_listed(struct revocations *v, struct id **ids, size_t *n)
 {
-	int rc = -ENOMEM;
+	int rc;
 
 	pthread_mutex_lock(&v->lock);
 	*ids = calloc(v->listed.n + 1, sizeof(**ids));
-	if (*ids != NULL) {
-		if (v->listed.n > 0)
-			memcpy(*ids, v->listed.ids, v->listed.n * sizeof(**ids));
-		*n = v->listed.n;
-		rc = 0;
+	*n = 0;
+	for (size_t i = 0; *ids != NULL && i < v->listed.n; i++) {
+		const struct known *k = find(v, &v->listed.ids[i]);
+
+		if (k != NULL && !k->bad)
+			(*ids)[(*n)++] = v->listed.ids[i];
 	}
+	rc = *ids != NULL ? 0 : -ENOMEM;
 	pthread_mutex_unlock(&v->lock);
 	return rc;
 }
@@ -237,11 +251,18 @@ int revocations_listed(struct revocations *v, struct id **ids, size_t *n)
 int revocations_recall(struct revocations *v, const struct id *id)
 {
 	struct known k = { .id = *id };
+	const struct known *known;
 	char name[REVOCATION_NAME_SIZE];
+	int rc = 1;
 
-	if (is_known(v, id))
-		return 0;
-	if (open_kept(v, revocation_object_name(id, name), &k) != 0)
+	pthread_mutex_lock(&v->lock);
+	known = find(v, id);
+	if (known != NULL)
+		rc = known->bad ? -ENOENT : 0;
+	pthread_mutex_unlock(&v->lock);
+	if (rc <= 0)
+		return rc;
+	if (open_kept(v, revocation_object_name(id, name), &k) != 0 || k.bad)
 		return -ENOENT;
 	return add(v, &k);
 }

@@ -35,7 +35,10 @@ void revocations_free(struct revocations *v);
  */
 int revocations_refresh(struct revocations *v);
 
-/* Ids of those that the last refresh found in the store; copied to ${*ids} (malloc, the caller's).  0 or -ENOMEM. */
+/*
+ * Ids of the good ones that the last refresh found in the store; copied to ${*ids} (malloc, the caller's).  0 or
+ * -ENOMEM.
+ */
 int revocations_listed(struct revocations *v, struct id **ids, size_t *n);
 
 /**

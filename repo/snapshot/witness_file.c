@@ -248,7 +248,7 @@ int witness_file_write(const char *path, const struct witness_state *s)
 
 	if (rc == 0)
 		rc = buf_printf(&own, "%s.new", path);
-	if (rc < 0)
+	if (rc != 0)
 		goto out;
 	fd = open((char *)own.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	rc = fd < 0 ? -errno : write_all(fd, &b);
