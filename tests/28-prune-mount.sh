@@ -49,6 +49,24 @@ done
 diff -r "$src" "$mnt/latest/src"
 ok "a mount reads what has been moved"
 
+# A prune that copies what is left of packs that are hardly used.
+before=$(packs)
+for i in $(seq 20); do
+	[ $((i % 5)) -eq 0 ] || rm "src/file$i"
+done
+away backup src
+away forget --keep-last 1
+away prune
+sleep 3
+away prune
+[ "$(comm -12 <(echo "$before") <(packs) | wc -l)" -lt "$(wc -l <<<"$before")" ] || die "no pack was written anew"
+for i in $(seq 50); do
+	[ -e "$mnt/latest/src/file1" ] || break
+	sleep 0.2
+done
+diff -r "$src" "$mnt/latest/src"
+ok "a mount reads what has been repacked"
+
 # A machine whose index has the old places does not rely on them.
 move_all
 expect_status 0 "$VARVE" backup src
