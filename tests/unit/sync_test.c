@@ -12,9 +12,11 @@
 #include <cmocka.h>
 
 #include "repo/crypt/crypt.h"
+#include "repo/doomed/doomed.h"
 #include "repo/store/mem/store_mem.h"
 #include "repo/sync/copy.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/packs.h"
 #include "tests/lib/scratch.h"
 
 struct rig {
@@ -289,6 +291,35 @@ static void test_changes(void **state)
 	rig_close(&g);
 }
 
+/* What the target's own prune is about to delete cannot be relied on there, nor stored anew. */
+static void test_doomed(void **state)
+{
+	struct doomed_record rec = { .stage = STAGE_DOOMED, .n = 1 };
+	struct inventory packs = { 0 };
+	struct doomed_place at;
+	struct packs_keys k;
+	struct id other;
+	struct rig g;
+
+	rig_open(&g, state);
+	packs_keys_make(&k);
+	at = (struct doomed_place){ .store = g.to, .metadata = &k.metadata, .repo_id = k.repo_id };
+	packs_id(1, &other);
+	assert_int_equal(sync_run(&g.o, &g.r), 0);
+	assert_int_equal(inventory_load(g.from, SYNC_TREES, &packs), 0);
+	assert_true(packs.n > 0);
+	/* One that the source does not have is none of its business. */
+	rec.ids = &other;
+	assert_int_equal(doomed_put(&at, &rec), 0);
+	assert_int_equal(sync_run(&g.o, &g.r), 0);
+	rec.ids = &packs.entries[0].id;
+	assert_int_equal(doomed_put(&at, &rec), 0);
+	assert_int_equal(sync_run(&g.o, &g.r), -EBUSY);
+	assert_true(scratch_logged(g.scratch, "is about to delete packs there"));
+	inventory_free(&packs);
+	rig_close(&g);
+}
+
 static void test_remove(void **state)
 {
 	char name[SYNC_NAME_SIZE], snapshot[SYNC_NAME_SIZE], revoked[SYNC_NAME_SIZE];
@@ -350,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_damage, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_failures, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_changes, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_doomed, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_remove, scratch_setup, scratch_teardown),
 	};
 
