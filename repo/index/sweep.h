@@ -18,7 +18,7 @@ struct index_sweep {
 	int (*is_live)(void *arg, const struct id *id); /* does a snapshot need it?  1, 0, or an error, which ends it */
 	void *arg;
 	int (*may_go_on)(void *arg);  /* asked before runs are put or deleted: 0, or why not; may be NULL */
-	const struct numset *spared;  /* packs that are doomed and stay: a copy counts if there is no better.  NULL: none */
+	const struct numset *spared;  /* doomed packs that stay: a copy counts if there is no better.  NULL: none */
 };
 
 struct index_swept {
@@ -37,7 +37,8 @@ struct index_swept {
  * worst some records twice, and the next call does the rest.  It may be called with nothing dead, to tidy up.
  *
  * A live object loses no place but those in dead packs; it keeps its first copy that counts (records.h), one that is not
- * in a spared pack if there is one, and may lose further ones.  The local index is not changed: index_refresh() sees to that.
+ * in a spared pack if there is one, and may lose further ones.  The local index is not changed: index_refresh() sees to
+ * that.
  *
  * Return 0: no run in the store names a dead pack.  -EBUSY (logged) if a live object would be lost: nothing was changed
  * by this round.  -EAGAIN if another prune was at it at the same time, again and again: nothing of ours is left, and
