@@ -145,7 +145,10 @@ int store_list(struct store *s, const char *prefix, store_list_fn *fn, void *arg
  */
 int store_list_names(struct store *s, const char *prefix, store_list_fn *fn, void *arg);
 
-/* Remove an object.  Return 0 (also if it was gone already); others as above. */
+/*
+ * Remove an object.  Return 0 (also if it was gone already); others as above.  Where there may be power cuts it stays
+ * removed, and before whatever is removed later; only a pack may come back.
+ */
 int store_delete(struct store *s, const char *name);
 
 /*

@@ -172,6 +172,39 @@ static void test_sync_of_existing(void **state)
 	store_close(store);
 }
 
+/*
+ * A directory that somebody else has made may not be durable yet: whoever puts the first object into it sees to that.  What
+ * was deleted stays so, but for packs.
+ */
+static void test_sync_of_others(void **state)
+{
+	struct scratch *s = *state;
+	struct store *first = open_store(s), *store;
+	char path[SCRATCH_PATH_SIZE];
+
+	assert_int_equal(store_put(first, "packs/ab/1", "x", 1, 0), 0);
+	store_close(first);
+	assert_int_equal(store_dir_open(scratch_path(s, "store", path), false, &s->log, &store), 0);
+	syncs.n = 0;
+	assert_int_equal(store_put(store, "packs/ab/2", "x", 1, 0), 0);
+	assert_int_equal(syncs.n, 4);
+	assert_int_equal(syncs.synced[1], inode_of(s, "store"));
+	assert_int_equal(syncs.synced[2], inode_of(s, "store/packs"));
+	assert_int_equal(syncs.synced[3], inode_of(s, "store/packs/ab"));
+	syncs.n = 0;
+	assert_int_equal(store_put(store, "packs/ab/3", "x", 1, 0), 0);
+	assert_int_equal(syncs.n, 2);
+
+	assert_int_equal(store_put(store, "snapshots/1", "x", 1, 0), 0);
+	syncs.n = 0;
+	assert_int_equal(store_delete(store, "packs/ab/3"), 0);
+	assert_int_equal(syncs.n, 0);
+	assert_int_equal(store_delete(store, "snapshots/1"), 0);
+	assert_int_equal(syncs.n, 1);
+	assert_int_equal(syncs.synced[0], inode_of(s, "store/snapshots"));
+	store_close(store);
+}
+
 /* The directory that is created, and its parts, are durable too. */
 static void test_sync_of_create(void **state)
 {
@@ -558,6 +591,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_sync_order, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_sync_of_existing, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_sync_of_others, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_sync_of_create, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_sync_fails, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_abort, scratch_setup, scratch_teardown),

@@ -253,6 +253,15 @@ static int dir_stat(struct store *s, const char *name, uint64_t *size)
 	return 0;
 }
 
+/*
+ * Deletes must not be undone by a power cut in another order than they were made in: a snapshot that comes back without
+ * its packs would be damage, and so would an index run be.  Packs are left out: they are many, and do no harm.
+ */
+static bool must_stay_deleted(const char *name)
+{
+	return strncmp(name, "packs/", 6) != 0 && strncmp(name, "trees/", 6) != 0;
+}
+
 static int dir_delete(struct store *s, const char *name)
 {
 	struct store_dir *d = store_dir_of(s);
@@ -262,6 +271,8 @@ static int dir_delete(struct store *s, const char *name)
 		rc = errno == ENOENT ? store_dir_absent(d, name) : store_dir_fail(d, name, "delete");
 		if (rc == -ENOENT)
 			rc = 0;
+	} else if (must_stay_deleted(name)) {
+		rc = store_dir_sync_parent(d, name);
 	}
 	fd_cache_drop(d->fds, name);
 	return rc;
@@ -284,6 +295,8 @@ static void dir_close(struct store *s)
 	struct store_dir *d = store_dir_of(s);
 
 	fd_cache_free(d->fds);
+	buf_free(&d->kept);
+	pthread_mutex_destroy(&d->lock);
 	if (d->root >= 0)
 		close(d->root);
 	free(s->url);
@@ -347,6 +360,7 @@ int store_dir_open(const char *path, bool create, const struct log *log, struct 
 	d->base.log = log;
 	d->root = -1;
 	d->fds = fd_cache_new();
+	pthread_mutex_init(&d->lock, NULL);
 
 	if (create)
 		is_new = mkdir(path, DIR_MODE) == 0;

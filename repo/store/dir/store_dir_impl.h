@@ -4,8 +4,11 @@
 #ifndef VARVE_STORE_STORE_DIR_IMPL_H
 #define VARVE_STORE_STORE_DIR_IMPL_H
 
+#include <pthread.h>
+
 #include "repo/store/dir/fd_cache.h"
 #include "repo/store/store_impl.h"
+#include "repo/util/buf.h"
 
 #define DIR_MODE 0700
 #define FILE_MODE 0400
@@ -16,6 +19,8 @@ struct store_dir {
 	int root; /* the directory, open as long as the store; all paths are relative to it */
 	struct fd_cache *fds;
 	atomic_bool tidied; /* tmp/ has been looked through for what killed writers left */
+	pthread_mutex_t lock; /* of what follows */
+	struct buf kept; /* directories that survive a power cut, by name, each with a NUL */
 };
 
 static inline struct store_dir *store_dir_of(struct store *s)

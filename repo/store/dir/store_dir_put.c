@@ -191,8 +191,26 @@ static int rename_new(int root, const char *tmp, const char *name)
 	return 0;
 }
 
-/* Make the directories above ${name}. */
-static int make_parents(const struct store_dir *d, const char *name)
+/* Is the directory ${dir} known to survive a power cut?  With ${add}, it is from now on (without memory it is not). */
+static bool is_kept(struct store_dir *d, const char *dir, bool add)
+{
+	size_t at = 0, len = strlen(dir) + 1;
+	bool found = false;
+
+	pthread_mutex_lock(&d->lock);
+	for (; at < d->kept.len && !found; at += strlen((const char *)d->kept.data + at) + 1)
+		found = strcmp((const char *)d->kept.data + at, dir) == 0;
+	if (add && !found)
+		(void)buf_append(&d->kept, dir, len);
+	pthread_mutex_unlock(&d->lock);
+	return found;
+}
+
+/*
+ * See to it that the directories above ${name} survive a power cut, and with ${make} that they are there.  One that is
+ * there already may be that of a writer who has not come to the sync yet, or was killed before it.
+ */
+static int keep_parents(struct store_dir *d, const char *name, bool make)
 {
 	char dir[STORE_NAME_MAX + 1];
 	const char *slash;
@@ -201,7 +219,11 @@ static int make_parents(const struct store_dir *d, const char *name)
 	for (slash = strchr(name, '/'); slash != NULL && rc == 0; slash = strchr(slash + 1, '/')) {
 		memcpy(dir, name, (size_t)(slash - name));
 		dir[slash - name] = '\0';
-		rc = store_dir_make(d, dir);
+		if (!make && is_kept(d, dir, false))
+			continue;
+		rc = make ? store_dir_make(d, dir) : store_dir_sync_parent(d, dir);
+		if (rc == 0)
+			is_kept(d, dir, true);
 	}
 	return rc;
 }
@@ -231,7 +253,7 @@ static int publish(struct dir_put *p, const char *name, unsigned flags)
 	if (rc == -ENOENT) {
 		rc = store_dir_absent(d, name);
 		if (rc == -ENOENT)
-			rc = make_parents(d, name);
+			rc = keep_parents(d, name, true);
 		if (rc < 0)
 			return rc;
 		rc = rename_new(d->root, p->tmp, name);
@@ -268,7 +290,8 @@ int store_dir_put_commit(struct store_put *base, const char *name, unsigned flag
 	}
 	free(p);
 	/* If this fails the object may still be there, whole.  To take it away could take one that was there before. */
-	return store_dir_sync_parent(d, name);
+	rc = keep_parents(d, name, false);
+	return rc == 0 ? store_dir_sync_parent(d, name) : rc;
 }
 
 void store_dir_put_abort(struct store_put *base)
