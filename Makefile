@@ -9,6 +9,8 @@
 #   tests/unit/NAME_test.c       unit tests, a program each       -> $(BUILD)/tests/unit/NAME_test
 #   tests/tools/NAME.c           programs that scenarios use      -> $(BUILD)/tests/tools/NAME
 #   tests/tools/lib/*.c          what those share                    (linked into each of them)
+#   tests/preload/NAME.c         libraries put before the C library's functions -> $(BUILD)/tests/preload/NAME.so
+#   tests/preload/lib/*.c        what those share                    (linked into each of them)
 #   tests/fuzz/NAME_fuzz.c       fuzz targets                     -> $(BUILD)/fuzz/NAME (libFuzzer)
 #                                the same, over a corpus once     -> $(BUILD)/tests/corpus/NAME
 #   tests/fuzz/seed_NAME.c       generators of the seed corpora   -> $(BUILD)/fuzz/seed_NAME
@@ -36,13 +38,15 @@ TESTLIB_SRC := $(wildcard tests/lib/*.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 TESTTOOL_SRC := $(wildcard tests/tools/*.c)
 TOOLLIB_SRC := $(wildcard tests/tools/lib/*.c)
+PRELOAD_SRC := $(wildcard tests/preload/*.c)
+PRELOADLIB_SRC := $(wildcard tests/preload/lib/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 SEED_SRC := $(wildcard tests/fuzz/seed_*.c)
 REPLAY_SRC := tests/fuzz/replay_main.c
 MANUALS := $(wildcard docs/*.[1-8])
 
 ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(TOOLLIB_SRC) $(FUZZ_SRC) \
-	$(SEED_SRC) $(REPLAY_SRC)
+	$(SEED_SRC) $(REPLAY_SRC) $(PRELOAD_SRC) $(PRELOADLIB_SRC)
 HEADERS := $(wildcard repo/*.h repo/*/*.h repo/*/*/*.h tools/*.h tools/*/*.h fs/*.h fs/*/*.h tests/*/*.h tests/*/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -51,6 +55,7 @@ TESTLIB := $(if $(TESTLIB_SRC),$(BUILD)/libtest.a)
 PROGRAMS := $(if $(TOOLS_SRC),$(BUILD)/varve) $(if $(FS_SRC),$(BUILD)/varvefs)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
 TESTTOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TESTTOOL_SRC))
+PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(PRELOAD_SRC))
 CORPUS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/tests/corpus/%,$(FUZZ_SRC))
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 SEEDERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(SEED_SRC))
@@ -100,8 +105,8 @@ FUZZ_COMPILE = $(FUZZ_CC) $(STANDARD) -O1 -g -fno-omit-frame-pointer -fsanitize=
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-ceph check-gone run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench bench-remote bench-scale \
-	demo deps install uninstall clean help objects FORCE
+.PHONY: all check check-ceph check-gone soak run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench \
+	bench-remote bench-scale demo deps install uninstall clean help objects FORCE
 
 all: $(PROGRAMS) ## build varve and varvefs (the default)
 
@@ -150,6 +155,12 @@ $(UNIT): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TESTLIB) $(LIB)
 $(TESTTOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(call objects,$(TOOLLIB_SRC)) $(LIB)
 	$(call link,$(TEST_LIBS))
 
+# Never with sanitizers, as those want to be the first of all libraries.
+$(PRELOADS): $(BUILD)/tests/preload/%.so: tests/preload/%.c $(PRELOADLIB_SRC) $(wildcard tests/preload/lib/*.h) $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  ld    $@"
+	@$(CC) $(STANDARD) -fPIC -O2 -g -shared -o $@ $(filter %.c,$^) -ldl
+
 $(CORPUS): $(BUILD)/tests/corpus/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call objects,$(REPLAY_SRC)) $(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS))
 
@@ -176,7 +187,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzz.o \
 
 objects: $(call objects,$(ALL_SRC))
 
-check-programs: all $(UNIT) $(TESTTOOLS) $(CORPUS)
+check-programs: all $(UNIT) $(TESTTOOLS) $(PRELOADS) $(CORPUS)
 
 # --- Testing ---------------------------------------------------------------------------------------------------------
 
@@ -201,6 +212,12 @@ check-gone: ## a minute without network, under a backup, a sync, a check and mou
 	@packaging/install-deps.sh --services --if-needed
 	+@$(AGAIN) check-programs
 	@BUILD='$(abspath $(BUILD))' tests/long/gone.sh
+
+soak: ## kill -9, full and failing disks, power cuts, flipped bits, many at a time: hours (T='PART=COUNT ...')
+	@packaging/install-deps.sh --services --if-needed
+	+@$(AGAIN) check-programs
+	@mkdir -p $(BUILD)/soak
+	@tests/long/soak.py --build $(BUILD) --results $(BUILD)/soak/results.json $(T)
 
 # -O1: at -O2 the sanitizers' reports no longer name the right line.
 asan: ## the tests with the address and undefined-behaviour sanitizers, in build-asan/
