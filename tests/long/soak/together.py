@@ -98,8 +98,17 @@ def read_some(all_of_it, repo, rng, mountpoint):
             all_of_it.count('reads of what was forgotten or new')
             return
         if got != want[path]:
-            raise Lost(f'{full}: {got} where {want[path]} was backed up')
+            raise Lost(f'{full}: {got} where {want[path]} was backed up; {what_is_there(mountpoint, snapshot)}')
         all_of_it.count('files read')
+
+
+def what_is_there(mountpoint, snapshot):
+    """For the message: where the link leads to, and what that says that it is."""
+    link = f'{mountpoint}/ids/{snapshot}'
+    try:
+        return f'{os.readlink(link)} is {os.getxattr(link, "user.varve.snapshot").decode()}'
+    except OSError as e:
+        return str(e)
 
 
 def reads_after_refresh(path):
