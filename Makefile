@@ -26,6 +26,7 @@ WERROR ?=
 T ?=
 JOBS ?=
 FUZZ_SECONDS ?= 60
+FUZZ_MOUNT_SECONDS ?= 3600
 FUZZ_CC ?= clang
 PKG_CONFIG ?= pkg-config
 
@@ -43,6 +44,8 @@ PRELOADLIB_SRC := $(wildcard tests/preload/lib/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 SEED_SRC := $(wildcard tests/fuzz/seed_*.c)
 REPLAY_SRC := tests/fuzz/replay_main.c
+# The command lines, for their fuzz target: it has a main() of its own.
+CLI_SRC := $(filter-out tools/main.c,$(TOOLS_SRC)) fs/options.c
 MANUALS := $(wildcard docs/*.[1-8])
 
 ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(TOOLLIB_SRC) $(FUZZ_SRC) \
@@ -105,8 +108,8 @@ FUZZ_COMPILE = $(FUZZ_CC) $(STANDARD) -O1 -g -fno-omit-frame-pointer -fsanitize=
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-ceph check-gone soak run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-seeds bench \
-	bench-remote bench-scale demo deps install uninstall clean help objects FORCE
+.PHONY: all check check-ceph check-gone soak run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-mount fuzz-seeds \
+	valgrind analyze bench bench-remote bench-scale demo deps install uninstall clean help objects FORCE
 
 all: $(PROGRAMS) ## build varve and varvefs (the default)
 
@@ -128,6 +131,8 @@ $(BUILD)/names: FORCE
 
 $(LIB): $(call objects,$(REPO_SRC)) $(BUILD)/names
 $(BUILD)/libtest.a: $(call objects,$(TESTLIB_SRC)) $(BUILD)/names
+$(BUILD)/libcli.a: $(call objects,$(CLI_SRC)) $(BUILD)/names
+$(BUILD)/fuzz/libcli.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(CLI_SRC)) $(BUILD)/names
 $(BUILD)/fuzz/libvarve.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(REPO_SRC)) $(BUILD)/names
 $(BUILD)/fuzz/libtest.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(TESTLIB_SRC)) $(BUILD)/names
 
@@ -161,8 +166,9 @@ $(PRELOADS): $(BUILD)/tests/preload/%.so: tests/preload/%.c $(PRELOADLIB_SRC) $(
 	@echo "  ld    $@"
 	@$(CC) $(STANDARD) -fPIC -O2 -g -shared -o $@ $(filter %.c,$^) -ldl
 
-$(CORPUS): $(BUILD)/tests/corpus/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call objects,$(REPLAY_SRC)) $(TESTLIB) $(LIB)
-	$(call link,$(TEST_LIBS))
+$(CORPUS): $(BUILD)/tests/corpus/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call objects,$(REPLAY_SRC)) $(BUILD)/libcli.a \
+		$(TESTLIB) $(LIB)
+	$(call link,$(TEST_LIBS) $(TOOLS_LIBS))
 
 $(SEEDERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS))
@@ -178,9 +184,9 @@ $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/fuzz/flags
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzz.o \
-		$(patsubst $(BUILD)/%,$(BUILD)/fuzz/%,$(TESTLIB) $(LIB))
+		$(patsubst $(BUILD)/%,$(BUILD)/fuzz/%,$(BUILD)/libcli.a $(TESTLIB) $(LIB))
 	@echo "  ld    $@"
-	@$(FUZZ_COMPILE) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS) $(REPO_LIBS)
+	@$(FUZZ_COMPILE) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS) $(TOOLS_LIBS) $(REPO_LIBS)
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(ALL_SRC))
 -include $(wildcard $(BUILD)/fuzz/obj/*/*.d $(BUILD)/fuzz/obj/*/*/*.d)
@@ -232,6 +238,11 @@ lint: ## both compilers with warnings as errors, cppcheck, clang-tidy, shellchec
 	@packaging/install-deps.sh --lint --if-needed
 	@MAKE='$(MAKE)' JOBS='$(JOBS)' BUILD='$(BUILD)/lint' STANDARD='$(STANDARD)' tests/lint/lint.sh $(T)
 
+# Slow, and it guesses: by hand.  What it says and is not so is explained in the place.
+analyze: ## gcc's static analyzer over the product's code (minutes)
+	@packaging/install-deps.sh --if-needed
+	@STANDARD='$(STANDARD)' JOBS='$(JOBS)' tests/lint/analyze.sh $(T)
+
 fuzz: ## run each fuzz target for FUZZ_SECONDS=60 (T=NAME: that one)
 	@packaging/install-deps.sh --fuzz --if-needed
 	+@$(AGAIN) run-fuzz
@@ -240,6 +251,16 @@ FUZZ_WANTED := $(if $(T),$(filter $(addprefix %/,$(T)),$(FUZZERS)),$(FUZZERS))
 
 run-fuzz: $(FUZZ_WANTED)
 	@JOBS='$(JOBS)' FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/fuzz/run.sh $(BUILD)/fuzz $(notdir $(FUZZ_WANTED))
+
+fuzz-mount: ## random system calls on a mount, by many processes, for FUZZ_MOUNT_SECONDS=3600
+	@packaging/install-deps.sh --if-needed
+	+@$(AGAIN) all $(BUILD)/tests/tools/fsfuzz $(BUILD)/tests/tools/mktree $(BUILD)/tests/tools/treecmp
+	@BUILD='$(abspath $(BUILD))' SECONDS_TO_RUN='$(FUZZ_MOUNT_SECONDS)' tests/long/fuzz-mount.sh
+
+valgrind: ## some scenarios with every process under memcheck (T=PATTERN: those that match)
+	@packaging/install-deps.sh --valgrind --if-needed
+	+@$(AGAIN) check-programs
+	@BUILD='$(abspath $(BUILD))' JOBS='$(JOBS)' tests/long/valgrind.sh $(T)
 
 # A generator gets the folder of all corpora and writes into NAME/ below it.
 fuzz-seeds: $(SEEDERS) ## rewrite the seed corpora in tests/fuzz/corpus

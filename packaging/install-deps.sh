@@ -5,12 +5,13 @@ set -eu
 
 usage() {
 	cat <<'T'
-usage: packaging/install-deps.sh [--lint] [--asan] [--fuzz] [--bench] [--services] [--ceph] [--if-needed] [--dry-run]
+usage: packaging/install-deps.sh [--lint] [--asan] [--fuzz] [--valgrind] [--bench] [--services] [--ceph] [--if-needed] [--dry-run]
 
 Without options: what `make` and `make check` need.  Besides that:
   --lint       what `make lint` needs
   --asan       what `make asan` needs
   --fuzz       what `make fuzz` needs
+  --valgrind   what `make valgrind` needs
   --bench      what `make bench` needs: restic, borg, their test data
   --services   the servers that `make check` runs stores against, also from npm, into ~/.cache/varve-test-services; tests
                of those that cannot be had are skipped.  None of them is left running, or set up to start by itself
@@ -67,6 +68,7 @@ lint  must cmd:ctags        universal-ctags      ctags             ctags       c
 asan  must link:cc:address,undefined - libasan                     -           -
 asan  must link:cc:undefined         - libubsan                    -           -
 asan  nice link:cc:thread            - libtsan                     -           -
+valgrind must cmd:valgrind valgrind             valgrind          valgrind    valgrind
 fuzz  must cmd:clang        clang                clang             clang       clang
 fuzz  must link:clang:fuzzer libclang-rt-dev     compiler-rt       compiler-rt compiler-rt
 fuzz  nice cmd:llvm-symbolizer llvm              llvm              llvm        llvm
@@ -245,7 +247,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 groups=build if_needed='' dry_run=''
 for arg; do
 	case $arg in
-	--lint | --asan | --fuzz | --bench | --services | --ceph) groups="$groups ${arg#--}" ;;
+	--lint | --asan | --fuzz | --valgrind | --bench | --services | --ceph) groups="$groups ${arg#--}" ;;
 	--if-needed) if_needed=1 ;;
 	--dry-run) dry_run=1 ;;
 	--help | -h)

@@ -39,6 +39,13 @@ typedef int webdav_resource_fn(void *arg, const struct webdav_resource *resource
  */
 int webdav_propfind(struct store_webdav *d, const char *dir, int depth, webdav_resource_fn *fn, void *arg);
 
+/*
+ * Read what came as an answer to that (for fuzzing too).  Return 0; what ${fn} returned; -EIO, -EACCES (logged);
+ * -ENOMEM.
+ */
+int webdav_read_multistatus(struct store_webdav *d, const char *dir, const struct buf *reply, webdav_resource_fn *fn,
+    void *arg);
+
 /* The first status in a 207's ${body} that is no success; 0 if there is none, or it is not understood. */
 int webdav_part_failed(const struct buf *body);
 

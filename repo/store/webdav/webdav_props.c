@@ -158,8 +158,8 @@ static char *own_path(const struct store_webdav *d, const char *dir)
 	return path;
 }
 
-static int read_multistatus(struct store_webdav *d, const char *dir, const struct buf *reply, webdav_resource_fn *fn,
-			    void *arg)
+int webdav_read_multistatus(struct store_webdav *d, const char *dir, const struct buf *reply,
+    webdav_resource_fn *fn, void *arg)
 {
 	struct reading r = { .d = d, .fn = fn, .arg = arg };
 	char *own = own_path(d, dir);
@@ -203,7 +203,7 @@ int webdav_propfind(struct store_webdav *d, const char *dir, int depth, webdav_r
 		rc = -EIO;
 	}
 	if (rc == 0)
-		rc = read_multistatus(d, dir, &reply, fn, arg);
+		rc = webdav_read_multistatus(d, dir, &reply, fn, arg);
 	http_reply_free(&r);
 	buf_free(&reply);
 	return rc;
