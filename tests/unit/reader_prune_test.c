@@ -210,6 +210,42 @@ static void test_heals(void **state)
 	free_chunks(&c);
 }
 
+/* A manifest has told another pack's key: that opens, but not what is in this one.  The index knows better in the end. */
+static void test_wrong_key(void **state)
+{
+	struct fixture *f = *state;
+	struct pack_info info[2];
+	struct buf record = BUF_INIT;
+	struct object_reader *r;
+	struct place place[2];
+	struct chunks c;
+	struct id other;
+	uint8_t data[LEN];
+	struct object_writer *w;
+
+	store(f, &c);
+	fixture_noise(3, data, LEN);
+	w = fixture_writer(f);
+	assert_int_equal(fixture_store_chunks(f, w, data, LEN, 1, &other), 0);
+	assert_int_equal(object_writer_finish(w), 0);
+	object_writer_close(w);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(index_lookup(f->index, i == 0 ? &c.id[0] : &other, &place[i]), 0);
+		assert_int_equal(index_pack(f->index, place[i].pack, &info[i]), 0);
+	}
+	assert_false(id_equal(&info[0].id, &info[1].id));
+	memcpy(info[0].wrapped, info[1].wrapped, sizeof(info[0].wrapped));
+	assert_int_equal(place_encode(&place[0], &record), 0);
+	fixture_forget_index(f);
+	assert_int_equal(index_learn(f->index, &c.id[0], &info[0], record.data, record.len), 0);
+	r = fixture_reader(f);
+	assert_int_equal(read_chunk(r, &c.id[0], c.data, LEN), 0);
+	assert_int_equal(read_chunk(r, &c.id[7], c.data + 7 * LEN, LEN), 0);
+	object_reader_free(r);
+	buf_free(&record);
+	free_chunks(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -220,6 +256,7 @@ int main(void)
 		TEST(test_unreachable),
 		TEST(test_writer),
 		TEST(test_heals),
+		TEST(test_wrong_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
