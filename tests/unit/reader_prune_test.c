@@ -210,7 +210,7 @@ static void test_heals(void **state)
 	free_chunks(&c);
 }
 
-/* A manifest has told another pack's key: that opens, but not what is in this one.  The index knows better in the end. */
+/* A manifest has told another pack's key: that opens, but not what is in this one.  The runs know better. */
 static void test_wrong_key(void **state)
 {
 	struct fixture *f = *state;
