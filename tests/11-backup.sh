@@ -140,7 +140,8 @@ for _ in 1 2 3; do
 	expect_match 'all/repo: the repository itself, contents left out' "$WORK/err"
 	own "$VARVE" ls -R "latest:$WORK/all" >"$WORK/listed"
 	expect_equal "in the repository" "$(grep -c '^repo' "$WORK/listed")" 1
-	expect_equal "in the index" "$(grep -c '^cache/' "$WORK/listed")" 1
+	expect_equal "in the index" "$(grep '^cache/' "$WORK/listed" | grep -vc '^cache/seen')" 1
+	expect_equal "in what was seen" "$(grep -c '^cache/seen' "$WORK/listed")" 2
 	expect_match '^own$' "$WORK/listed"
 done
 expect_status 3 own "$VARVE" backup "$WORK/all/own" "$WORK/all/repo/packs" "$WORK/all/repo/config"

@@ -184,6 +184,11 @@ static bool has_id(const struct id *ids, size_t n, const struct id *id)
 	return false;
 }
 
+const char *witness_path(const struct witness *p)
+{
+	return (const char *)p->dir.data;
+}
+
 /* --- Heads -------------------------------------------------------------------------------------------------------- */
 
 void witness_host(const struct witness *p, const char *host, struct id *out)

@@ -60,6 +60,9 @@ int witness_open(const struct witness_options *opts, struct witness **out);
 /* Write what is new, and free.  Does nothing for NULL. */
 void witness_close(struct witness *p);
 
+/* The directory that the file is in.  Borrowed until witness_close(). */
+const char *witness_path(const struct witness *p);
+
 /* What a host is called here. */
 void witness_host(const struct witness *p, const char *host, struct id *out);
 

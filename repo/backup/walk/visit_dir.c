@@ -25,14 +25,14 @@ static bool is_same(const struct own_dir *o, const struct statx *st)
 	return o->exists && o->dev == attr_dev(st) && o->ino == st->stx_ino;
 }
 
-/* Is it the repository, or its index on this machine?  They change while we look, and are no loss. */
+/* Is it the repository, or its index or what was seen of it on this machine?  They change while we look, and are no loss. */
 static bool is_own(struct walker *w, const struct subject *x, const char *path)
 {
 	if (is_same(&w->repository, &x->st)) {
 		session_notice(w->s, x->dir, path, strlen(path), "the repository itself, contents left out");
 		return true;
 	}
-	return is_same(&w->index, &x->st);
+	return is_same(&w->index, &x->st) || is_same(&w->seen, &x->st);
 }
 
 /*

@@ -172,6 +172,7 @@ int walk_sources(struct session *s, const struct root *top)
 	scan_room_init(&w.room, WINDOW_MAX);
 	w.repository = own_dir(store_local_path(s->repo->store));
 	w.index = own_dir(index_path(s->repo->index));
+	w.seen = own_dir(s->repo->witness != NULL ? witness_path(s->repo->witness) : NULL);
 	w.real_wanted = s->opts->exclude && match_anchored(s->opts->exclude);
 	if (err == 0)
 		err = buf_reserve(&w.path, 1);

@@ -43,7 +43,7 @@ struct walker {
 	struct buf path;      /* stored path of the entry at hand, with a '/' before each name */
 	struct buf real;      /* its absolute path at the source, where patterns ask for it */
 	bool real_wanted;
-	struct own_dir repository, index; /* directories of ours, not stored in themselves */
+	struct own_dir repository, index, seen; /* directories of ours, not stored in themselves */
 };
 
 /* An entry at hand. */
