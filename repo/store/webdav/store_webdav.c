@@ -198,6 +198,7 @@ static int webdav_info(struct store *s, struct store_info *out)
 static void webdav_close(struct store *s)
 {
 	site_close(&webdav_of(s)->site);
+	pthread_mutex_destroy(&webdav_of(s)->making);
 	store_destroy(s);
 	free(s);
 }
@@ -232,9 +233,11 @@ int store_webdav_open(const struct store_options *opts, struct store **out)
 		if (rc < 0)
 			site_close(&d->site);
 	}
-	if (rc < 0)
+	if (rc < 0) {
 		free(d);
-	else
-		*out = &d->base;
+		return rc;
+	}
+	pthread_mutex_init(&d->making, NULL);
+	*out = &d->base;
 	return rc;
 }

@@ -13,6 +13,7 @@ struct store_webdav {
 	struct site site;
 	bool create;           /* the repository's own collection may be made */
 	const char *spool_dir; /* borrowed from the options */
+	pthread_mutex_t making; /* held by who makes collections */
 	atomic_bool tidied;    /* tmp/ has been looked through for what killed writers left */
 };
 

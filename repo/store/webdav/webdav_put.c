@@ -67,27 +67,24 @@ static int found(void *arg, const struct webdav_resource *w)
 	return 0;
 }
 
-/* ${own}: the repository's, which may be there, while nobody but its server's operator may make it. */
-static int make_collection(struct store_webdav *d, const char *name, bool own)
+/* One that is there is not made again: rclone would, and fail what goes on in it. */
+static int make_collection(struct store_webdav *d, const char *name)
 {
-	static const int accept[] = { 301, 405, 403, 404, 409, 0 };
+	static const int accept[] = { 301, 405, 404, 409, 0 };
 	struct http_request q = { .method = "MKCOL" };
 	struct http_reply r = { 0 };
 	int rc;
 
+	rc = webdav_propfind(d, name, 0, found, NULL);
+	if (rc != -ENOENT)
+		return rc;
 	rc = webdav_request(d, &q, name, accept, "make collection", name, &r);
-	/* 301, 405: it is there. */
-	if (rc < 0 || r.status < 300 || r.status == 301 || r.status == 405)
-		goto out;
-	rc = own ? webdav_propfind(d, name, 0, found, NULL) : -ENOENT;
-	if (rc == -ENOENT && r.status == 403) {
-		rc = http_failed(&d->base, 0, &r, "make collection", name);
-	} else if (rc == -ENOENT) {
+	/* 301, 405: it is there by now. */
+	if (rc == 0 && (r.status == 404 || r.status == 409)) {
 		log_error(d->base.log, "%s/%s: make collection: the server answered %d: the collection above it is "
 		    "missing", d->base.url, name, r.status);
 		rc = -EIO;
 	}
-out:
 	http_reply_free(&r);
 	return rc;
 }
@@ -100,15 +97,18 @@ static int make_parents(struct store_webdav *d, const char *name)
 	size_t len;
 	int rc;
 
+	/* All want the same ones at the beginning. */
+	pthread_mutex_lock(&d->making);
 	rc = store_may_make(&d->base, d->create, webdav_look);
 	if (rc == 0 && d->create)
-		rc = make_collection(d, "", true);
+		rc = make_collection(d, "");
 	for (slash = strchr(name, '/'); slash != NULL && rc == 0; slash = strchr(slash + 1, '/')) {
 		len = (size_t)(slash - name) + 1;
 		memcpy(dir, name, len);
 		dir[len] = '\0';
-		rc = make_collection(d, dir, false);
+		rc = make_collection(d, dir);
 	}
+	pthread_mutex_unlock(&d->making);
 	return rc;
 }
 
@@ -247,12 +247,12 @@ static int move(struct store_webdav *d, struct webdav_put *p, const char *name, 
 	int rc;
 
 	rc = move_once(d, p, name, overwrite, status);
-	if ((rc == 0 || rc == -EAGAIN) && lacks_collection(d, *status, name)) {
+	if ((rc == 0 || rc == -EAGAIN) && lacks_collection(d, *status, name))
 		rc = make_parents(d, name);
-		if (rc == 0)
-			rc = move_once(d, p, name, overwrite, status);
-	}
-	return rc;
+	else if (rc < 0 || *status != 403)
+		return rc;
+	/* 403: somebody else may just have made it. */
+	return rc == 0 ? move_once(d, p, name, overwrite, status) : rc;
 }
 
 /*
@@ -288,8 +288,11 @@ static int publish(struct store_webdav *d, struct webdav_put *p, const char *nam
 		p->uploaded = false;
 		return -ENOENT;
 	}
+	/* Who could upload may move: rclone says so when several are at work in one directory. */
+	if (status == 403)
+		return store_transient(&d->base, 0, "put %s: the server answered 403 to MOVE", name);
 	log_error(d->base.log, "%s/%s: put: the server answered %d to MOVE", d->base.url, name, status);
-	return status == 403 ? -EACCES : -EIO;
+	return -EIO;
 }
 
 int webdav_put_commit(struct store_put *base, const char *name, unsigned flags)
