@@ -264,6 +264,11 @@ static int remove_pack(struct packs_mend *p, const struct salvage_pack *s)
 	return rc;
 }
 
+static bool is_unnamed(const struct salvage_pack *s)
+{
+	return s->pack != NULL && s->pack->number == NO_NUMBER;
+}
+
 /* Those that no run names.  Then there may be no table left that cannot be read, and no damaged run that is needed. */
 static int give_up_unnamed(struct packs_mend *p)
 {
@@ -271,7 +276,7 @@ static int give_up_unnamed(struct packs_mend *p)
 	int rc = 0;
 
 	for (size_t i = 0; i < p->nbad && rc == 0; i++) {
-		if (p->bad[i].pack->number != NO_NUMBER) {
+		if (!is_unnamed(&p->bad[i])) {
 			p->bad[kept++] = p->bad[i];
 			continue;
 		}
