@@ -108,8 +108,9 @@ FUZZ_COMPILE = $(FUZZ_CC) $(STANDARD) -O1 -g -fno-omit-frame-pointer -fsanitize=
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-ceph check-gone soak run-tests run-fuzz check-programs asan tsan lint fuzz fuzz-mount fuzz-seeds \
-	valgrind analyze bench bench-remote bench-scale demo deps install uninstall clean help objects FORCE
+.PHONY: all check check-ceph check-gone check-servers soak run-tests run-fuzz check-programs asan tsan lint fuzz \
+	fuzz-mount fuzz-seeds valgrind analyze bench bench-remote bench-scale demo deps install uninstall clean help objects \
+	FORCE
 
 all: $(PROGRAMS) ## build varve and varvefs (the default)
 
@@ -224,6 +225,11 @@ soak: ## kill -9, full and failing disks, power cuts, flipped bits, many at a ti
 	+@$(AGAIN) check-programs
 	@mkdir -p $(BUILD)/soak
 	@tests/long/soak.py --build $(BUILD) --results $(BUILD)/soak/results.json $(T)
+
+check-servers: ## the stores' tests on further servers: Apache, lighttpd, rclone (some minutes)
+	@packaging/install-deps.sh --services --servers --if-needed
+	+@$(AGAIN) check-programs
+	@BUILD='$(abspath $(BUILD))' tests/long/servers.sh
 
 # -O1: at -O2 the sanitizers' reports no longer name the right line.
 asan: ## the tests with the address and undefined-behaviour sanitizers, in build-asan/

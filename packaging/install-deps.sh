@@ -5,7 +5,8 @@ set -eu
 
 usage() {
 	cat <<'T'
-usage: packaging/install-deps.sh [--lint] [--asan] [--fuzz] [--valgrind] [--bench] [--services] [--ceph] [--if-needed] [--dry-run]
+usage: packaging/install-deps.sh [--lint] [--asan] [--fuzz] [--valgrind] [--bench] [--services] [--servers] [--ceph]
+                                   [--if-needed] [--dry-run]
 
 Without options: what `make` and `make check` need.  Besides that:
   --lint       what `make lint` needs
@@ -15,6 +16,7 @@ Without options: what `make` and `make check` need.  Besides that:
   --bench      what `make bench` needs: restic, borg, their test data
   --services   the servers that `make check` runs stores against, also from npm, into ~/.cache/varve-test-services; tests
                of those that cannot be had are skipped.  None of them is left running, or set up to start by itself
+  --servers    what `make check-servers` needs
   --ceph       what `make check-ceph` needs
   --if-needed  do nothing, silently, unless something is missing that we can't do without
   --dry-run    only say what would be run
@@ -85,6 +87,11 @@ services want cmd:openssl   openssl              openssl           openssl     o
 services want cmd:curl      curl                 curl              curl        curl
 services want cmd:node      nodejs               nodejs            nodejs      nodejs
 services want cmd:npm       npm                  npm               npm         npm
+servers want cmd:apache2    apache2-bin          httpd             apache      apache2
+servers want file:/usr/lib/lighttpd/mod_webdav.so lighttpd-mod-webdav lighttpd lighttpd lighttpd-mod_webdav
+servers want file:/usr/lib/lighttpd/mod_openssl.so lighttpd-mod-openssl - - -
+servers want cmd:lighttpd   lighttpd             lighttpd          lighttpd    lighttpd
+servers want cmd:rclone     rclone               rclone            rclone      rclone
 ceph  must cmd:ceph-mon     ceph-mon             ceph-mon          ceph        ceph18-mon
 ceph  must cmd:ceph-mgr     ceph-mgr             ceph-mgr          ceph        ceph18-mgr
 ceph  must cmd:ceph-osd     ceph-osd             ceph-osd          ceph        ceph18-osd
@@ -215,6 +222,7 @@ quiet_again() {
 	[ -z "$policy" ] || $root rm -f "$policy"
 	command -v systemctl >/dev/null || return 0
 	case "$want " in *" nginx "*) run systemctl disable -q nginx || true ;; esac
+	case "$want " in *" lighttpd "*) run systemctl disable -q lighttpd || true ;; esac
 	case "$want " in *" openssh-server "*) run systemctl disable -q ssh || true ;; esac
 }
 
@@ -247,7 +255,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 groups=build if_needed='' dry_run=''
 for arg; do
 	case $arg in
-	--lint | --asan | --fuzz | --valgrind | --bench | --services | --ceph) groups="$groups ${arg#--}" ;;
+	--lint | --asan | --fuzz | --valgrind | --bench | --services | --servers | --ceph) groups="$groups ${arg#--}" ;;
 	--if-needed) if_needed=1 ;;
 	--dry-run) dry_run=1 ;;
 	--help | -h)

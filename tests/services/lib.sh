@@ -176,6 +176,12 @@ lacks() {
 	echo "$service needs: $what"
 }
 
+# tls.key and tls.pem for localhost, which is its own authority.
+self_signed() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
+		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$dir/tls.key" -out "$dir/tls.pem" 2>>"$dir/log"
+}
+
 # From the distribution.
 install_packages() {
 	"$services_top/packaging/install-deps.sh" --services --if-needed
