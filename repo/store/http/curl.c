@@ -148,7 +148,8 @@ static void note_moved(struct transfer *t, int64_t now)
 	t->moved_ms = now;
 	/* Curl's own clock is for all handshakes together. */
 	if (t->connecting)
-		curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(now - t->begun_ms) + t->http->patience_ms * 9 / 10);
+		curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS,
+		    (long)(now - t->begun_ms) + t->http->patience_ms * 9 / 10);
 }
 
 /* Give up what is cancelled or has not moved for too long.  Return whether there was any: others may have its place. */

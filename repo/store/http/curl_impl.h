@@ -38,7 +38,7 @@ struct transfer {
 	curl_off_t moved;     /* bytes, as curl counts them, when that was looked at last */
 	int64_t begun_ms;     /* when curl was given it */
 	bool connecting;      /* a connection is being made for it: handshakes */
-	int fd;               /* the socket, while connecting and of an upload by sftp; -1: not known, or of no interest */
+	int fd;               /* the socket, while connecting and of an upload by sftp; -1: of no interest */
 	uint64_t arrived;     /* bytes that had gone there, and come, when that was last taken for a move */
 	struct rate *held_by; /* what has paused it; NULL: it runs */
 	uint64_t sent;        /* bytes of the body that curl has been given */

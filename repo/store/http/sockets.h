@@ -2,9 +2,9 @@
  * Sockets: which connection a transfer goes by, and how much of what was sent there has arrived.
  *
  * Of handshakes curl tells nothing, which take many round trips of some seconds each where another upload fills a slow
- * line.  Of an upload by sftp curl tells nothing while a whole buffer goes out, and which socket a transfer uses it tells only
- * at its end (https://github.com/curl/curl/issues/5299).  So they are noted as they are opened, and found again by
- * their port; the kernel knows the rest.
+ * line; nor of an upload by sftp while a whole buffer goes out; and which socket a transfer uses only at its end
+ * (https://github.com/curl/curl/issues/5299).  So they are noted as they are opened, and found again by their port; the
+ * kernel knows the rest.
  *
  * Belongs to one thread.
  */
