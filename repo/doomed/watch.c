@@ -211,6 +211,11 @@ static int look_again(struct doom_watch *w)
 	int rc;
 
 	clock_read(w->o.clock, &now);
+	/* So long that a record may have come and gone again, and what it named is in no run any more. */
+	if (clock_at_most(&w->since, &now) >= w->o.grace_s * NS) {
+		log_warn(w->o.at.log, "too much time has passed to know what was doomed meanwhile");
+		return -ESTALE;
+	}
 	rc = doomed_load(&w->o.at, &set);
 	if (rc < 0)
 		return rc;

@@ -127,6 +127,9 @@ int object_writer_add_segment(struct object_writer *w, struct segment_out *s);
  */
 int object_writer_put(struct object_writer *w, const void *data, size_t len, struct id *id);
 
+/* Committer, now and then: see to it that what is relied on stays (doom_watch_tell()).  Return as add_segment. */
+int object_writer_tick(struct object_writer *w);
+
 /* Committer: close all packs and put the last run.  Everything is durable after it.  Return as add_segment. */
 int object_writer_finish(struct object_writer *w);
 

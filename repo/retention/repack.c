@@ -49,11 +49,14 @@ static uint64_t used_bytes(const struct prune_pack *pack)
 	return used < pack->size ? used : pack->size;
 }
 
-static bool can_open(const struct prune *p, const struct prune_pack *pack)
+/* Can this role read what is in it, and write packs? */
+static bool can_copy(const struct prune *p, const struct prune_pack *pack)
 {
-	const struct seal_domain *d = pack->kind == PACK_DATA ? p->r->data : p->r->metadata;
+	const struct repo *r = p->r;
 
-	return d->can_open && d->can_seal;
+	if (r->object_id == NULL || r->tree_id == NULL || !r->data->can_seal || !r->metadata->can_seal)
+		return false;
+	return (pack->kind == PACK_DATA ? r->data : r->metadata)->can_open;
 }
 
 static bool is_kept(const struct prune_pack *pack)
@@ -88,7 +91,7 @@ static int choose(struct prune *p, struct prune_pack ***out, size_t *n)
 	}
 	qsort(list, all, sizeof(struct prune_pack *), compare_unused);
 	for (size_t i = 0; i < all && unused * 100 > most * (used + unused); i++) {
-		if (!can_open(p, list[i])) {
+		if (!can_copy(p, list[i])) {
 			p->out->sealed_packs++;
 			continue;
 		}

@@ -314,6 +314,11 @@ static void test_repack_limits(void **state)
 	assert_int_equal(prune(p), 0);
 	assert_int_equal(p->out.sealed_packs, 1);
 	p->g->repo.data = &p->g->f.data;
+	p->g->repo.object_id = NULL;
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.repacked_packs, 0);
+	assert_true(p->out.sealed_packs >= 1);
+	p->g->repo.object_id = &p->g->f.secrets->object_id;
 }
 
 /* Killed anywhere, repacking leaves what is sound, and the next prune goes on. */

@@ -23,7 +23,7 @@ const struct cli_option prune_options[] = {
 	{ "grace", 0, "D", "delete what is doomed now after that time (7d) and not earlier" },
 	{ "max-unused", 0, "P%", "repack until at most that part of the packs is unused, or \"unlimited\" (5%)" },
 	{ "max-repack", 0, "SIZE", "copy at most that much for it" },
-	{ "max-time", 0, "D", "begin no further copy after that time (2h)" },
+	{ "max-time", 0, "D", "begin to copy no other pack after that time" },
 	{ "dry-run", 'n', NULL, "only say what would be done" },
 	{ NULL, 0, NULL, NULL },
 };
