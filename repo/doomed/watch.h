@@ -46,7 +46,8 @@ int doom_watch_own(struct doom_watch *w, const struct pack_info *pack);
 
 /**
  * doom_watch_tell(w):
- * To be called now and then, by one thread: say which packs are needed, if that was not done for long.  Return as doom_watch_look(), which it calls then.
+ * To be called now and then, by one thread: say which packs are needed, if that was not done for long.  Return as
+ * doom_watch_look(), which it calls then.
  */
 int doom_watch_tell(struct doom_watch *w);
 
@@ -56,7 +57,8 @@ void doom_watch_end(struct doom_watch *w);
 /**
  * doom_watch_look(w):
  * May something be published that names packs which this writer relies on?  Return 0; -ESTALE (logged) if one of them
- * is blocked or gone, or if it has not looked for a whole grace: all must begin anew; as doomed_load(); what the store returns.
+ * is blocked or gone, or if it has not looked for a whole grace: all must begin anew; as doomed_load(); what the store
+ * returns.
  */
 int doom_watch_look(struct doom_watch *w);
 

@@ -244,8 +244,6 @@ static int collect(struct object_writer *w, bool all)
 			rc = doom_watch_own(w->o.watch, &done->info);
 		add_waiting(w, done);
 	}
-	if (rc == 0 && w->o.watch != NULL && any)
-		rc = doom_watch_tell(w->o.watch);
 	if (rc == 0 && w->waiting != NULL && (all || (any && run_due(w))))
 		rc = put_run(w);
 	return rc;
@@ -323,6 +321,15 @@ int object_writer_put(struct object_writer *w, const void *data, size_t len, str
 	if (rc == 0)
 		*id = mine;
 	return rc;
+}
+
+int object_writer_tick(struct object_writer *w)
+{
+	int rc = w->broken;
+
+	if (rc == 0 && w->o.watch != NULL && !w->o.dry_run)
+		rc = doom_watch_tell(w->o.watch);
+	return break_off(w, rc);
 }
 
 int object_writer_finish(struct object_writer *w)

@@ -333,6 +333,7 @@ static void end(struct repack *r)
 	for (unsigned i = 0; i < 2; i++)
 		segment_builder_free(r->builder[i]);
 	object_writer_close(r->w);
+	doom_watch_end(r->watch);
 	doom_watch_close(r->watch);
 	free(r->held);
 	free(r->window);
@@ -356,6 +357,8 @@ static int repack_all(struct prune *p, struct prune_pack **list, size_t n)
 
 	for (; done < n && rc == 0 && has_time(p); done++) {
 		rc = copy_pack(&r, list[done]);
+		if (rc == 0)
+			rc = object_writer_tick(r.w);
 		if (p->o->progress != NULL)
 			p->o->progress->packs++;
 	}

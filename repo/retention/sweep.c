@@ -203,6 +203,9 @@ int prune_sweep(struct prune *p)
 	count(p);
 	if (p->o->dry_run || !anything_due(p))
 		return 0;
+	/* A run that others have replaced just now may have been missed: what seems dead may be what is missing. */
+	if (p->out->lost_objects > 0)
+		return 0;
 	if (!prune_in_time(p)) {
 		p->out->late = true;
 		return 0;

@@ -95,8 +95,8 @@ int prune_tally(struct prune *p)
 	if (found < p->out->live_objects)
 		p->out->lost_objects += p->out->live_objects - found;
 	if (p->out->lost_objects > 0)
-		log_warn(p->r->log, "%llu objects that snapshots need are missing: packs that no index run names are "
-		    "left alone; see \"varve check\" and \"varve repair\"",
+		log_warn(p->r->log, "%llu objects that snapshots need are missing: nothing is deleted; see "
+		    "\"varve check\" and \"varve repair\"",
 		    (unsigned long long)p->out->lost_objects);
 	return 0;
 }

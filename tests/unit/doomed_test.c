@@ -289,6 +289,27 @@ static void test_watch_own(void **state)
 	doom_watch_close(NULL);
 }
 
+/* After a whole grace nobody knows what has come and gone. */
+static void test_watch_slept(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_clock c;
+	struct pack_info a;
+	uint32_t na = put_pack(f, 1, &a);
+	struct doom_watch *w;
+
+	fake_clock_init(&c, 1);
+	w = open_watch(f, &c);
+	assert_int_equal(doom_watch_take(w, na), 1);
+	fake_clock_pass(&c, 23 * FAKE_HOUR);
+	assert_int_equal(doom_watch_look(w), 0);
+	fake_clock_pass(&c, 24 * FAKE_HOUR);
+	assert_int_equal(doom_watch_look(w), -ESTALE);
+	assert_int_equal(doom_watch_look_back(w), -ESTALE);
+	assert_true(fixture_logged(f, "too much time"));
+	doom_watch_close(w);
+}
+
 static unsigned records(struct fixture *f)
 {
 	return fixture_count(f, "doomed/");
@@ -391,6 +412,7 @@ int main(void)
 		TEST(test_watch_goes_on),
 		TEST(test_watch_gone),
 		TEST(test_watch_own),
+		TEST(test_watch_slept),
 		TEST(test_watch_tells),
 		TEST(test_watch_tells_too_late),
 		TEST(test_watch_mute),

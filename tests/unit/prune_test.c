@@ -240,6 +240,7 @@ static void fill_partly(struct pruning *p)
 		rig_file(name, 1000 + i, 400 + i);
 	}
 	rig_file("src/large", 7, 150000);
+	rig_note("src/kept/note", "its page stays");
 	rig_file("src/gone", 8, 250000);
 	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
 	assert_int_equal(unlink("src/gone"), 0);

@@ -280,7 +280,7 @@ static int commit_job(struct commit *c, struct job *j)
 
 	for (i = 0; i < j->nitems && err == 0; i++)
 		err = on_item(c, &j->items[i]);
-	return err;
+	return err == 0 ? object_writer_tick(c->s->writer) : err;
 }
 
 int commit_run(struct commit *c)
