@@ -160,7 +160,8 @@ static int open_env_smaller(struct lmdb *db, const char *dir)
 	size_t map_size = LMDB_MAP_SIZE;
 	int rc;
 
-	while ((rc = open_env(db, dir, map_size)) == ENOMEM && map_size > MAP_SIZE_MIN)
+	/* EINVAL: what valgrind says of a map that is too large for it. */
+	while (((rc = open_env(db, dir, map_size)) == ENOMEM || rc == EINVAL) && map_size > MAP_SIZE_MIN)
 		map_size /= 2;
 	return rc;
 }
