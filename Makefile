@@ -108,7 +108,7 @@ FUZZ_COMPILE = $(FUZZ_CC) $(STANDARD) -O1 -g -fno-omit-frame-pointer -fsanitize=
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-ceph check-gone check-servers soak run-tests run-fuzz check-programs asan tsan lint fuzz \
+.PHONY: all check check-ceph check-gone check-servers check-model soak run-tests run-fuzz check-programs asan tsan lint fuzz \
 	fuzz-mount fuzz-seeds valgrind analyze bench bench-remote bench-scale demo deps install uninstall clean help objects \
 	FORCE
 
@@ -219,6 +219,10 @@ check-gone: ## a minute without network, under a backup, a sync, a check and mou
 	@packaging/install-deps.sh --services --if-needed
 	+@$(AGAIN) check-programs
 	@BUILD='$(abspath $(BUILD))' tests/long/gone.sh
+
+check-model: ## a model of writers and pruners, in all orders of their steps; and each rule is needed (spin; minutes)
+	@packaging/install-deps.sh --model --if-needed
+	@BUILD='$(BUILD)' tests/model/check.sh $(T)
 
 soak: ## kill -9, full and failing disks, power cuts, flipped bits, many at a time: hours (T='PART=COUNT ...')
 	@packaging/install-deps.sh --services --if-needed

@@ -5,7 +5,7 @@ set -eu
 
 usage() {
 	cat <<'T'
-usage: packaging/install-deps.sh [--lint] [--asan] [--fuzz] [--valgrind] [--bench] [--services] [--servers] [--ceph]
+usage: packaging/install-deps.sh [--lint] [--asan] [--fuzz] [--valgrind] [--bench] [--services] [--servers] [--ceph] [--model]
                                    [--if-needed] [--dry-run]
 
 Without options: what `make` and `make check` need.  Besides that:
@@ -18,6 +18,7 @@ Without options: what `make` and `make check` need.  Besides that:
                of those that cannot be had are skipped.  None of them is left running, or set up to start by itself
   --servers    what `make check-servers` needs
   --ceph       what `make check-ceph` needs
+  --model      what `make check-model` needs
   --if-needed  do nothing, silently, unless something is missing that we can't do without
   --dry-run    only say what would be run
 T
@@ -100,6 +101,7 @@ ceph  must cmd:ceph         ceph-common          ceph-common       ceph        c
 ceph  must cmd:uuidgen      uuid-runtime         util-linux        util-linux  uuidgen
 ceph  must cmd:openssl      openssl              openssl           openssl     openssl
 ceph  must cmd:curl         curl                 curl              curl        curl
+model must cmd:spin         spin                 -                 -           -
 bench nice module:llfuse    python3-llfuse       python3-llfuse    python-llfuse py3-llfuse
 T
 }
@@ -255,7 +257,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 groups=build if_needed='' dry_run=''
 for arg; do
 	case $arg in
-	--lint | --asan | --fuzz | --valgrind | --bench | --services | --servers | --ceph) groups="$groups ${arg#--}" ;;
+	--lint | --asan | --fuzz | --valgrind | --bench | --services | --servers | --ceph | --model) groups="$groups ${arg#--}" ;;
 	--if-needed) if_needed=1 ;;
 	--dry-run) dry_run=1 ;;
 	--help | -h)
