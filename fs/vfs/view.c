@@ -126,6 +126,7 @@ void view_unref(struct view *v)
 		free(v->members[i].tags);
 	free(v->members);
 	free(v->by_slot);
+	free(v->gone);
 	free(v->by_name);
 	free(v->snaps);
 	pthread_mutex_destroy(&v->lock);
@@ -170,14 +171,39 @@ static ssize_t find_same(const struct view *old, const struct snapshot *s)
 	return old != NULL && lo < old->n && id_equal(&old->snaps[lo].id, &s->id) ? (ssize_t)lo : -1;
 }
 
-/* A name that nobody has yet, with as few digits as that takes. */
+static bool is_gone(const struct view *v, const char *name)
+{
+	uint64_t hash = name_hash(name);
+
+	for (size_t i = 0; i < v->ngone; i++)
+		if (v->gone[i] == hash)
+			return true;
+	return false;
+}
+
+/* Note the names that the old view had and this one has not. */
+static int note_gone(struct view *v, const struct view *old)
+{
+	v->gone = calloc(old->ngone + old->n + 1, sizeof(*v->gone));
+	if (v->gone == NULL)
+		return -ENOMEM;
+	if (old->ngone > 0)
+		memcpy(v->gone, old->gone, old->ngone * sizeof(*v->gone));
+	v->ngone = old->ngone;
+	for (size_t i = 0; i < old->n; i++)
+		if (view_by_name(v, old->snaps[i].name) == NULL)
+			v->gone[v->ngone++] = name_hash(old->snaps[i].name);
+	return 0;
+}
+
+/* A name that nobody has, nor has had, with as few digits as that takes. */
 static void make_name(const struct view *v, struct view_snapshot *s)
 {
 	struct snapshot plain = { .id = s->id, .time_ns = s->time_ns };
 	char name[SNAPSHOT_NAME_MAX];
 
 	for (unsigned form = 0; snapshot_name(&plain, v->opts->style, v->opts->utc, form, name); form++) {
-		if (view_by_name(v, name) == NULL)
+		if (view_by_name(v, name) == NULL && !is_gone(v, name))
 			break;
 	}
 	memcpy(s->name, name, sizeof(s->name));
@@ -251,6 +277,8 @@ static int fill(struct view *v, const struct catalog *c, const size_t *chosen, s
 	}
 	if (old != NULL)
 		pthread_mutex_unlock(&old->lock);
+	if (rc == 0 && old != NULL)
+		rc = note_gone(v, old);
 	if (rc == 0)
 		rc = fill_slots(v);
 	for (size_t i = 0; i < v->n && rc == 0; i++) {

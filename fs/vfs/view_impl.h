@@ -38,6 +38,8 @@ struct view {
 	uint32_t *by_name; /* open addressing: index + 1; mask is its size - 1 */
 	size_t mask;
 	struct view_snapshot **by_slot; /* ascending */
+	uint64_t *gone; /* hashes of names that forgotten snapshots had: the kernel may still know them */
+	size_t ngone;
 	pthread_mutex_t lock;           /* over what follows */
 	struct membership *members;
 	bool grouped;
