@@ -19,9 +19,9 @@
 #include "fs/kernel/refresh.h"
 #include "fs/sandbox.h"
 #include "repo/access.h"
-#include "repo/util/argv.h"
-#include "repo/util/harden.h"
-#include "repo/util/stdfds.h"
+#include "repo/util/process/argv.h"
+#include "repo/util/process/harden.h"
+#include "repo/util/process/stdfds.h"
 
 enum { EXIT_USAGE = 2, EXIT_DAMAGED = 5, EXIT_NO_REPOSITORY = 10, EXIT_WRONG_KEY = 12 };
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "fs/mountpoint.h"
-#include "repo/util/inside.h"
+#include "repo/util/files/inside.h"
 
 static bool is_mounted_on(const char *path)
 {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 #include "repo/util/text/when.h"
 
 struct fs_options {

@@ -86,7 +86,7 @@ backup "${sources[@]}" "$project"
 step "Some work is done: one file grows, one is new, one is gone"
 echo "# a line more" >>"$project/Makefile"
 echo "remember the milk" >"$project/notes.txt"
-rm "$project/repo/util/buf.h"
+rm "$project/repo/util/bytes/buf.h"
 
 step "Second backup: what did not change is neither read nor stored again"
 backup "${sources[@]}" "$project"
@@ -109,8 +109,8 @@ step "What has changed in the project between then and now?"
 try diff -rq "$before$project" "$mnt/latest$project" || [ $? -eq 1 ]
 
 step "Copy the lost file out"
-try cp -a "$before$project/repo/util/buf.h" "$dir/buf.h"
-try cmp "$top/repo/util/buf.h" "$dir/buf.h"
+try cp -a "$before$project/repo/util/bytes/buf.h" "$dir/buf.h"
+try cmp "$top/repo/util/bytes/buf.h" "$dir/buf.h"
 echo "(cmp says nothing: the same, byte for byte)"
 
 whole=${sources[${#sources[@]} - 1]}

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "repo/access.h"
-#include "repo/util/harden.h"
+#include "repo/util/process/harden.h"
 
 #define PASSPHRASE_MAX 4096 /* bytes */
 #define NEW_KEY_FILE_LEN 64 /* bytes */

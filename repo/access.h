@@ -16,7 +16,7 @@
 
 #include "repo/crypt/keyslot.h"
 #include "repo/store/store.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 #include "repo/util/log.h"
 
 struct access {

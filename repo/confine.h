@@ -14,7 +14,7 @@
 #define VARVE_CONFINE_H
 
 #include "repo/repo.h"
-#include "repo/util/sandbox.h"
+#include "repo/util/process/sandbox.h"
 
 /* A further place. */
 struct confine_place {

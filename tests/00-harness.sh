@@ -61,7 +61,7 @@ ok "processes left behind are found and ended"
 # The layer check over a tree with one offence a line.
 tree=$WORK/tree
 mkdir -p "$tree/repo/util" "$tree/repo/store" "$tree/repo/object" "$tree/repo/index" "$tree/repo/tree/page" "$tree/fs" "$tree/tools"
-echo '#include "repo/util/buf.h"' >"$tree/repo/store/store.c"
+echo '#include "repo/util/bytes/buf.h"' >"$tree/repo/store/store.c"
 echo '#include "repo/object/compress.h"' >"$tree/repo/index/run.c"
 echo '#include <zstd.h>' >"$tree/repo/object/compress.c"
 expect_status 0 "$top/tests/lint/layers.sh" "$tree"

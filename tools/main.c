@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/util/argv.h"
-#include "repo/util/harden.h"
-#include "repo/util/stdfds.h"
+#include "repo/util/process/argv.h"
+#include "repo/util/process/harden.h"
+#include "repo/util/process/stdfds.h"
 #include "tools/cli/cli.h"
 #include "tools/commands/commands.h"
 #include "tools/cli/config_file.h"

@@ -9,7 +9,7 @@
 #include "repo/backup/walk/roots.h"
 #include "repo/backup/run.h"
 #include "repo/backup/walk/walk.h"
-#include "repo/util/inside.h"
+#include "repo/util/files/inside.h"
 
 #define AGAIN_MAX 3 /* times that a backup begins anew because of prunes */
 

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "repo/backup/retain.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define KEY_SIZE (STORE_NAME_MAX + 16)
 #define DAY 86400

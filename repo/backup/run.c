@@ -20,7 +20,7 @@
 #include "repo/backup/publish.h"
 #include "repo/backup/run.h"
 #include "repo/backup/job/worker.h"
-#include "repo/util/harden.h"
+#include "repo/util/process/harden.h"
 #include "repo/util/text/when.h"
 
 #define MEMORY_BASE ((size_t)8 * 1024 * 1024) /* in flight by default: this, and for each worker a job and what waits */

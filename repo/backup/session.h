@@ -5,7 +5,7 @@
 #define VARVE_BACKUP_SESSION_H
 
 #include "repo/backup/backup.h"
-#include "repo/util/dir.h"
+#include "repo/util/files/dir.h"
 #include "repo/backup/walk/links.h"
 #include "repo/backup/job/queue.h"
 #include "repo/object/chunker.h"

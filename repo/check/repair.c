@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "repo/check/pass/runs.h"
+#include "repo/check/names/runs.h"
 
 /* Damaged for certain, and of no use to anybody? */
 static bool is_useless(struct repo *r, const struct id *id)

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define WIDTH_MAX 8
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "repo/crypt/fields.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define MAGIC "VARVECF1"
 #define MAGIC_LEN 8

@@ -12,7 +12,7 @@
 #define VARVE_CRYPT_CONFIG_H
 
 #include "repo/crypt/secrets.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 #define FORMAT_VERSION 1
 #define CONFIG_MAX (16 * 1024) /* bytes */

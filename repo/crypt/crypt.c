@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "repo/crypt/blake2b_lanes.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 _Static_assert(HASH_BLOCK == LANES_BLOCK, "block of BLAKE2b");
 _Static_assert(sizeof(struct hasher) >= sizeof(crypto_generichash_state), "struct hasher holds libsodium's state");

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 /* Written as one byte into config and into every sealed object. */
 enum cipher {

@@ -5,7 +5,7 @@
 #ifndef VARVE_CRYPT_FIELDS_H
 #define VARVE_CRYPT_FIELDS_H
 
-#include "repo/util/tlv.h"
+#include "repo/util/bytes/tlv.h"
 
 #define FIELD_BIT(tag) (1u << (tag)) /* tags of these records are below 32 */
 

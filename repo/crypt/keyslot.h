@@ -26,7 +26,7 @@
 #define VARVE_CRYPT_KEYSLOT_H
 
 #include "repo/crypt/secrets.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 enum keyslot_kind {
 	KEYSLOT_PASSPHRASE = 1,

@@ -19,7 +19,7 @@
 #define VARVE_CRYPT_SECRETS_H
 
 #include "repo/crypt/crypt.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 enum role { ROLE_OWNER = 1, ROLE_WRITER = 2, ROLE_READER = 3, ROLE_AUDITOR = 4 };
 

@@ -25,7 +25,7 @@
 
 #include "repo/crypt/seal.h"
 #include "repo/pack/pack.h"
-#include "repo/util/clock.h"
+#include "repo/util/process/clock.h"
 
 enum doomed_stage { STAGE_DOOMED = 1, STAGE_SPENT = 2, STAGE_NEEDED = 3 };
 

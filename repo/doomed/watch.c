@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/util/numset.h"
+#include "repo/util/bytes/numset.h"
 
 #define NS 1000000000LL
 #define LOOKS_MAX 5

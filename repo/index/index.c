@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "repo/index/index_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define PATH_PRIVATE "(temporary)"
 

@@ -38,7 +38,7 @@
 
 #include "repo/index/env/env.h"
 #include "repo/index/index.h"
-#include "repo/util/numset.h"
+#include "repo/util/bytes/numset.h"
 #include "repo/util/told.h"
 
 /* A run that could not be loaded: it is tried again, but seldom, and what is wrong is said once. */

@@ -9,7 +9,7 @@
 #define VARVE_INDEX_SWEEP_H
 
 #include "repo/index/index.h"
-#include "repo/util/numset.h"
+#include "repo/util/bytes/numset.h"
 
 /* What is to be left out.  All borrowed for the call; packs by the numbers of index_pack(). */
 struct index_sweep {
@@ -36,8 +36,8 @@ struct index_swept {
  * anew.  So at each moment every object that is left has a place in some run; who is killed at any moment leaves at
  * worst some records twice, and the next call does the rest.  It may be called with nothing dead, to tidy up.
  *
- * A live object loses no place but those in dead packs; it keeps its first copy that counts (records.h), one that is not
- * in a spared pack if there is one, and may lose further ones.  The local index is not changed: index_refresh() sees to
+ * A live object loses no place but those in dead packs; it keeps its first copy that counts (records.h), one that is
+ * not in a spared pack if there is one, and may lose further ones.  The local index is not changed: index_refresh() sees to
  * that.
  *
  * Return 0: no run in the store names a dead pack.  -EBUSY (logged) if a live object would be lost: nothing was changed

@@ -3,7 +3,7 @@
  */
 #include "repo/object/chunker.h"
 
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define WINDOW 64            /* bytes that a 64-bit gear hash depends on */
 #define GEAR_PER_HASH (ID_LEN / 8)

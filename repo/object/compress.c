@@ -12,7 +12,7 @@
 #include <string.h>
 #include <zstd.h>
 
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 /*
  * The probe: pieces of the input, evenly spread over it, together at most SAMPLE_LEN bytes, are compressed at a fast

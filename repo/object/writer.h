@@ -17,7 +17,7 @@
 #include "repo/doomed/watch.h"
 #include "repo/index/index.h"
 #include "repo/object/compress.h"
-#include "repo/util/numset.h"
+#include "repo/util/bytes/numset.h"
 
 /* One object in a finished segment. */
 struct segment_object {

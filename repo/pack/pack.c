@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "repo/pack/pack_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 static const struct {
 	enum pack_kind kind;

@@ -18,7 +18,7 @@
 #include "repo/crypt/seal.h"
 #include "repo/pack/place.h"
 #include "repo/store/store.h"
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 enum pack_kind { PACK_DATA = 1, PACK_TREE = 2 };
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "repo/pack/pack_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define TAIL_LEN (64u * 1024)        /* read at first: holds many tables, and small packs as a whole */
 #define KNOWN_TAIL_LEN (256u * 1024) /* where there is nothing else to read: holds nearly all */

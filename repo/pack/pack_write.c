@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "repo/pack/pack_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 /* Up to here boxes may reach, so that the longest table and the trailer still have 32-bit offsets. */
 #define BOXES_END ((uint64_t)UINT32_MAX - PACK_TABLE_MAX - CRYPT_BLOB_OVERHEAD - PACK_TRAILER_LEN)

@@ -9,7 +9,7 @@
 
 #include "repo/crypt/crypt.h"
 #include "repo/pack/place.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define HEAD_LEN 8
 #define BOX_MIN (1 + CRYPT_TAG_LEN) /* codec byte and tag; compression adds no more than this to a segment */

@@ -21,7 +21,7 @@
 #define VARVE_PACK_PLACE_H
 
 #include "repo/crypt/config.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 #define PLACE_SEGMENTS_MAX SEGMENTS_PER_CHUNK_MAX
 #define PLACE_RECORD_MAX (8 + 3 * PLACE_SEGMENTS_MAX)

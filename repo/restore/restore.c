@@ -17,7 +17,7 @@
 #include "repo/restore/feed.h"
 #include "repo/restore/work/linkset.h"
 #include "repo/restore/work/work.h"
-#include "repo/util/inside.h"
+#include "repo/util/files/inside.h"
 
 #define MEMORY_DEFAULT (32u * 1024 * 1024)
 #define THREADS_MIN 2

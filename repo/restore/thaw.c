@@ -8,7 +8,7 @@
 
 #include "repo/query/walk.h"
 #include "repo/restore/thaw.h"
-#include "repo/util/numset.h"
+#include "repo/util/bytes/numset.h"
 
 #define POLL_DEFAULT_S 60
 

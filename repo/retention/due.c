@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "repo/retention/prune_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define NS 1000000000LL
 #define NOTE_LEN (BOOT_ID_LEN + 24)

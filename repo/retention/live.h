@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 struct live_set;
 

@@ -18,7 +18,7 @@
 #include <stdatomic.h>
 
 #include "repo/repo.h"
-#include "repo/util/clock.h"
+#include "repo/util/process/clock.h"
 
 struct prune_progress {
 	_Atomic uint64_t snapshots, total_snapshots; /* marked */

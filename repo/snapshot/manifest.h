@@ -22,8 +22,8 @@
 
 #include "repo/crypt/seal.h"
 #include "repo/tree/entry.h"
-#include "repo/util/buf.h"
-#include "repo/util/tlv.h"
+#include "repo/util/bytes/buf.h"
+#include "repo/util/bytes/tlv.h"
 
 #define SNAPSHOT_HASH_LEN 24 /* bytes of an id that are the object's hash; the time is behind them */
 #define MANIFEST_MAX (1024 * 1024) /* bytes of the object */

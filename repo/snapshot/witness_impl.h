@@ -14,7 +14,7 @@
 #define VARVE_SNAPSHOT_WITNESS_IMPL_H
 
 #include "repo/snapshot/witness.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 #define SIGHTING_ID_LEN 16
 

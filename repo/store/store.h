@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 #include "repo/util/log.h"
 
 #define STORE_NAME_MAX 255 /* bytes, without the NUL */

@@ -5,7 +5,7 @@
 #define VARVE_SYNC_INVENTORY_H
 
 #include "repo/store/store.h"
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 /* In the order in which writers make them. */
 enum sync_kind { SYNC_PACKS, SYNC_TREES, SYNC_INDEX, SYNC_KEYS, SYNC_REVOKED, SYNC_SNAPSHOTS, SYNC_KINDS };

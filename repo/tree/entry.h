@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 /* As DT_* of <dirent.h>. */
 enum entry_type {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "repo/tree/entry.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define XATTR_HEAD_LEN 6
 #define XATTR_NAME_LEN_MAX 255 /* as the kernel's */

@@ -6,7 +6,7 @@
 #ifndef VARVE_TREE_XATTR_H
 #define VARVE_TREE_XATTR_H
 
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 struct xattr {
 	const char *name; /* borrowed from the encoded bytes; name_len bytes, no NUL behind */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "repo/crypt/keyslot.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define HEADER_LEN 60
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "repo/index/run/run_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

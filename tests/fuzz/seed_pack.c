@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "repo/index/run/run_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 /* Write ${b} to dir/target/name; ends the program if that fails. */
 static void put(const char *dir, const char *target, const char *name, const struct buf *b)

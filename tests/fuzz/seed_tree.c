@@ -11,7 +11,7 @@
 #include "repo/snapshot/manifest_impl.h"
 #include "repo/tree/dir_build.h"
 #include "repo/tree/xattr.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 /* Write ${len} bytes to dir/target/name; ends the program if that fails. */
 static void put(const char *dir, const char *target, const char *name, const void *data, size_t len)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "repo/object/compress.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

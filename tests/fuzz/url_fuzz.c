@@ -12,7 +12,7 @@
 #include "repo/store/http/http.h"
 #include "repo/store/s3/s3_config.h"
 #include "repo/store/store_impl.h"
-#include "repo/util/argv.h"
+#include "repo/util/process/argv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #ifndef VARVE_TEST_FAKE_CLOCK_H
 #define VARVE_TEST_FAKE_CLOCK_H
 
-#include "repo/util/clock.h"
+#include "repo/util/process/clock.h"
 
 struct fake_clock {
 	struct clock clock; /* to be given to what is tested */

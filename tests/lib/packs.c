@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "repo/index/run/run_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "tests/lib/packs.h"
 
 #define SMALL_LEN 100     /* bytes of an object in packs_put_pack() */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 struct web;
 

@@ -46,7 +46,7 @@ __attribute__((constructor)) static void begin(void)
 	watch(dir);
 }
 
-/* One write to a file opened with O_APPEND: no other record comes between.  A log that is not whole is worth nothing. */
+/* One write to a file opened with O_APPEND: no other record comes between.  Half a log is worth nothing. */
 static void put(struct header h, const char *path, const void *rest, size_t rest_len)
 {
 	struct iovec v[3] = {

@@ -21,7 +21,7 @@
 
 #include "repo/access.h"
 #include "repo/repo.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "tests/tools/lib/tool.h"
 
 #define RUN_OBJECTS (128u * 1024) /* as repo/object/writer.c has it */

@@ -1,5 +1,5 @@
 /*
- * Unit tests of repo/util/argv.h.
+ * Unit tests of repo/util/process/argv.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "repo/util/argv.h"
+#include "repo/util/process/argv.h"
 
 static void test_passwords(void **state)
 {

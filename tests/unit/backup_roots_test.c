@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "repo/backup/walk/roots.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 #include "tests/lib/scratch.h"
 
 struct reports {

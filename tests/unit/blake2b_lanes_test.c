@@ -12,7 +12,7 @@
 
 #include "repo/crypt/blake2b_lanes.h"
 #include "repo/crypt/crypt.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define ROOM (4u * 1024 * 1024)
 

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "repo/util/buf.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/buf.h"
+#include "repo/util/bytes/le.h"
 
 static void test_append_grows(void **state)
 {

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "repo/tree/dir_build.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "tests/lib/check_rig.h"
 
 /* --- Large and sound ---------------------------------------------------------------------------------------------- */

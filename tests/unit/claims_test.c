@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "repo/object/packing/claims.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define THREADS 8
 #define NIDS 20000

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 /* The bytes of a vector, in memory of exactly their length that the caller frees. */
 static inline uint8_t *vector_bytes(const char *hex, size_t *len)

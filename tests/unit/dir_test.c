@@ -1,5 +1,5 @@
 /*
- * Unit tests of repo/util/dir.h: what is open when, what ends when, and that no other directory is taken for one.
+ * Unit tests of repo/util/files/dir.h: what is open when, what ends when, and that no other directory is taken for one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "repo/util/dir.h"
+#include "repo/util/files/dir.h"
 #include "tests/lib/scratch.h"
 
 #define DEPTH 4

@@ -1,6 +1,6 @@
 /*
- * Unit tests of repo/util/direct.h: what is read is what is in the file, whichever way it is read.  Which way that is
- * can be seen only where the scratch directory's file system knows direct I/O.
+ * Unit tests of repo/util/files/direct.h: what is read is what is in the file, whichever way it is read.  Which way
+ * that is can be seen only where the scratch directory's file system knows direct I/O.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "repo/util/direct.h"
+#include "repo/util/files/direct.h"
 #include "tests/lib/backup_rig.h"
 
 #define LEN (5u * 1024 * 1024 + 1234)

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "repo/query/walk.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "tests/lib/backup_rig.h"
 
 #define OTHERS 100000 /* objects of each of two runs that have nothing to do with the snapshot */

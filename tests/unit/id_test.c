@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 #define HEX "00ff10a0123456789abcdef0000000000000000000000000000000000000007f"
 

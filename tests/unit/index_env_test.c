@@ -22,7 +22,7 @@
 
 #include "repo/index/env/env.h"
 #include "repo/store/mem/store_mem.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "tests/lib/indexes.h"
 
 /* The objects of most tests here. */

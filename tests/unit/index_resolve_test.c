@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "repo/store/mem/store_mem.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "tests/lib/indexes.h"
 
 #define LARGE 100000 /* objects of a large run: more than what is loaded for one object */

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "repo/store/mem/store_mem.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "tests/lib/indexes.h"
 
 static struct index_stats stats(struct indexes *w)

@@ -1,5 +1,5 @@
 /*
- * Unit tests of repo/util/inside.h.
+ * Unit tests of repo/util/files/inside.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "repo/util/inside.h"
+#include "repo/util/files/inside.h"
 #include "tests/lib/scratch.h"
 
 static int setup(void **state)

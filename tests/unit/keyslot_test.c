@@ -15,8 +15,8 @@
 #include <errno.h>
 
 #include "repo/crypt/keyslot.h"
-#include "repo/util/le.h"
-#include "repo/util/tlv.h"
+#include "repo/util/bytes/le.h"
+#include "repo/util/bytes/tlv.h"
 #include "tests/unit/crypt_vectors.h"
 
 #define HEADER_LEN 60

@@ -12,7 +12,7 @@
 
 #include "repo/snapshot/manifest.h"
 #include "repo/tree/page/page.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "repo/util/text/when.h"
 
 #define TIME (1704119400 * NS_PER_SEC + 123456789)

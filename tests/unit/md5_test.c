@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "repo/util/id.h"
-#include "repo/util/md5.h"
+#include "repo/util/bytes/id.h"
+#include "repo/util/bytes/md5.h"
 
 static void assert_sum(const void *data, size_t len, const char *hex)
 {

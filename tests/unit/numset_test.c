@@ -1,5 +1,5 @@
 /*
- * Unit tests of repo/util/numset.h.
+ * Unit tests of repo/util/bytes/numset.h.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "repo/util/numset.h"
+#include "repo/util/bytes/numset.h"
 
 static void test_members(void **state)
 {

@@ -13,7 +13,7 @@
 #include "repo/tree/page/page.h"
 #include "repo/tree/span/span.h"
 #include "repo/tree/xattr.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define SPANS 3
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "repo/pack/place.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "tests/lib/packs.h"
 
 #define SEG (256u * 1024)

@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #include "repo/crypt/revocation.h"
-#include "repo/util/tlv.h"
+#include "repo/util/bytes/tlv.h"
 
 #define NOW INT64_C(1700000000000000000)
 

@@ -1,5 +1,6 @@
 /*
- * Unit tests of repo/util/sandbox.h and harden.h.  There is no way out of a sandbox, so each is entered by a child.
+ * Unit tests of repo/util/process/sandbox.h and harden.h.  There is no way out of a sandbox, so each is entered by a
+ * child.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,8 +21,8 @@
 
 #include <cmocka.h>
 
-#include "repo/util/harden.h"
-#include "repo/util/sandbox.h"
+#include "repo/util/process/harden.h"
+#include "repo/util/process/sandbox.h"
 #include "tests/lib/scratch.h"
 
 #define NTHREADS 3

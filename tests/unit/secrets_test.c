@@ -13,7 +13,7 @@
 #include <errno.h>
 
 #include "repo/crypt/secrets.h"
-#include "repo/util/tlv.h"
+#include "repo/util/bytes/tlv.h"
 #include "tests/unit/crypt_vectors.h"
 
 #define NOW INT64_C(1700000000000000000)

@@ -12,7 +12,7 @@
 
 #include "repo/pack/place.h"
 #include "repo/tree/span/span.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 static void put(uint8_t *out, uint64_t off, uint32_t len)
 {

@@ -173,8 +173,8 @@ static void test_sync_of_existing(void **state)
 }
 
 /*
- * A directory that somebody else has made may not be durable yet: whoever puts the first object into it sees to that.  What
- * was deleted stays so, but for packs.
+ * A directory that somebody else has made may not be durable yet: whoever puts the first object into it sees to that.
+ * What was deleted stays so, but for packs.
  */
 static void test_sync_of_others(void **state)
 {

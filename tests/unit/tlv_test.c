@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "repo/util/tlv.h"
+#include "repo/util/bytes/tlv.h"
 
 static void test_round_trip(void **state)
 {

@@ -14,7 +14,7 @@
 #include "repo/tree/dir_build.h"
 #include "repo/tree/tree.h"
 #include "repo/tree/xattr.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 #include "tests/lib/fixture.h"
 
 #define NFILES 20000u

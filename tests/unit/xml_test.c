@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "repo/store/parse/xml.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 /* Elements as lines "path=text". */
 static int collect(void *arg, const char *path, const char *text)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/util/buf.h"
-#include "repo/util/id.h"
+#include "repo/util/bytes/buf.h"
+#include "repo/util/bytes/id.h"
 #include "repo/util/text/when.h"
 #include "tools/print/json.h"
 

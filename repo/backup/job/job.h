@@ -6,7 +6,7 @@
 #ifndef VARVE_BACKUP_JOB_H
 #define VARVE_BACKUP_JOB_H
 
-#include "repo/util/dir.h"
+#include "repo/util/files/dir.h"
 #include "repo/object/writer.h"
 #include "repo/tree/span/span.h"
 

@@ -5,7 +5,7 @@
 #define VARVE_BACKUP_ATTR_H
 
 #include "repo/tree/entry.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 /**
  * attr_open(dirfd, name, flags, noatime):

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "repo/tree/entry.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 /* What scans of one thread share. */
 struct scan_room {

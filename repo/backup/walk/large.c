@@ -4,7 +4,7 @@
  * Bytes are read into the buffer of the job being filled; what of them the chunker has decided on becomes items, and
  * when the buffer is full the undecided rest begins the next job's.  A buffer has room for the longest chunk and a
  * half.  A byte has the same position in a page of the buffer as in one of the file, so that the file can be read past
- * the page cache (repo/util/direct.h).
+ * the page cache (repo/util/files/direct.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #include "repo/backup/source/extent.h"
 #include "repo/backup/walk/large.h"
-#include "repo/util/direct.h"
+#include "repo/util/files/direct.h"
 
 #define POLL_MS 200 /* how long a silent stream keeps us from seeing that we are to end */
 

@@ -11,7 +11,7 @@
 
 #include "repo/backup/walk/roots.h"
 #include "repo/tree/entry.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 /* One name that is left of a path: where in it, and its end. */
 struct part {

@@ -11,7 +11,7 @@
 #define VARVE_CHECK_MEND_H
 
 #include "repo/check/check_impl.h"
-#include "repo/check/pass/journal.h"
+#include "repo/check/packs/journal.h"
 #include "repo/check/repair.h"
 
 struct mend {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "repo/check/mend/mend.h"
-#include "repo/check/pass/names.h"
-#include "repo/check/pass/runs.h"
+#include "repo/check/names/names.h"
+#include "repo/check/names/runs.h"
 #include "repo/index/sweep.h"
 
 struct packs_mend {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "repo/check/mend/mend.h"
-#include "repo/check/pass/names.h"
+#include "repo/check/names/names.h"
 #include "repo/crypt/revocation.h"
 
 #define KEYS "keys/"

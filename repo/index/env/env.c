@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "repo/index/env/env_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define VERSION 2
 #define STATE_LEN 36

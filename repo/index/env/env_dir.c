@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "repo/index/lmdb/lmdb.h"
-#include "repo/util/buf.h"
-#include "repo/util/id.h"
+#include "repo/util/bytes/buf.h"
+#include "repo/util/bytes/id.h"
 
 #define COMPACT_DIR "compact"
 

@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 #define LMDB_TABLES_MAX 16
 #define LMDB_MAP_SIZE (sizeof(size_t) > 4 ? (size_t)64 << 20 << 10 : (size_t)1 << 30) /* bytes a file can have */

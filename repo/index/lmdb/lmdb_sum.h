@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define LMDB_SUM_TABLE "sums" /* table name -> sum, le64 */
 

@@ -13,7 +13,7 @@
 #include "repo/index/load/load_impl.h"
 #include "repo/index/run/run_cursor.h"
 #include "repo/index/run/run_merge.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 /*
  * Memory of the windows of all runs that are merged at a time, and the largest window that one is given.  A second

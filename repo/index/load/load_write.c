@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "repo/index/load/load_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 void pack_record_encode(const struct pack_record *p, uint8_t out[PACK_RECORD_LEN])
 {

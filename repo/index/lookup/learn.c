@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "repo/index/load/load_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 /* Objects of one pack that are to be learned. */
 struct lesson {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "repo/index/index_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define SLOT_MAX ((UINT32_C(1) << 22) - 1)
 #define KEPT_MAX (16 * 1024 * 1024) /* bytes of an object that is kept */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "repo/index/run/run_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define RUN_MIN (RUN_FIXED_LEN + RUN_FOOTER_HEAD_LEN + CRYPT_TAG_LEN + RUN_TRAILER_LEN)
 #define END_SLACK (16u * 1024) /* read beyond what the footer should take: for the runs that it replaces */

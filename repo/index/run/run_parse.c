@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "repo/index/run/run_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 static int check_block(const struct run_block *b, uint64_t run_len)
 {

@@ -13,7 +13,7 @@
 
 #include "repo/index/run/run_cursor.h"
 #include "repo/index/run/run_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define WINDOW_LEN (4u * 1024 * 1024) /* of run_each_object() */
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "repo/index/run/run_impl.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 struct run_writer {
 	struct hasher hash;

@@ -7,7 +7,7 @@
 #include "repo/index/index_impl.h"
 #include "repo/index/records.h"
 #include "repo/index/run/run_merge.h"
-#include "repo/util/numset.h"
+#include "repo/util/bytes/numset.h"
 
 /* A run of the store, open. */
 struct record_run {

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 struct claims;
 

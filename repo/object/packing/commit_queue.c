@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "repo/object/packing/commit_queue.h"
-#include "repo/util/harden.h"
+#include "repo/util/process/harden.h"
 
 struct commit_queue {
 	pthread_mutex_t lock; /* of all below */

@@ -1,5 +1,6 @@
 /*
- * Directories being restored, as handles of the pool in repo/util/dir.h: who ends the last share of one finishes it.
+ * Directories being restored, as handles of the pool in repo/util/files/dir.h: who ends the last share of one
+ * finishes it.
  */
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
 /*
  * Directories being restored: handles with a descriptor that the feeder, batches and links share by count.
  *
- * They are handles of repo/util/dir.h, whose references are *shares* here: of the feeder while it is inside, of each
- * batch with entries of it, of each directory in it that is not finished.  When the last share ends the directory gets
- * its final attributes: all that is in it has been made by then, and all below it is finished,
- * so that no later work changes its mtime or is shut out by its mode.
+ * They are handles of repo/util/files/dir.h, whose references are *shares* here: of the feeder while it is inside, of
+ * each batch with entries of it, of each directory in it that is not finished.  When the last share ends the
+ * directory gets its final attributes: all that is in it has been made by then, and all below it is finished, so that
+ * no later work changes its mtime or is shut out by its mode.
  *
  *   new      known, not there yet (with includes a directory is made when the first thing in it is)
  *   made     by outdir_make(): there, and pinned by the feeder
@@ -21,7 +21,7 @@
 #include <sys/types.h>
 
 #include "repo/tree/entry.h"
-#include "repo/util/dir.h"
+#include "repo/util/files/dir.h"
 
 struct outdir_pool;
 struct restore;

@@ -6,7 +6,7 @@
 #ifndef VARVE_STORE_S3_PROFILE_H
 #define VARVE_STORE_S3_PROFILE_H
 
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 #include "repo/util/log.h"
 
 enum s3_file {

@@ -11,7 +11,7 @@
 #include "repo/crypt/crypt.h"
 #include "repo/store/azure/azure_impl.h"
 #include "repo/store/http/spool.h"
-#include "repo/util/md5.h"
+#include "repo/util/bytes/md5.h"
 
 #define BLOCK_SIZE ((uint64_t)16 * 1024 * 1024)
 #define BLOCKS_MAX 50000 /* the service's limit */

@@ -5,7 +5,7 @@
 #ifndef VARVE_STORE_AZURE_SIGN_H
 #define VARVE_STORE_AZURE_SIGN_H
 
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 /* A header, its name in lower case, or a parameter of the query, not encoded.  Borrowed. */
 struct azure_field {

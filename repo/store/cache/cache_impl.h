@@ -20,7 +20,7 @@
 
 #include "repo/store/cache/piece.h"
 #include "repo/store/store_impl.h"
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 #include "repo/util/told.h"
 
 #define AHEAD_THREADS 8u

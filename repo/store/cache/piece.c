@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "repo/crypt/crypt.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define TOUCH_NS 100000000 /* a tenth of a second */
 #define MAGIC "VARVEC01"

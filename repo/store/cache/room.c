@@ -13,7 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define STATE_MAGIC "VARVECS1"
 #define STATE_HEAD 48

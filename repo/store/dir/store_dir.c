@@ -15,7 +15,7 @@
 
 #include "repo/store/dir/store_dir.h"
 #include "repo/store/dir/store_dir_impl.h"
-#include "repo/util/direct.h"
+#include "repo/util/files/direct.h"
 
 static int store_error(int err)
 {

@@ -8,7 +8,7 @@
 
 #include "repo/store/dir/fd_cache.h"
 #include "repo/store/store_impl.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 #define DIR_MODE 0700
 #define FILE_MODE 0400

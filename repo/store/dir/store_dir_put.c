@@ -16,7 +16,7 @@
 
 #include "repo/crypt/crypt.h"
 #include "repo/store/dir/store_dir_impl.h"
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1

@@ -13,7 +13,7 @@
 
 #include "repo/store/http/curl_impl.h"
 #include "repo/store/store_impl.h"
-#include "repo/util/harden.h"
+#include "repo/util/process/harden.h"
 
 #define ACTIVE_MAX 64     /* requests under way; the others wait for their turn, which costs them no patience */
 #define SFTP_MAX 8        /* of them by sftp: OpenSSH turns away more than ten that come at once (MaxStartups) */

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 #include "repo/util/log.h"
 
 /* Owned strings, decoded (%XX); NULL if absent. */

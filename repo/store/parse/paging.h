@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 #define PAGING_EMPTY_MAX 1000 /* pages with nothing in them, one after the other */
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "repo/store/parse/xml.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 #define FEED_MAX (1u << 20) /* XML_Parse() takes an int */
 

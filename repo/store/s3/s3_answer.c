@@ -8,7 +8,7 @@
 
 #include "repo/store/parse/xml.h"
 #include "repo/store/s3/s3_answer.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 static int on_error_element(void *arg, const char *path, const char *text)
 {

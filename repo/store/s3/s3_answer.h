@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "repo/store/s3/s3_config.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 /* <Error>; "" for what it does not say.  Cut where it is longer. */
 struct s3_error {

@@ -9,8 +9,8 @@
 
 #include "repo/crypt/crypt.h"
 #include "repo/store/s3/s3_impl.h"
-#include "repo/util/id.h"
-#include "repo/util/md5.h"
+#include "repo/util/bytes/id.h"
+#include "repo/util/bytes/md5.h"
 
 #define PIECE (128u * 1024)
 

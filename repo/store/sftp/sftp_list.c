@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "repo/store/sftp/sftp_impl.h"
-#include "repo/util/harden.h"
+#include "repo/util/process/harden.h"
 
 #define LIST_MAX ((size_t)256 * 1024 * 1024) /* bytes of a directory's listing */
 #define AT_ONCE 8 /* directories; the engine has no more connections of this kind */

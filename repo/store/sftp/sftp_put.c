@@ -11,7 +11,7 @@
 #include "repo/crypt/crypt.h"
 #include "repo/store/http/spool.h"
 #include "repo/store/sftp/sftp_impl.h"
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 #define RANDOM_LEN 16
 #define COMMANDS_MAX 64

@@ -16,7 +16,7 @@
 #include "repo/crypt/crypt.h"
 #include "repo/store/http/spool.h"
 #include "repo/store/webdav/webdav_impl.h"
-#include "repo/util/id.h"
+#include "repo/util/bytes/id.h"
 
 #define RANDOM_LEN 16
 #define TMP_NAME_SIZE (sizeof(WEBDAV_TMP) + 2 * RANDOM_LEN)

@@ -32,7 +32,7 @@
 #define VARVE_TREE_PAGE_H
 
 #include "repo/tree/entry.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 #define TREE_PAGE_MAX (512u * 1024) /* bytes of a page that a reader accepts */
 #define TREE_LEVEL_MAX 8

@@ -5,7 +5,7 @@
 #define VARVE_TREE_PAGE_LAYOUT_H
 
 #include "repo/tree/page/page.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define PAGE_MAGIC "VTP1"
 #define PAGE_HEADER_LEN 32

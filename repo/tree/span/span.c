@@ -8,7 +8,7 @@
 
 #include "repo/pack/place.h"
 #include "repo/tree/span/span_layout.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 void span_encode(const struct span *s, uint8_t out[SPAN_RECORD_LEN])
 {

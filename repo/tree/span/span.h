@@ -19,7 +19,7 @@
 #define VARVE_TREE_SPAN_H
 
 #include "repo/tree/entry.h"
-#include "repo/util/buf.h"
+#include "repo/util/bytes/buf.h"
 
 #define SPAN_RECORD_LEN 44
 #define SPAN_REF_LEN 40

@@ -8,7 +8,7 @@
 #include "repo/pack/place.h"
 #include "repo/tree/dir_build.h"
 #include "repo/tree/span/span_layout.h"
-#include "repo/util/le.h"
+#include "repo/util/bytes/le.h"
 
 #define CUT_SPANS_MIN 256
 #define CUT_SPANS_MASK 511 /* low bits of the chunk id */
