@@ -37,8 +37,8 @@ struct index_swept {
  * worst some records twice, and the next call does the rest.  It may be called with nothing dead, to tidy up.
  *
  * A live object loses no place but those in dead packs; it keeps its first copy that counts (records.h), one that is
- * not in a spared pack if there is one, and may lose further ones.  The local index is not changed: index_refresh() sees to
- * that.
+ * not in a spared pack if there is one, and may lose further ones.  The local index is not changed: index_refresh()
+ * sees to that.
  *
  * Return 0: no run in the store names a dead pack.  -EBUSY (logged) if a live object would be lost: nothing was changed
  * by this round.  -EAGAIN if another prune was at it at the same time, again and again: nothing of ours is left, and

@@ -25,7 +25,7 @@ static bool is_same(const struct own_dir *o, const struct statx *st)
 	return o->exists && o->dev == attr_dev(st) && o->ino == st->stx_ino;
 }
 
-/* Is it the repository, its index, or what was seen of it on this machine?  They change while we look, and are no loss. */
+/* Is it the repository, its index, or what was seen of it here?  They change while we look, and are no loss. */
 static bool is_own(struct walker *w, const struct subject *x, const char *path)
 {
 	if (is_same(&w->repository, &x->st)) {
