@@ -452,7 +452,7 @@ static void test_another_repository(void **state)
 
 /* --- The file ----------------------------------------------------------------------------------------------------- */
 
-static void witness_path(struct env *e, struct buf *out)
+static void path_of_witness(struct env *e, struct buf *out)
 {
 	char hex[33], url[ID_HEX_SIZE];
 	struct id id;
@@ -471,7 +471,7 @@ static void test_damaged_file(void **state)
 
 	begin(e);
 	list(e->opts.witness, ids, 1, NOON);
-	witness_path(e, &path);
+	path_of_witness(e, &path);
 	f = fopen((const char *)path.data, "r+");
 	assert_non_null(f);
 	assert_int_equal(fseek(f, 45, SEEK_SET), 0);
