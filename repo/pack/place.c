@@ -5,6 +5,7 @@
  * plaintext, and the last box ends within the 4 GiB of a pack; so no later step has to check sums or products again.
  */
 #include <errno.h>
+#include <string.h>
 #include <stdbool.h>
 
 #include "repo/crypt/crypt.h"
@@ -107,4 +108,13 @@ void place_segment(const struct place *p, unsigned n, uint32_t segment_size, str
 	*skip = 0;
 	*take = n + 1u < p->nown ? segment_size : p->len - *object_off;
 	seg->len = *take;
+}
+
+bool place_equal(const struct place *a, const struct place *b)
+{
+	if (a->offset != b->offset || a->len != b->len || a->nown != b->nown)
+		return false;
+	if (a->nown == 0 && (a->shared_len != b->shared_len || a->shared_skip != b->shared_skip))
+		return false;
+	return memcmp(a->box, b->box, place_nsegments(a) * sizeof(a->box[0])) == 0;
 }

@@ -21,6 +21,8 @@
 #define VARVE_PACK_PLACE_H
 
 #include "repo/crypt/config.h"
+#include <stdbool.h>
+
 #include "repo/util/bytes/buf.h"
 
 #define PLACE_SEGMENTS_MAX SEGMENTS_PER_CHUNK_MAX
@@ -46,6 +48,9 @@ int place_encode(const struct place *p, struct buf *out);
  * lengths contradict each other or ${segment_size}, or it would pass the 4 GiB that a pack can have.
  */
 int place_decode(struct rd *r, uint32_t segment_size, struct place *out);
+
+/* The same bytes of a pack, whichever number that has? */
+bool place_equal(const struct place *a, const struct place *b);
 
 /* Segments that the object touches (1 when it shares one). */
 static inline unsigned place_nsegments(const struct place *p)

@@ -289,6 +289,49 @@ static void test_repack(void **state)
 	assert_int_equal(p->out.repacked_packs, 0);
 }
 
+/* Two packs that have the same object, and are both copied: the new one has it twice, and nothing is wrong with that. */
+static void test_repack_copies(void **state)
+{
+	struct pruning *p = *state;
+	char name[SNAPSHOT_NAME_SIZE];
+	struct buf bytes = BUF_INIT;
+
+	rig_file("src/both", 1, 100000);
+	rig_file("src/first", 2, 5000);
+	rig_file("src/gone", 3, 250000);
+	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
+	take_oldest(p, name, &bytes);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(unlink("src/gone"), 0);
+	assert_int_equal(unlink("src/first"), 0);
+	rig_file("src/second", 4, 5000);
+	rig_file("src/gone too", 5, 250000);
+	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
+	assert_true(p->g->result.data_added >= 355000);
+	assert_int_equal(store_put(p->g->f.store, name, bytes.data, bytes.len, 0), 0);
+	for (int i = 0; i < 3; i++) {
+		pass_hours(p, GRACE_H + 1);
+		assert_int_equal(prune(p), 0);
+	}
+	assert_int_equal(p->out.spared_packs + fixture_count(&p->g->f, "doomed/"), 0);
+	assert_int_equal(unlink("src/gone too"), 0);
+	rig_file("src/first", 2, 5000);
+	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
+	forget_oldest(p);
+	forget_oldest(p);
+	p->o.no_repack = false;
+	p->o.max_unused_percent = 0;
+	assert_int_equal(prune(p), 0);
+	assert_true(p->out.verbatim_bytes >= 200000);
+	check_clean(p);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	check_clean(p);
+	rig_forget_index(p->g);
+	rig_same(p->g, "src", "src");
+	buf_free(&bytes);
+}
+
 static void test_repack_limits(void **state)
 {
 	struct pruning *p = *state;
@@ -782,6 +825,7 @@ int main(void)
 		TEST(test_dry_run),
 		TEST(test_longer_grace),
 		TEST(test_repack),
+		TEST(test_repack_copies),
 		TEST(test_repack_limits),
 		TEST(test_repack_killed_anywhere),
 		TEST(test_spared),

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "repo/check/packs/plan.h"
+#include "repo/check/packs/copies.h"
 #include "repo/check/packs/records.h"
 #include "repo/check/packs/scan.h"
 #include "repo/check/packs/tally.h"
@@ -37,6 +38,7 @@ struct pack_scan {
 	const uint8_t *plain; /* NULL: it is damaged */
 	struct aead_key key;
 	struct buf damaged;   /* ids of objects that the index places here, and that cannot be read */
+	struct buf elsewhere; /* ids of objects that the index places here, but not where they are */
 	bool failed;          /* ended before its end */
 	bool again;           /* it is read for the second time */
 	struct tally t;
@@ -63,6 +65,7 @@ void pack_scan_free(struct pack_scan *s)
 	crypt_wipe(&s->key, sizeof(s->key));
 	records_free(&s->records);
 	buf_free(&s->damaged);
+	buf_free(&s->elsewhere);
 	free(s->room);
 	free(s);
 }
@@ -142,6 +145,7 @@ static int begin(struct pack_scan *s)
 
 	hash_stream_init(&s->stream);
 	buf_clear(&s->damaged);
+	buf_clear(&s->elsewhere);
 	s->len = 0;
 	s->at = s->done = 0;
 	s->more = s->failed = false;
@@ -333,15 +337,6 @@ bool pack_scan_at_end(const struct pack_scan *s)
 
 /* --- What is wrong with it ---------------------------------------------------------------------------------------- */
 
-static bool same_place(const struct place *a, const struct place *b)
-{
-	if (a->offset != b->offset || a->len != b->len || a->nown != b->nown)
-		return false;
-	if (a->nown == 0 && (a->shared_len != b->shared_len || a->shared_skip != b->shared_skip))
-		return false;
-	return memcmp(a->box, b->box, place_nsegments(a) * sizeof(a->box[0])) == 0;
-}
-
 /* Compare with what the index says, by which everybody reads.  A copy of an object may be in another pack as well. */
 static int compare_index(struct pack_scan *s, const struct id *id, const struct place *place, bool intact)
 {
@@ -356,13 +351,18 @@ static int compare_index(struct pack_scan *s, const struct id *id, const struct 
 		return rc;
 	if (known.pack != s->pack->number)
 		return 0;
-	if (same_place(place, &known)) {
-		s->t.matched++;
-	} else {
-		s->t.moved++;
-		intact = false;
-	}
+	if (!place_equal(place, &known))
+		return buf_append(&s->elsewhere, id->b, ID_LEN);
+	s->t.matched++;
 	return intact ? 0 : buf_append(&s->damaged, id->b, ID_LEN);
+}
+
+static int add_moved(void *arg, const struct id *id)
+{
+	struct pack_scan *s = arg;
+
+	s->t.moved++;
+	return buf_append(&s->damaged, id->b, ID_LEN);
 }
 
 int pack_scan_judge(struct pack_scan *s, const struct id *id, const struct place *place, bool intact)
@@ -433,6 +433,9 @@ int pack_scan_end(struct pack_scan *s)
 	}
 	hash_stream_final(&s->stream, &found);
 	s->t.other_hash = !id_equal(&found, &s->pack->id);
+	rc = copies_tell(s->c, &s->records, &s->elsewhere, add_moved, s);
+	if (rc < 0)
+		return fail(s, rc);
 	tally_describe(&s->t, &text);
 	if (text.len > 0 && !s->again && store_distrust(s->c->store, s->name, 0, s->pack->size) == 0) {
 		s->again = true;
