@@ -203,6 +203,7 @@ start_service webdav
 start_proxy tls "$WEBDAV_TLS_PORT" --http --tls "$WEBDAV_CERTIFICATE" "$WEBDAV_CERTIFICATE_KEY" --target-tls
 url=https://localhost:$proxy_port/some
 ours=(--cacert "$WEBDAV_CA_FILE" --user "$WEBDAV_USER:$WEBDAV_PASSWORD")
+status_of 201 "${ours[@]}" -X MKCOL "$url/"
 status_of 201 "${ours[@]}" -T data "$url/data"
 status_of 204 "${ours[@]}" -X MOVE -H "Destination: $url/moved" -H 'Overwrite: F' "$url/data"
 status_of 207 "${ours[@]}" -X PROPFIND -H 'Depth: 1' "$url/"
@@ -210,5 +211,5 @@ expect_match '/some/moved' got
 status_of 200 "${ours[@]}" "$url/moved"
 cmp got data
 fails 60 "$url/moved"
-expect_equal requests "$(proxy_count tls requests)" 4
+expect_equal requests "$(proxy_count tls requests)" 5
 ok "TLS"

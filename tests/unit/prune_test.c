@@ -289,7 +289,10 @@ static void test_repack(void **state)
 	assert_int_equal(p->out.repacked_packs, 0);
 }
 
-/* Two packs that have the same object, and are both copied: the new one has it twice, and nothing is wrong with that. */
+/*
+ * Two packs that have the same object, and are both copied: the new one has it twice, and nothing is wrong with
+ * that.
+ */
 static void test_repack_copies(void **state)
 {
 	struct pruning *p = *state;
