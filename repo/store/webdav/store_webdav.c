@@ -37,18 +37,19 @@ static int judge(struct store_webdav *d, const struct http_reply *r, const struc
 	return -EIO;
 }
 
-int webdav_request(struct store_webdav *d, struct http_request *q, const char *name, const int *accept,
+int webdav_request(struct store_webdav *d, const struct http_request *q, const char *name, const int *accept,
     const char *operation, const char *shown, struct http_reply *r)
 {
+	struct http_request asked = *q;
 	struct buf body = BUF_INIT;
 	bool asks = q->append != NULL;
 	int rc;
 
 	if (!asks) {
-		q->append = &body;
-		q->max = ANSWER_MAX;
+		asked.append = &body;
+		asked.max = ANSWER_MAX;
 	}
-	rc = site_perform(&d->site, q, name, r);
+	rc = site_perform(&d->site, &asked, name, r);
 	if (rc == 0 && r->status < 300) {
 		rc = asks ? 0 : judge(d, r, &body, operation, shown);
 	} else {
@@ -57,8 +58,6 @@ int webdav_request(struct store_webdav *d, struct http_request *q, const char *n
 		if (rc < 0 || *accept == 0)
 			rc = http_failed(&d->base, rc, r, operation, shown);
 	}
-	if (!asks)
-		q->append = NULL;
 	buf_free(&body);
 	return rc;
 }

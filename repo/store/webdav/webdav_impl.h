@@ -58,7 +58,7 @@ int webdav_part_failed(const struct buf *body);
  * 9.9.4; judged by the status of that), and 202 of what is yet to be done (-EAGAIN).  ${r} is the caller's to free in
  * any case.
  */
-int webdav_request(struct store_webdav *d, struct http_request *q, const char *name, const int *accept,
+int webdav_request(struct store_webdav *d, const struct http_request *q, const char *name, const int *accept,
     const char *operation, const char *shown, struct http_reply *r);
 
 /* A store_look_fn. */

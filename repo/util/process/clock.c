@@ -1,7 +1,6 @@
 /*
  * Durations that may be relied on.  See clock.h.
  */
-#include "repo/util/process/clock.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -9,6 +8,9 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+
+#include "repo/util/bytes/id.h"
+#include "repo/util/process/clock.h"
 
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 #define NS 1000000000LL
@@ -21,31 +23,24 @@ static int64_t now_ns(clockid_t id)
 	return (int64_t)t.tv_sec * NS + t.tv_nsec;
 }
 
-static unsigned digit(char c)
-{
-	return (unsigned)(isdigit((unsigned char)c) ? c - '0' : c - 'a' + 10);
-}
-
 /* 32 digits with dashes between them. */
 static void read_boot_id(uint8_t out[BOOT_ID_LEN])
 {
-	char text[64] = "";
+	char text[64] = "", digits[2 * BOOT_ID_LEN];
 	FILE *f = fopen(BOOT_ID_PATH, "re");
-	unsigned n = 0;
+	size_t n = 0;
 
 	if (f != NULL) {
 		if (fgets(text, sizeof(text), f) == NULL)
 			text[0] = '\0';
 		fclose(f);
 	}
-	memset(out, 0, BOOT_ID_LEN);
-	for (const char *p = text; isxdigit((unsigned char)*p) || *p == '-'; p++) {
-		if (*p == '-' || n == 2 * BOOT_ID_LEN)
-			continue;
-		out[n / 2] = (uint8_t)(out[n / 2] << 4 | digit(*p));
-		n++;
-	}
-	if (n != 2 * BOOT_ID_LEN && getrandom(out, BOOT_ID_LEN, 0) != BOOT_ID_LEN)
+	for (const char *p = text; isxdigit((unsigned char)*p) || *p == '-'; p++)
+		if (*p != '-' && n < sizeof(digits))
+			digits[n++] = *p;
+	if (n == sizeof(digits) && hex_decode(digits, BOOT_ID_LEN, out) == 0)
+		return;
+	if (getrandom(out, BOOT_ID_LEN, 0) != BOOT_ID_LEN)
 		memset(out, 0, BOOT_ID_LEN);
 }
 
