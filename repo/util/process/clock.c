@@ -1,7 +1,6 @@
 /*
  * Durations that may be relied on.  See clock.h.
  */
-
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
