@@ -78,7 +78,7 @@ struct http_reply {
 	uint64_t received;  /* bytes of the body that are in ${into} or ${append} */
 	struct buf headers; /* of the last response: lines, as they came; see http_header() */
 	struct buf error;   /* the body of a reply with a status of 400 or more: its first 16 KiB */
-	char cause[200];    /* if http_perform() failed: curl's words, without secrets */
+	char cause[200];    /* if http_perform() failed: curl's words or ours, without secrets */
 };
 
 /**
@@ -99,8 +99,9 @@ struct http_reply {
  *   -EMSGSIZE       the body is longer than ${q->max}
  *   -EPERM          the peer is not who it should be (certificate, host key)
  *   -EPROTO         it does not speak the protocol, or sent another range than was asked for
- *   -EACCES         sftp: login denied
- *   -EINVAL         malformed URL, an empty range, sftp without known_hosts or user
+ *   -EACCES         sftp: login denied; the proxy wants credentials
+ *   -EINVAL         malformed URL, a proxy's that is malformed or of an unknown kind, an empty range, sftp without
+ *                   known_hosts or user
  *   -ECANCELED, -ENOMEM, -EIO (reading the body's file)
  */
 int http_perform(struct http *h, const struct http_request *q, struct http_reply *r);
