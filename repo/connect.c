@@ -131,10 +131,30 @@ static int get_config(struct connecting *n)
 	return remote && is_unreachable(rc) ? recall_or(n, rc) : rc;
 }
 
-static int decode(const struct connecting *n, struct config *config)
+/* Get what decodes: where another copy may be good, that is asked for.  A version that is newer may be damage too. */
+static int get_sound(struct connecting *n, struct config *config)
+{
+	unsigned others = n->opts->store->nreplicas > 0 ? n->opts->store->nreplicas : 1;
+	int rc, got = get_config(n);
+
+	if (got != 0)
+		return got;
+	for (;;) {
+		rc = config_decode(n->raw.data, n->raw.len, config);
+		if ((rc != -EBADMSG && rc != -EPROTONOSUPPORT) || others-- == 0 ||
+		    store_distrust(n->store, "config", 0, n->raw.len) != 0)
+			break;
+		buf_clear(&n->raw);
+		if (get_config(n) != 0)
+			break;
+	}
+	return rc;
+}
+
+static int read_config(struct connecting *n, struct config *config)
 {
 	const char *url = store_url(n->store);
-	int rc = config_decode(n->raw.data, n->raw.len, config);
+	int rc = get_sound(n, config);
 
 	if (rc == -EPROTONOSUPPORT)
 		log_error(n->opts->log, "%s: config: format version %u is newer than this program (%u)", url,
@@ -186,9 +206,7 @@ int connect_store(const struct connect_options *opts, struct config *config, str
 	so.log = opts->log;
 	rc = store_open(&so, &n.store);
 	if (rc == 0)
-		rc = get_config(&n);
-	if (rc == 0)
-		rc = decode(&n, config);
+		rc = read_config(&n, config);
 	if (rc == 0 && store_local_path(n.store) == NULL && opts->cache_dir != NULL && !opts->uncached) {
 		remember(&n);
 		rc = put_cache_around(&n, config->repo_id);

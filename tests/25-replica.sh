@@ -37,14 +37,15 @@ umount_logged() {
 	wait "$mounting"
 }
 
-# A bit of a pack, in the middle.
+# flip FILE [AT]: a bit of it, at that byte, from the end if negative; of a pack, in the middle.
 flip() {
-	local b
+	local b at=${2:-500000}
 
+	[ "$at" -ge 0 ] || at=$(($(stat -c %s "$1") + at))
 	chmod u+w "$1"
-	b=$(od -An -tu1 -j 500000 -N 1 "$1")
+	b=$(od -An -tu1 -j "$at" -N 1 "$1")
 	# shellcheck disable=SC2059 # the byte is the format
-	printf "\\x$(printf %02x $((b ^ 16)))" | dd of="$1" bs=1 seek=500000 conv=notrunc status=none
+	printf "\\x$(printf %02x $((b ^ 16)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
 }
 bad=$(cd "$repo" && find packs -type f -size +800k | sort | head -n 1)
 
@@ -117,6 +118,34 @@ many=()
 for i in 1 2 3 4 5 6 7 8 9; do many+=(--replica "/nothing/$i"); done
 expect_status 2 "$VARVE" ls "${many[@]}" latest
 ok "without the repository"
+
+# The config itself: a bit anywhere in it, and a page of some web server's in its place.
+for at in 3 8 40 -5; do
+	fresh
+	flip "$repo/config" "$at"
+	# In byte 8 it makes a newer version of it.
+	expect_status $((at == 8 ? 1 : 5)) "$VARVE" ls latest:d
+	expect_status 0 "$VARVE" ls --replica "$copy" latest:d
+	expect_match '^60$' "$WORK/out"
+	expect_equal "lines about the damage at $at" "$(grep -c "config: damaged in $repo; reading it from" "$WORK/err")" 1
+	expect_equal "other lines at $at" "$(sed '/config: damaged/d; /listed as in/d' "$WORK/err")" ""
+done
+mount_logged -o "replica=$copy"
+cmp "$src/d/7" "$WORK/mnt/latest/d/7"
+umount_logged
+fresh
+rm -f "$repo/config"
+echo '<html>It works!</html>' >"$repo/config"
+expect_status 5 "$VARVE" ls latest:d
+expect_status 0 "$VARVE" ls --replica "$copy" latest:d
+# Nothing is written by a copy's config.
+expect_status 5 "$VARVE" backup --replica "$copy" .
+expect_status 5 "$VARVE" check --replica "$copy"
+# All are damaged.
+cp -a "$copy" "$WORK/bad"
+flip "$WORK/bad/config" 40
+expect_status 5 "$VARVE" ls --replica "$WORK/bad" latest:d
+ok "a damaged config"
 
 # What is no copy of this repository is not read.
 fresh

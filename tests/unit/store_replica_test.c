@@ -417,6 +417,51 @@ static void test_other_repository(void **state)
 	store_close(store);
 }
 
+/* What the config of the first says is not what the others are compared with, once it is known to be damaged. */
+static void test_damaged_config(void **state)
+{
+	struct buf b = BUF_INIT;
+	struct rig g;
+	char c;
+
+	rig_open(&g, state, 400);
+	assert_int_equal(store_mem_replace(g.mem[0], "config", "c0nfig of one", 13), 0);
+	assert_int_equal(store_get_all(g.store, "config", 100, &b), 0);
+	assert_int_equal(store_distrust(g.store, "config", 0, b.len), 0);
+	assert_true(scratch_logged(g.scratch, "config: damaged in mem:first; reading it from another"));
+	buf_clear(&b);
+	assert_int_equal(store_get_all(g.store, "config", 100, &b), 0);
+	assert_memory_equal(b.data, "config of one", 13);
+	assert_int_equal(source(&g), '2');
+	assert_false(scratch_logged(g.scratch, "not a copy"));
+	/* It may be of this repository, and have what the others lack. */
+	assert_int_equal(store_get(g.store, "packs/x", 0, 1, &c), -EIO);
+
+	assert_int_equal(store_mem_replace(g.mem[0], "config", "config of one", 13), 0);
+	sleep_ms(100);
+	assert_int_equal(source(&g), '1');
+	assert_int_equal(store_get(g.store, "packs/x", 0, 1, &c), -ENOENT);
+	buf_free(&b);
+	store_close(g.store);
+}
+
+/* All configs are damaged: that is an end, and nobody is taken for another repository. */
+static void test_damaged_configs(void **state)
+{
+	struct buf b = BUF_INIT;
+	struct rig g;
+
+	rig_open(&g, state, 2000);
+	for (int i = 0; i < MEMBERS; i++) {
+		buf_clear(&b);
+		assert_int_equal(store_get_all(g.store, "config", 100, &b), 0);
+		assert_int_equal(store_distrust(g.store, "config", 0, b.len), i == MEMBERS - 1 ? -ENOENT : 0);
+	}
+	assert_false(scratch_logged(g.scratch, "not a copy"));
+	buf_free(&b);
+	store_close(g.store);
+}
+
 /* The primary is another than its replicas, which were seen first: neither read nor written. */
 static void test_other_primary(void **state)
 {
@@ -675,6 +720,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_list_stopped, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_write, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_other_repository, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_config, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_configs, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_other_primary, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_open, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_threads, scratch_setup, scratch_teardown),

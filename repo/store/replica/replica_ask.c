@@ -29,7 +29,10 @@ int replica_transient(struct store_replica *r, unsigned i)
 
 /* --- The same repository? ----------------------------------------------------------------------------------------- */
 
-/* Compare the config of member ${i} with the others'.  Return 0, or -EIO (logged) if it is another.  Under the lock. */
+/*
+ * Compare the config of member ${i} with the others'.  Return 0; -EIO (logged) if it is another; -ENODEV if it is still
+ * damaged, which was told.  Under the lock.
+ */
 static int judge(struct store_replica *r, unsigned i, const void *config, size_t len)
 {
 	int rc = 0;
@@ -38,6 +41,8 @@ static int judge(struct store_replica *r, unsigned i, const void *config, size_t
 		rc = buf_append(&r->config, config, len);
 		r->config_of = i;
 	} else if (r->config.len != len || memcmp(r->config.data, config, len) != 0) {
+		if (health_distrusted(&r->health, i, STORE_CONFIG))
+			return -ENODEV;
 		log_error(r->base.log, "%s: not a copy of the repository at %s (another config); it is not used",
 		    replica_url(r, i), replica_url(r, r->config_of));
 		atomic_store(&r->identity[i], IDENTITY_OTHER);
@@ -60,6 +65,17 @@ static int identify_by(struct store_replica *r, unsigned i, const void *config, 
 		rc = -EIO;
 	pthread_mutex_unlock(&r->identity_lock);
 	return rc;
+}
+
+void replica_judge_anew(struct store_replica *r, unsigned i)
+{
+	pthread_mutex_lock(&r->identity_lock);
+	if (atomic_load(&r->identity[i]) == IDENTITY_SAME) {
+		buf_clear(&r->config);
+		for (unsigned k = 0; k < r->n; k++)
+			atomic_store(&r->identity[k], IDENTITY_UNKNOWN);
+	}
+	pthread_mutex_unlock(&r->identity_lock);
 }
 
 /* Make sure that member ${i} is of this repository.  Return 0, or an error; -EIO if it is not. */
@@ -113,7 +129,7 @@ static void keep_account(struct store_replica *r, const struct ask *a, unsigned 
 
 int replica_ask(struct store_replica *r, struct ask *a, unsigned i)
 {
-	bool is_config = strcmp(a->name, "config") == 0;
+	bool is_config = strcmp(a->name, STORE_CONFIG) == 0;
 	size_t before = a->append != NULL ? a->append->len : 0;
 	int64_t asked_ms = store_now_ms();
 	int rc = 0;

@@ -56,6 +56,9 @@ bool replica_usable(struct store_replica *r, unsigned i);
  */
 int replica_ask(struct store_replica *r, struct ask *a, unsigned i);
 
+/* The config that member ${i} gave is damaged: find out anew who is of this repository. */
+void replica_judge_anew(struct store_replica *r, unsigned i);
+
 /* The answer -EAGAIN, for the cause that member ${i} gave last. */
 int replica_transient(struct store_replica *r, unsigned i);
 

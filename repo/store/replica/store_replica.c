@@ -114,6 +114,8 @@ static int replica_distrust(struct store *s, const char *name, uint64_t off, uin
 		return -ENOENT;
 	bad = (unsigned)who;
 	distrusted = health_distrust(&r->health, bad, name);
+	if (strcmp(name, STORE_CONFIG) == 0)
+		replica_judge_anew(r, bad);
 	for (i = 0; i < r->n; i++)
 		if (replica_usable(r, i) && (distrusted >> i & 1) == 0)
 			break;

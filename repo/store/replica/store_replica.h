@@ -19,7 +19,8 @@
  * newest snapshots vanish: -EAGAIN.  A listing that breaks off is -EAGAIN too; what follows may repeat its names.
  *
  * Whether it is the same repository is found out before a store is used first: its object "config" must have the same
- * bytes as the others'.  One that has none, or another, is told and not used.
+ * bytes as the others'.  One that has none, or another, is told and not used.  Whose config was distrusted is not used
+ * as long as it is so, and what only the others say to be absent is an error: it may have that.
  *
  * Messages about one store come once in a minute at most.  Which store an object came from is remembered, for
  * store_distrust(), of the last few hundred.
