@@ -156,7 +156,9 @@ static const struct {
 	{ "GET", 404, NULL, S3_ERROR("NoSuchBucket"), -EIO, "get: the bucket \"bucket\" does not exist" },
 	{ "PUT", 404, NULL, S3_ERROR("NoSuchBucket"), -EIO, "put: the bucket \"bucket\" does not exist" },
 	{ "DELETE", 404, NULL, S3_ERROR("NoSuchBucket"), -EIO, "delete: the bucket \"bucket\" does not exist" },
-	{ "GET", 404, NULL, "<html>nothing here</html>", -EIO, "not as S3 does" },
+	{ "GET", 404, NULL, "<html>nothing here</html>", -EIO, "answered 404, but not as S3 does" },
+	{ "GET", 410, NULL, "<html>nothing here</html>", -EIO, "answered 410, but not as S3 does" },
+	{ "PUT", 410, NULL, "", -EIO, "answered 410, but not as S3 does" },
 	{ "GET", 403, NULL, S3_ERROR("AccessDenied"), -EACCES, "/x: get: no permission to read" },
 	{ "PUT", 403, NULL, S3_ERROR("AccessDenied"), -EACCES, "/x: put: no permission to write" },
 	{ "DELETE", 403, NULL, S3_ERROR("AccessDenied"), -EACCES, "/x: delete: no permission to delete" },
@@ -269,6 +271,43 @@ static void test_missing(void **state)
 	s3_rig_close(&r);
 }
 
+static int count_name(void *arg, const char *name, uint64_t size)
+{
+	(void)name;
+	(void)size;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* What holds nothing has an empty listing: who says that it is not there is not believed. */
+static void test_list_missing(void **state)
+{
+	static const struct {
+		int status;
+		const char *answer, *message;
+	} cases[] = {
+		{ 410, "<html>gone</html>", "/keys/: list: the server answered 410, but not as S3 does" },
+		{ 404, "<html>nothing here</html>", "/keys/: list: the server answered 404, but not as S3 does" },
+		{ 404, S3_ERROR("NoSuchKey"), "/keys/: list: the server's answer is no listing" },
+		{ 404, S3_ERROR("NoSuchBucket"), "list: the bucket \"bucket\" does not exist" },
+	};
+	struct script_step step = { 0 };
+	unsigned n = 0;
+	struct s3_rig r;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		scratch_log_clear(*state);
+		step.status = cases[i].status;
+		step.answer = cases[i].answer;
+		s3_rig_open(&r, state, URL, &step, 1, NULL);
+		assert_int_equal(store_list(r.store, "keys/", count_name, &n), -EIO);
+		if (r.scratch->nmessages != 1 || !scratch_logged(r.scratch, cases[i].message))
+			fail_msg("%zu: %s", i, r.scratch->messages);
+		s3_rig_close(&r);
+	}
+	assert_int_equal(n, 0);
+}
+
 /* Each file that has something in an archived pack asks for it: one line is enough. */
 static void test_archived_told_once(void **state)
 {
@@ -317,6 +356,7 @@ int main(void)
 		WITH_AWS(test_no_credentials),
 		WITH_AWS(test_errors),
 		WITH_AWS(test_missing),
+		WITH_AWS(test_list_missing),
 		WITH_AWS(test_archived_told_once),
 		WITH_AWS(test_retry_after),
 	};

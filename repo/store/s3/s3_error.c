@@ -108,11 +108,14 @@ static int other(struct store_s3 *s, const struct s3_request *q, const struct ht
 {
 	char code[64], message[200], words[384];
 
-	if (*e->code == '\0' && r->status != 404)
+	if (*e->code == '\0' && r->status != 404 && r->status != 410)
 		return http_failed(&s->base, 0, r, q->operation, q->shown);
-	/* A proxy's 404, or some other server's. */
-	if (*e->code == '\0')
-		return say(s, q, -EIO, "the server answered 404, but not as S3 does: is the endpoint right?");
+	/* A proxy's, or some other server's, that knows of no object. */
+	if (*e->code == '\0') {
+		snprintf(words, sizeof(words), "the server answered %d, but not as S3 does: is the endpoint right?",
+		    r->status);
+		return say(s, q, -EIO, words);
+	}
 	quote_name(e->code, (unsigned)strlen(e->code), code, sizeof(code));
 	quote_name(e->message, (unsigned)strlen(e->message), message, sizeof(message));
 	snprintf(words, sizeof(words), "the server answered %d, %s%s%s%s", r->status, code,

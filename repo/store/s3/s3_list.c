@@ -47,7 +47,8 @@ static int get_page(struct store_s3 *s, const char *prefix, const char *token, s
 	}
 	if (rc == 0)
 		rc = s3_page_parse(body.data, body.len, out);
-	if (rc == -EBADMSG || rc == -EMSGSIZE) {
+	/* What has no objects has an empty listing: no server says of it that it is missing. */
+	if (rc == -EBADMSG || rc == -EMSGSIZE || rc == -ENOENT) {
 		log_error(s->base.log, "%s/%s: list: the server's answer is no listing", s->base.url, prefix);
 		rc = -EIO;
 	}
