@@ -149,8 +149,12 @@ static void test_urls(void **state)
 	assert_int_equal(open_url("azure://box"), 0);
 	assert_int_equal(open_url("azure://box/a/b?tier=archive&rehydrate=high"), 0);
 	assert_int_equal(open_url("azure://Box/a"), -EINVAL);
+	assert_non_null(strstr(last, "3 to 63 small letters"));
+	assert_int_equal(open_url("azure://c/p"), -EINVAL);
+	assert_non_null(strstr(last, "3 to 63 small letters"));
 	assert_int_equal(open_url("azure://box/a/../b"), -EINVAL);
 	assert_int_equal(open_url("azure://box:80/a"), -EINVAL);
+	assert_non_null(strstr(last, "azure://container/prefix"));
 	assert_int_equal(open_url("azure://box/a?tier=icy"), -EINVAL);
 	assert_non_null(strstr(last, "tier"));
 	assert_int_equal(open_url("azure://box/a?teer=cool"), -EINVAL);

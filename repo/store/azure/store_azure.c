@@ -227,8 +227,12 @@ static int take_place(const struct url *u, const struct log *log, struct store_a
 {
 	const char *path = u->path + strspn(u->path, "/");
 
-	if (u->host == NULL || !container_valid(u->host) || u->port != 0 || u->user != NULL || has_dots(path)) {
+	if (u->host == NULL || u->port != 0 || u->user != NULL || has_dots(path)) {
 		log_error(log, "%s: an Azure URL is of the form azure://container/prefix?account=name", u->shown);
+		return -EINVAL;
+	}
+	if (!container_valid(u->host)) {
+		log_error(log, "%s: the name of a container is 3 to 63 small letters, digits and \"-\"", u->shown);
 		return -EINVAL;
 	}
 	a->container = strdup(u->host);
