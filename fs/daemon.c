@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,8 +35,8 @@ static void wait_for(pid_t child, int fd)
 
 int daemon_start(struct daemon *d)
 {
+	pid_t starter = getpid(), child;
 	int fds[2];
-	pid_t child;
 
 	if (pipe2(fds, O_CLOEXEC) != 0)
 		return -errno;
@@ -52,6 +53,10 @@ int daemon_start(struct daemon *d)
 		wait_for(child, fds[0]);
 	}
 	close(fds[0]);
+	/* Who ends the one that waits wants no mount, now or once the store answers. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != starter)
+		_exit(1);
 	d->ready_fd = fds[1];
 	return 0;
 }
@@ -82,9 +87,10 @@ void daemon_ready(struct daemon *d)
 	if (d->ready_fd < 0)
 		return;
 	leave_terminal();
-	/* A parent that is gone needs no telling. */
-	if (write(d->ready_fd, &byte, 1) < 0 && errno != EPIPE)
-		_exit(1);
+	prctl(PR_SET_PDEATHSIG, 0);
+	/* Nobody there to be told: ended at the last moment. */
+	if (write(d->ready_fd, &byte, 1) < 0)
+		raise(SIGTERM);
 	close(d->ready_fd);
 	d->ready_fd = -1;
 }

@@ -165,6 +165,11 @@ static int open_session(struct mount *m)
 		m->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), &m->ops);
 		rc = m->session != NULL ? 0 : -EINVAL;
 	}
+	/* Before there is a mount: a signal must not leave a dead one. */
+	if (rc == 0) {
+		m->has_handlers = fuse_set_signal_handlers(m->session) == 0;
+		rc = m->has_handlers ? 0 : -EIO;
+	}
 	if (rc == 0 && fuse_session_mount(m->session, m->options.mountpoint) != 0) {
 		log_error(&m->log, "%s: cannot mount", m->options.mountpoint);
 		rc = -EIO;
@@ -302,10 +307,6 @@ static int run(struct mount *m)
 	/* As mount(8) says of a device that cannot be written to. */
 	if (rc == 0 && m->options.rw)
 		log_warn(&m->log, "%s: snapshots cannot be written to, mounted read-only", m->options.mountpoint);
-	if (rc == 0) {
-		m->has_handlers = fuse_set_signal_handlers(m->session) == 0;
-		rc = m->has_handlers ? 0 : -EIO;
-	}
 	if (rc == 0)
 		rc = fs_sandbox_enter(&m->sandbox, m->repo, &m->store, m->options.mountpoint);
 	if (rc == 0)

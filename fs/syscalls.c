@@ -85,6 +85,7 @@ static int add_rules(scmp_filter_ctx f, bool network)
 		{ "tgkill", 0, INT_BITS, (scmp_datum_t)getpid() },
 		{ "kill", 1, INT_BITS, 0 },
 		{ "prctl", 0, INT_BITS, PR_SET_NAME },
+		{ "prctl", 0, INT_BITS, PR_SET_PDEATHSIG },
 		{ "prctl", 0, INT_BITS, PR_SET_VMA_NAME },
 		{ "prlimit64", 2, ALL_BITS, 0 },
 		{ "ioctl", 1, INT_BITS, FUSE_DEV_CLONE },

@@ -162,6 +162,32 @@ proxy net set gone=0
 umount_varve "$WORK/mnt"
 ok "killed while waiting"
 
+# A mount that is ended while it still waits for the store is none when the store is back.
+ended_mount() {
+	local signal=$1 want=$2 got=0
+
+	forget
+	proxy net set gone=1
+	"$VARVE" mount -o deadline=120 "$WORK/mnt" >/dev/null 2>&1 &
+	pid=$!
+	sleep 1
+	kill "-$signal" $pid
+	wait $pid || got=$?
+	expect_equal "exit status of a mount after SIG$signal" "$got" "$want"
+	for ((i = 0; i < 50; i++)); do
+		pgrep -f "varvefs.*$WORK/mnt" >/dev/null || break
+		sleep 0.1
+	done
+	[ $i -lt 50 ] || die "varvefs is still there, though its starter has ended by SIG$signal"
+	proxy net set gone=0
+	! mountpoint -q "$WORK/mnt" || die "mounted after all"
+}
+ended_mount TERM 143
+ended_mount KILL 137
+mount_varve "$WORK/mnt"
+umount_varve "$WORK/mnt"
+ok "a mount that is ended while it waits"
+
 # --- What is wrong ------------------------------------------------------------------------------------------------------
 
 # says STATUS TEXT COMMAND...: it fails so, and says so, and no secret.
