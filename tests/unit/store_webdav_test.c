@@ -128,7 +128,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The store's directory is "repo" here; names with blanks are nginx's to try (tests/72-store-webdav.sh). */
+/* The store's directory is "repo" here; names with blanks are nginx's to try (tests/71-store-webdav.sh). */
 static void begin(struct rig *r)
 {
 	snprintf(r->url, sizeof(r->url), "webdav+%s/repo", web_url(r->web));
