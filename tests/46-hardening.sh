@@ -178,11 +178,16 @@ if [ -z "${SANITIZE:-}" ] && landlock; then
 	rm "$VARVE_REPOSITORY"/packs/*
 	mv "$WORK/where/elsewhere"/* "$VARVE_REPOSITORY/packs"
 	# All of a kind elsewhere is something that people do.
-	mv "$VARVE_REPOSITORY/packs" "$WORK/where/elsewhere/packs"
-	ln -s "$WORK/where/elsewhere/packs" "$VARVE_REPOSITORY/packs"
+	for part in keys packs trees index revoked snapshots doomed; do
+		[ -e "$VARVE_REPOSITORY/$part" ] || mkdir "$VARVE_REPOSITORY/$part"
+		mv "$VARVE_REPOSITORY/$part" "$WORK/where/elsewhere/$part"
+		ln -s "$WORK/where/elsewhere/$part" "$VARVE_REPOSITORY/$part"
+	done
 	mount_varve "$mnt"
 	expect_equal "packs elsewhere" "$(cat "$mnt/latest/dir/plainname")" 'the plain contents of the file'
 	umount_varve "$mnt"
+	expect_status 0 "$VARVE" snapshots
+	expect_no_match 'Permission denied' "$WORK/err"
 	expect_status 0 "$VARVE" check --read-data
 	# Commands too: while its output is not taken, this one can be looked at.
 	mkfifo "$WORK/fifo"
