@@ -134,7 +134,7 @@ static int decode_header(struct rd *r, struct doomed_record *rec)
 		rc = rd_le32(r, &rec->n);
 	if (rc == 0)
 		rc = rd_le32(r, &zero);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	memcpy(rec->boot_id, boot_id, BOOT_ID_LEN);
 	rec->boot_ns = (int64_t)boot;

@@ -103,7 +103,7 @@ int doom_watch_take(struct doom_watch *w, uint32_t number)
 
 int doom_watch_own(struct doom_watch *w, const struct pack_info *pack)
 {
-	struct id *grown = w->own;
+	struct id *grown;
 	int rc = 0;
 
 	pthread_mutex_lock(&w->lock);

@@ -188,13 +188,12 @@ static void drop_claims(struct object_writer *w)
  */
 static int put_run(struct object_writer *w)
 {
-	uint64_t size;
+	uint64_t size = 0;
 	struct id id;
 	int rc = w->o.watch != NULL ? doom_watch_look(w->o.watch) : 0;
 
 	if (rc == 0)
 		rc = run_put(w->o.store, w->o.metadata, w->o.segment_size, w->waiting, &id, &size);
-
 	if (rc < 0)
 		return rc;
 	w->count.runs++;

@@ -26,7 +26,7 @@ struct live_set *live_new(uint64_t expected)
 		return NULL;
 	s->max = expected + expected / 16 + SPARE / 2;
 	s->nbuckets = (expected + expected / 4 + SPARE) / BUCKET_MARKS + 1;
-	s->bucket = calloc(s->nbuckets, BUCKET_LEN);
+	s->bucket = calloc(s->nbuckets, sizeof(*s->bucket));
 	if (s->bucket == NULL) {
 		free(s);
 		return NULL;

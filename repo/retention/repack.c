@@ -171,7 +171,7 @@ static int open_boxes(struct repack *r, const struct place *place, struct segmen
 	return rc;
 }
 
-/* ${n} objects that are all that is in their segment. */
+/* ${n} objects, at least one, that are all that is in their segment. */
 static int copy_segment(struct repack *r, const struct held *h, size_t n)
 {
 	struct segment_out *s = calloc(1, sizeof(*s));
@@ -179,7 +179,7 @@ static int copy_segment(struct repack *r, const struct held *h, size_t n)
 
 	if (s == NULL)
 		return rc;
-	s->objects = calloc(n, sizeof(*s->objects));
+	s->objects = calloc(n > 0 ? n : 1, sizeof(*s->objects));
 	if (s->objects != NULL)
 		rc = open_boxes(r, &h->place, s);
 	if (rc < 0) {
