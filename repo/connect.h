@@ -24,9 +24,9 @@ struct connect_options {
 /**
  * connect_store(opts, config, out):
  * Open the store of a repository and read its config.  ${*out} is the caller's (store_close).  Return 0; -ENOENT,
- * -ENOTDIR if there is no repository; -EBADMSG if its config is damaged, and those of its replicas; -EPROTONOSUPPORT if
- * it is of a newer version; -ENETDOWN offline, if it was never seen; -ENOTSUP if this machine cannot do its cipher; what
- * the store returns.  Every failure has been logged.
+ * -ENOTDIR if there is no repository; -EBADMSG if its config is damaged, and those of its replicas; -EPROTONOSUPPORT
+ * if it is of a newer version; -ENETDOWN offline, if it was never seen; -ENOTSUP if this machine cannot do its cipher;
+ * what the store returns.  Every failure has been logged.
  */
 int connect_store(const struct connect_options *opts, struct config *config, struct store **out);
 

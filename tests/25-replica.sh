@@ -147,6 +147,34 @@ flip "$WORK/bad/config" 40
 expect_status 5 "$VARVE" ls --replica "$WORK/bad" latest:d
 ok "a damaged config"
 
+# Folders are lost as a whole.
+for lost in index snapshots keys "index snapshots keys packs trees"; do
+	fresh
+	for folder in $lost; do
+		chmod -R u+w "$repo/$folder"
+		rm -r "${repo:?}/$folder"
+	done
+	rm -rf "$WORK/out7"
+	expect_status 0 "$VARVE" restore --replica "$copy" latest --target "$WORK/out7"
+	diff -r "$src" "$WORK/out7"
+	for folder in index snapshots keys; do
+		[[ " $lost " != *" $folder "* ]] || expect_match "$folder/: there are none in $repo; listed as in $copy" "$WORK/err"
+	done
+done
+mount_logged -o "replica=$copy"
+cmp "$src/d/7" "$WORK/mnt/latest/d/7"
+umount_logged
+# A replica that is away is in nobody's way.
+fresh
+expect_status 0 "$VARVE" ls --replica /nothing/here latest:d
+# What is forgotten in the repository does not come back from a copy.
+first=$("$VARVE" snapshots --json | sed -n 's/.*"id": *"\([0-9a-f]*\)".*/\1/p' | head -n 1)
+expect_status 0 "$VARVE" backup d/1
+expect_status 0 "$VARVE" forget "$first"
+expect_status 1 "$VARVE" ls --replica "$copy" "$first"
+expect_match "no such snapshot" "$WORK/err"
+ok "lost folders"
+
 # What is no copy of this repository is not read.
 fresh
 flip "$repo/$bad"

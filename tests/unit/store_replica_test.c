@@ -321,6 +321,33 @@ static void test_list(void **state)
 	store_close(g.store);
 }
 
+/* Who lists nothing may have lost a folder: the next is asked.  One name, and it is not. */
+static void test_list_empty(void **state)
+{
+	struct buf b = BUF_INIT;
+	struct rig g;
+
+	rig_open(&g, state, 400);
+	assert_string_equal(listed(g.store, "keys/", 0, &b), "");
+	assert_int_equal(g.scratch->nmessages, 0);
+	assert_int_equal(store_put(g.mem[2], "keys/a", "", 0, 0), 0);
+	assert_int_equal(store_put(g.mem[2], "keys/b", "", 0, 0), 0);
+	assert_string_equal(listed(g.store, "keys/", 0, &b), "keys/a keys/b ");
+	assert_true(scratch_logged(g.scratch, "keys/: there are none in mem:first; listed as in mem:third"));
+	buf_clear(&b);
+	assert_int_equal(store_list_names(g.store, "keys/", add_name, &b), 0);
+	assert_int_equal(b.len, strlen("keys/a keys/b "));
+
+	assert_int_equal(store_put(g.mem[0], "keys/a", "", 0, 0), 0);
+	assert_string_equal(listed(g.store, "keys/", 0, &b), "keys/a ");
+	/* Where the primary has none, nobody waits for a replica that is away. */
+	break_it(g.mem[2], READS, 0, -EAGAIN);
+	assert_string_equal(listed(g.store, "revoked/", 0, &b), "");
+	assert_string_equal(listed(g.store, "keys/", 0, &b), "keys/a ");
+	buf_free(&b);
+	store_close(g.store);
+}
+
 /* At the start nobody waits for a primary that was never seen. */
 static void test_list_at_start(void **state)
 {
@@ -716,6 +743,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_damage, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_distrusted_last, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_list, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_list_empty, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_list_at_start, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_list_stopped, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_write, scratch_setup, scratch_teardown),

@@ -6,11 +6,12 @@
 
 #include "repo/store/replica/replica_impl.h"
 
-enum { TOLD_MISSING = 16, TOLD_DAMAGED, TOLD_LISTING, TOLD_UNCERTAIN };
+enum { TOLD_MISSING = 16, TOLD_DAMAGED, TOLD_LISTING, TOLD_EMPTY, TOLD_UNCERTAIN };
 
 /* What the members said; a bit each. */
 struct outcome {
 	uint32_t asked, absent, damaged, failed, transient;
+	uint32_t empty; /* listed nothing */
 	uint32_t held;  /* passed over as they were down */
 	int error;      /* the first that is final */
 };
@@ -30,7 +31,9 @@ static void enter(struct outcome *o, unsigned i, int rc)
 {
 	uint32_t bit = UINT32_C(1) << i;
 
-	if (rc == -ENOENT)
+	if (rc == 0)
+		o->empty |= bit;
+	else if (rc == -ENOENT)
 		o->absent |= bit;
 	else if (rc == -EBADMSG)
 		o->damaged |= bit;
@@ -38,7 +41,7 @@ static void enter(struct outcome *o, unsigned i, int rc)
 		o->transient |= bit;
 	else
 		o->failed |= bit;
-	if (rc != -ENOENT && rc != -EAGAIN && o->error == 0)
+	if (rc != 0 && rc != -ENOENT && rc != -EAGAIN && o->error == 0)
 		o->error = rc;
 }
 
@@ -57,7 +60,22 @@ static bool its_turn(struct store_replica *r, const struct ask *a, struct outcom
 	up = health_may_ask(&r->health, i);
 	if (!up)
 		o->held |= UINT32_C(1) << i;
-	return up || (last_resort && (o->absent | o->damaged) == 0);
+	return up || (last_resort && (o->absent | o->damaged | o->empty) == 0);
+}
+
+/* The first that listed anything is member ${i}, which is not the primary: tell why. */
+static void tell_lister(struct store_replica *r, const struct ask *a, const struct outcome *o, unsigned i)
+{
+	bool empty = o->empty != 0;
+
+	if (told_before(&r->told, empty ? health_hash(a->name) ^ TOLD_EMPTY : TOLD_LISTING << 8))
+		return;
+	if (empty)
+		log_warn(r->base.log, "%s: there are none in %s; listed as in %s, which may have what was deleted",
+		    a->name, replica_url(r, first(o->empty)), replica_url(r, i));
+	else
+		log_warn(r->base.log, "%s: cannot be asked: %s listed as in %s, which may lack the newest",
+		    replica_url(r, 0), a->name, replica_url(r, i));
 }
 
 /* Tell if the object came from member ${i} only because better ones had it missing or damaged. */
@@ -66,11 +84,8 @@ static void tell_source(struct store_replica *r, const struct ask *a, const stru
 	uint32_t better = (UINT32_C(1) << i) - 1, bad = (o->absent | o->damaged) & better;
 	bool missing;
 
-	if (a->is_list && i > 0 && !told_before(&r->told, TOLD_LISTING << 8)) {
-		log_warn(r->base.log, "%s: cannot be asked: %s listed as in %s, which may lack the newest",
-		    replica_url(r, 0), a->name, replica_url(r, i));
-		return;
-	}
+	if (a->is_list && i > 0)
+		tell_lister(r, a, o, i);
 	if (a->is_list || bad == 0)
 		return;
 	missing = has(o->absent, first(bad));
@@ -104,6 +119,9 @@ static int conclude(struct store_replica *r, const struct ask *a, const struct o
 	for (unsigned i = 0; i < r->n; i++)
 		if (atomic_load(&r->identity[i]) != IDENTITY_OTHER)
 			all |= UINT32_C(1) << i;
+	/* Most repositories have no revocations; a replica that is down must not keep them from being read. */
+	if (o->empty != 0)
+		return 0;
 	if (all != 0 && (o->absent & all) == all)
 		return -ENOENT;
 	if (o->absent != 0)
@@ -113,10 +131,10 @@ static int conclude(struct store_replica *r, const struct ask *a, const struct o
 	return o->error != 0 ? o->error : -EIO;
 }
 
-/* Is a listing to wait for a better member than the next, which has only just gone? */
-static bool worth_waiting(struct store_replica *r, const struct ask *a, unsigned i)
+/* Is a listing to wait for a better member than the next, which has only just gone?  Not if a better one answered. */
+static bool worth_waiting(struct store_replica *r, const struct ask *a, const struct outcome *o, unsigned i)
 {
-	return a->is_list && replica_usable(r, i) && health_just_gone(&r->health, i);
+	return a->is_list && o->empty == 0 && replica_usable(r, i) && health_just_gone(&r->health, i);
 }
 
 int replica_read(struct store_replica *r, struct ask *a)
@@ -130,7 +148,7 @@ int replica_read(struct store_replica *r, struct ask *a)
 		if (its_turn(r, a, &o, i, step >= r->n)) {
 			o.asked |= UINT32_C(1) << i;
 			rc = replica_ask(r, a, i);
-			if (rc == 0 || a->final) {
+			if (a->final || (rc == 0 && (!a->is_list || a->delivered))) {
 				tell_source(r, a, &o, i);
 				return rc;
 			}
@@ -141,7 +159,7 @@ int replica_read(struct store_replica *r, struct ask *a)
 				    replica_url(r, i));
 			enter(&o, i, rc);
 		}
-		if (worth_waiting(r, a, i))
+		if (worth_waiting(r, a, &o, i))
 			return replica_transient(r, i);
 	}
 	return conclude(r, a, &o);

@@ -16,7 +16,11 @@
  *
  * Listings are those of the first store that answers, with a warning if it is not the primary: the others may lag
  * behind.  A store that has only just gone is not replaced at once there, so that a short failure does not make the
- * newest snapshots vanish: -EAGAIN.  A listing that breaks off is -EAGAIN too; what follows may repeat its names.
+ * newest snapshots vanish: -EAGAIN.  One that lists nothing may have lost its whole folder, so the next is asked: the
+ * first listing that is not empty counts, with a warning.  It is empty if nobody who can be asked lists anything; who
+ * is down is no error there, nor waited for.  Listings are not put together: one name in the primary's, and the
+ * others' do not count, or what was deleted in the primary would come back from those who lag behind.  A listing that
+ * breaks off is -EAGAIN too; what follows may repeat its names.
  *
  * Whether it is the same repository is found out before a store is used first: its object "config" must have the same
  * bytes as the others'.  One that has none, or another, is told and not used.  Whose config was distrusted is not used
