@@ -52,6 +52,21 @@ expect_equal "the last line" "$(tail -n 1 "$WORK/out")" "1 passed, 0 failed, 1 s
 expect_status 1 inner nothing-of-that-name
 ok "patterns select"
 
+# Where nothing may be skipped, what a sanitizer rules out may, with a sanitizer.
+touch "$fake/tests/unit/keyslot_test.c"
+printf '#!/bin/sh\necho "ok 1 - test_one"; echo "not ok 2 # SKIP test_no_memory"\n' >"$fake/build/tests/unit/keyslot_test"
+chmod +x "$fake/build/tests/unit/keyslot_test"
+NO_SKIP=1 expect_status 1 inner 10-pass 12- keyslot three
+expect_equal "the last line" "$(tail -n 1 "$WORK/out")" "3 passed, 4 failed, 0 skipped"
+expect_match '^FAILED +12-skips .*may not skip: no such thing here$' "$WORK/out"
+expect_match '^FAILED +unit/keyslot +1 passed, 1 failed, .*may not skip$' "$WORK/out"
+expect_match '^FAILED +unit/three +1 passed, 2 failed, ' "$WORK/out"
+NO_SKIP=1 SANITIZE=address expect_status 0 inner 10-pass keyslot
+expect_equal "the last line" "$(tail -n 1 "$WORK/out")" "2 passed, 0 failed, 1 skipped"
+NO_SKIP=1 SANITIZE=address expect_status 1 inner three
+SANITIZE='' expect_status 0 inner keyslot
+ok "skips that fail"
+
 echo 'sleep 50 & echo left' >"$fake/tests/16-leaves.sh"
 expect_status 1 inner 16-
 expect_match '^FAILED +16-leaves .*left a process behind' "$WORK/out"
