@@ -137,6 +137,13 @@ expect_status 0 "$VARVE" --offline snapshots
 expect_equal "snapshots offline" "$(wc -l <"$WORK/out")" 2
 expect_status 1 "$VARVE" --offline backup "$WORK/src"
 expect_match 'not in the cache, and offline' "$WORK/err"
+# What is cached is not what a check is of; offline is nothing to a directory.
+for option in --read-data --packs --verify-signatures; do
+	expect_status 2 "$VARVE" --offline check $option
+	expect_match 'check: --offline: a check reads the store, and cannot work without asking it' "$WORK/err"
+done
+expect_status 0 "$VARVE" init --repo "$WORK/here"
+expect_status 0 "$VARVE" --offline check --repo "$WORK/here"
 ok "offline: all that has been read can be read"
 
 # Without a network, and not told so.

@@ -94,6 +94,13 @@ static size_t scheme_length(const char *url)
 	return (*url | 0x20) >= 'a' && (*url | 0x20) <= 'z' ? len : 0;
 }
 
+bool store_url_is_remote(const char *url)
+{
+	size_t len = scheme_length(url);
+
+	return len > 0 && !(len == strlen("file") && strncasecmp(url, "file", len) == 0);
+}
+
 static int open_file(const struct store_options *opts, struct store **out)
 {
 	const char *rest = opts->url + strlen("file://");

@@ -77,6 +77,9 @@ const char *store_url(const struct store *s);
 /* Where the store's messages go, for those of what was read from it.  Borrowed as long as the store; may be NULL. */
 const struct log *store_log(const struct store *s);
 
+/* Is ${url} neither a path nor of a file ("file://")?  It need not be one that can be opened. */
+bool store_url_is_remote(const char *url);
+
 /**
  * store_local_path(s):
  * The absolute path of the directory that holds the objects, or NULL if they are not in a local directory.  Borrowed as

@@ -295,12 +295,22 @@ static int check_unopened(struct check_args *a, const struct store_options *so, 
 	return rc == -ENOENT || rc == -ENOTDIR ? EXIT_NO_REPOSITORY : cli_status(a->cli, rc);
 }
 
+/* What is cached says nothing of the store. */
+static int refuse_offline(const struct check_args *a, const char *url)
+{
+	if (!a->cli->offline || !store_url_is_remote(url))
+		return 0;
+	return cli_usage(a->cli, "--offline: a check reads the store, and cannot work without asking it");
+}
+
 static int open_to_check(struct check_args *a, struct repo **out)
 {
 	struct repo_options ro;
 	int rc;
 
 	rc = cli_repo_options(a->cli, &ro);
+	if (rc == 0)
+		rc = refuse_offline(a, ro.store.url);
 	if (rc != 0)
 		return rc;
 	/* What is checked is the store. */
@@ -337,6 +347,9 @@ static int scrub(struct check_args *a)
 		return EXIT_USAGE;
 	if (so.url == NULL)
 		return cli_usage(a->cli, "no repository given: --repo URL or $VARVE_REPOSITORY");
+	rc = refuse_offline(a, so.url);
+	if (rc != 0)
+		return rc;
 	a->cli->cache_dir = access_cache_dir(&a->cli->access);
 	a->o.cache_dir = a->cli->cache_dir;
 	rc = store_open(&so, &store);
