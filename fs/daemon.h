@@ -15,8 +15,8 @@ struct daemon {
  * daemon_start(d):
  * Fork.  The parent waits for daemon_ready() or for the child's end, and exits: with 0, or with the child's exit
  * status.  The child returns 0; it still has the terminal, for asking a passphrase.  Until daemon_ready() it gets
- * SIGTERM if the parent ends, however it does: prctl(2), PR_SET_PDEATHSIG.  Must be called by the main thread before any
- * thread or LMDB environment exists.  Return a negative errno if there can be no child.
+ * SIGTERM if the parent ends, however it does: prctl(2), PR_SET_PDEATHSIG.  Must be called by the main thread before
+ * any thread or LMDB environment exists.  Return a negative errno if there can be no child.
  */
 int daemon_start(struct daemon *d);
 
