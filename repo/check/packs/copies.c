@@ -70,15 +70,17 @@ static bool is_there(const struct records *r, uint32_t segment_size, const uint8
 int copies_tell(struct check *c, const struct records *r, const struct buf *ids,
     int (*moved)(void *arg, const struct id *id), void *arg)
 {
-	uint32_t segment_size = c->r->config.segment_size;
 	const uint8_t **list = NULL;
+	uint32_t segment_size;
 	struct place place;
 	struct id id;
 	int64_t n;
 	int rc = 0;
 
+	/* Nor is there a repository, without a key. */
 	if (ids->len == 0)
 		return 0;
+	segment_size = c->r->config.segment_size;
 	n = sort_records(r, segment_size, &list);
 	if (n < 0)
 		return (int)n;
