@@ -26,11 +26,11 @@ move_all() {
 	mv src/file* hold/
 	away backup src
 	away forget --keep-last 1
-	away prune
+	prune_until '^doomed: [1-9]' --cache-dir "$WORK/away" prune
 	mv hold/file* src/
 	away backup src
 	sleep 3
-	away prune
+	prune_until '^deleted: [1-9]' --cache-dir "$WORK/away" prune
 	[ -z "$(comm -12 <(echo "$before") <(packs))" ] || die "packs are left"
 }
 
@@ -56,9 +56,9 @@ for i in $(seq 20); do
 done
 away backup src
 away forget --keep-last 1
-away prune
+prune_until '^doomed: [1-9]' --cache-dir "$WORK/away" prune
 sleep 3
-away prune
+prune_until '^deleted: [1-9]' --cache-dir "$WORK/away" prune
 [ "$(comm -12 <(echo "$before") <(packs) | wc -l)" -lt "$(wc -l <<<"$before")" ] || die "no pack was written anew"
 for i in $(seq 50); do
 	[ -e "$mnt/latest/src/file1" ] || break

@@ -143,3 +143,17 @@ umount_varve() {
 	expect_status 0 "$VARVE" unmount "$dir"
 	! mountpoint -q "$dir" || die "still mounted after unmount: $dir"
 }
+
+# prune_until PATTERN ARGUMENT...: run varve with these until what it prints has PATTERN (extended).  A prune has a quarter of
+# the grace, here a second or so; one that is late leaves the rest to the next, and on a busy machine some are.
+prune_until() {
+	local pattern=$1 n
+
+	shift
+	for n in $(seq 20); do
+		expect_status 0 "$VARVE" "$@"
+		! grep -Eq -- "$pattern" "$WORK/out" || return 0
+		sleep 1
+	done
+	die "no \"$pattern\" after $n prunes"
+}
