@@ -34,8 +34,6 @@ void tally_describe(const struct tally *t, struct buf *out)
 		    (unsigned long long)t->objects);
 	if (t->other_key)
 		add_text(out, "the index has another key for it");
-	if (t->unknown > 0)
-		add_text(out, "the index lacks %llu of its objects", (unsigned long long)t->unknown);
 	if (t->moved > 0)
 		add_text(out, "the index has other places for %llu of its objects", (unsigned long long)t->moved);
 	if (t->table_error == 0 && t->named > t->matched + t->moved)

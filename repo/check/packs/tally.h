@@ -9,7 +9,6 @@
 struct tally {
 	uint64_t objects;  /* that should be in it */
 	uint64_t damaged;  /* objects that cannot be read, or are not those of their ids */
-	uint64_t unknown;  /* the index does not have them at all */
 	uint64_t moved;    /* the index has another place in this pack for them */
 	uint64_t matched;
 	uint64_t named;    /* the index places in it */
