@@ -161,7 +161,12 @@ int unlock_repo(struct repo *r, const struct credentials *cred)
 			worst = rc;
 	}
 	rc = worst;
-	log_none_opens(r, l.n, rejected);
+	if (rc == -EKEYREJECTED && rejected == 0 && l.n > 0) {
+		log_error(r->log, "none of the %zu keyslots that are listed is there", l.n);
+		rc = -EIO;
+	} else {
+		log_none_opens(r, l.n, rejected);
+	}
 out:
 	buf_free(&raw);
 	free(l.ids);

@@ -343,7 +343,10 @@ static int compare_index(struct pack_scan *s, const struct id *id, const struct 
 	struct place known;
 	int rc = index_lookup(s->c->index, id, &known);
 
-	/* What a snapshot needs is missed by the pass over trees; a sweep may drop other objects' names with those of a pack. */
+	/*
+	 * What a snapshot needs is missed by the pass over trees; a sweep may drop other objects' names with those
+	 * of a pack.
+	 */
 	if (rc == -ENOENT)
 		return 0;
 	if (rc < 0)
