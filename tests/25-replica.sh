@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Replicas: reads go on with a copy where the repository has gone, or has something missing or damaged; writing does not.
 . "$(dirname "$0")/lib/scenario.sh"
+. "$(dirname "$0")/lib/damage.sh"
 
 new_repo "$WORK/repo" --pack-size 1M
 repo=$VARVE_REPOSITORY
@@ -37,16 +38,6 @@ umount_logged() {
 	wait "$mounting"
 }
 
-# flip FILE [AT]: a bit of it, at that byte, from the end if negative; of a pack, in the middle.
-flip() {
-	local b at=${2:-500000}
-
-	[ "$at" -ge 0 ] || at=$(($(stat -c %s "$1") + at))
-	chmod u+w "$1"
-	b=$(od -An -tu1 -j "$at" -N 1 "$1")
-	# shellcheck disable=SC2059 # the byte is the format
-	printf "\\x$(printf %02x $((b ^ 16)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
-}
 bad=$(cd "$repo" && find packs -type f -size +800k | sort | head -n 1)
 
 fresh

@@ -2,6 +2,7 @@
 # check and repair: every kind of object flipped, cut and gone, with a cold and a warm cache; and what a mount of the same
 # gives: an error for exactly the files concerned, and nothing wrong for any other.
 . "$(dirname "$0")/lib/scenario.sh"
+. "$(dirname "$0")/lib/damage.sh"
 
 new_repo "$WORK/repo" --pack-size 1M
 repo=$VARVE_REPOSITORY
@@ -67,26 +68,6 @@ restore_all() {
 	[ "$1" = cold ] || cp -a "$WORK/warm" "$VARVE_CACHE_DIR"
 }
 
-# flip OBJECT [BYTE]: invert a bit, in the middle if no byte is given.
-flip() {
-	local f=$repo/$1 at=${2:-} b
-
-	[ -n "$at" ] || at=$(($(stat -c %s "$f") / 2))
-	b=$(od -An -tu1 -j "$at" -N 1 "$f")
-	chmod u+w "$f"
-	# shellcheck disable=SC2059 # the byte is the format
-	printf "\\x$(printf %02x $((b ^ 16)))" | dd of="$f" bs=1 seek="$at" conv=notrunc status=none
-}
-
-cut_short() {
-	chmod u+w "$repo/$1"
-	truncate -s $(($(stat -c %s "$repo/$1") * 2 / 3)) "$repo/$1"
-}
-
-gone() {
-	rm -f "$repo/$1"
-}
-
 # expect_damage DAMAGE OBJECT READ-STATUS PLAIN-STATUS NAME: what check says, and that all is well again afterwards.
 expect_damage() {
 	local cache args
@@ -94,7 +75,7 @@ expect_damage() {
 	for cache in cold warm; do
 		for args in --read-data ""; do
 			restore_all $cache
-			"$1" "$2"
+			"$1" "$repo/$2"
 			# shellcheck disable=SC2086 # no argument at all if it is empty
 			check "$([ -n "$args" ] && echo "$3" || echo "$4")" $args
 			if [ -n "$args" ] || [ "$4" -eq 5 ]; then
@@ -126,7 +107,7 @@ ok "config and keyslot"
 mkdir -p "$WORK/mnt"
 for at in 100 300; do
 	restore_all cold
-	flip "$keyslot" $at
+	flip "$repo/$keyslot" $at
 	check 5
 	expect_match "^$keyslot: " "$WORK/out"
 	for command in snapshots "ls latest" "backup ." "key list"; do
@@ -147,7 +128,7 @@ cp -a "$repo" "$WORK/two"
 for at in 100 $(($(stat -c %s "$repo/$other") - 1)); do
 	rm -rf "$repo"
 	cp -a "$WORK/two" "$repo"
-	flip "$other" "$at"
+	flip "$repo/$other" "$at"
 	check 5
 	expect_match "^$other: " "$WORK/out"
 	expect_status 5 "$VARVE" snapshots --key-file "$WORK/reader.key"
@@ -165,7 +146,7 @@ rm -rf "$WORK/two"
 restore_all cold
 expect_status 0 "$VARVE" key add --role owner --new-key-file "$WORK/reader.key"
 other=$(objects keys | grep -vF "$keyslot")
-flip "$other" 300
+flip "$repo/$other" 300
 expect_status 1 "$VARVE" key remove "$(basename "$keyslot")"
 expect_match 'last keyslot of the owner' "$WORK/err"
 expect_status 0 "$VARVE" key remove "$(basename "$other")"
@@ -186,10 +167,10 @@ done
 # Snapshots are forgotten; but the newest of a host is missed by who has seen it.
 expect_damage gone "$manifest1" 0 0 ""
 restore_all cold
-gone "$manifest2"
+gone "$repo/$manifest2"
 check 0 --read-data
 restore_all warm
-gone "$manifest2"
+gone "$repo/$manifest2"
 check 5
 expect_match "^$manifest2: was here, and is withheld" "$WORK/out"
 for object in "$run1" "$run2"; do
@@ -213,7 +194,7 @@ ok "packs"
 
 # What is affected: paths, and where.
 restore_all cold
-gone "$large"
+gone "$repo/$large"
 check 5
 expect_match "^snapshot $second: new/large: contents: damaged by pack $large\$" "$WORK/out"
 expect_match "^snapshot $second: 1 affected paths in all\$" "$WORK/out"
@@ -222,7 +203,7 @@ check 5 --json
 expect_match '"type":"finding","kind":"pack","object":"'"$large"'","what":"missing"' "$WORK/out"
 expect_match '"type":"affected".*"snapshot":"'"$second"'[0-9a-f]{56}","path":"new/large"' "$WORK/out"
 restore_all cold
-gone "$data1"
+gone "$repo/$data1"
 check 5
 expect_equal "paths that are told" "$(grep -c "^snapshot $second: old/" "$WORK/out")" 20
 expect_match "^$data1: affects 21 more paths" "$WORK/out"
@@ -235,7 +216,7 @@ ok "affected paths"
 for damage in flip cut_short gone; do
 	for cache in cold warm; do
 		restore_all $cache
-		$damage "$run1"
+		$damage "$repo/$run1"
 		expect_status 0 "$VARVE" repair
 		check 0 --read-data
 		expect_status 0 "$VARVE" dump "latest:old/small/file 7"
@@ -248,7 +229,7 @@ expect_match 'packs are in no index run' "$WORK/out"
 expect_status 0 "$VARVE" repair
 check 0 --read-data
 rm "$repo"/index/*
-cut_short "$data1"
+cut_short "$repo/$data1"
 expect_status 5 "$VARVE" repair
 check 5
 ok "repair"
@@ -291,7 +272,7 @@ expect_eio() {
 	local want
 
 	restore_all cold
-	"$1" "$2"
+	"$1" "$repo/$2"
 	mount_varve "$WORK/mnt"
 	# The name in ids/ is the whole id.
 	view=$(echo "$WORK/mnt/ids/$second"*)
@@ -311,7 +292,7 @@ expect_eio gone "$tree2" '.'
 
 # In a segment that small files share.
 restore_all cold
-flip "$data1" 200
+flip "$repo/$data1" 200
 mount_varve "$WORK/mnt"
 view=$(echo "$WORK/mnt/ids/$second"*)
 read_all

@@ -2,6 +2,7 @@
 # Every object of a small repository flipped, cut and gone: which level of check finds it, that what is read is right or an
 # error, and that all is well after a repair from a copy; and without a copy, after the next backup.
 . "$(dirname "$0")/lib/scenario.sh"
+. "$(dirname "$0")/lib/damage.sh"
 
 new_repo "$WORK/repo" --pack-size 1M
 repo=$VARVE_REPOSITORY
@@ -31,23 +32,6 @@ cp -a "$repo" "$WORK/good"
 fresh() {
 	rm -rf "$repo" "$VARVE_CACHE_DIR"
 	cp -a "$WORK/good" "$repo"
-}
-
-flip() {
-	local f=$repo/$1 at b
-
-	at=$(($(stat -c %s "$f") / 2))
-	b=$(od -An -tu1 -j "$at" -N 1 "$f")
-	chmod u+w "$f"
-	# shellcheck disable=SC2059 # the byte is the format
-	printf "\\x$(printf %02x $((b ^ 16)))" | dd of="$f" bs=1 seek="$at" conv=notrunc status=none
-}
-cut_short() {
-	chmod u+w "$repo/$1"
-	truncate -s $(($(stat -c %s "$repo/$1") * 2 / 3)) "$repo/$1"
-}
-gone() {
-	rm -f "$repo/$1"
 }
 
 check() {
@@ -103,7 +87,7 @@ levels=(--verify-signatures --json --packs --read-data)
 for damage in "${damages[@]}"; do
 	for object in "${objects[@]}"; do
 		fresh
-		$damage "$object"
+		$damage "$repo/$object"
 		read -r -a want < <(statuses "$object" "$damage")
 		for i in 0 1 2 3; do
 			check "${want[i]}" "${levels[i]}"
@@ -134,7 +118,7 @@ for damage in "${damages[@]}"; do
 		*) continue ;;
 		esac
 		fresh
-		$damage "$object"
+		$damage "$repo/$object"
 		status=0
 		"$VARVE" repair --read-data >"$WORK/out" 2>"$WORK/err" || status=$?
 		[ $status -eq 0 ] || [ $status -eq 5 ] || die "$damage $object: repair ended with $status: $(cat "$WORK/err")"
@@ -153,7 +137,7 @@ ok "every object, without a copy"
 # What is lost has holes, and nothing else has: the large file, whose pack has a bit flipped in it.
 large=$(cd "$repo" && find packs -type f -printf '%s %p\n' | sort -rn | sed -n '1s/.* //p')
 fresh
-flip "$large"
+flip "$repo/$large"
 check 5 --read-data
 expect_status 5 "$VARVE" repair
 expect_match "^$large: taken out of the index, [0-9]+ objects of it stored again, 1 lost\$" "$WORK/out"
@@ -177,12 +161,12 @@ mkdir "$WORK/flat" "$WORK/empty"
 find "$WORK/good/packs" "$WORK/good/trees" -type f -exec cp {} "$WORK/flat/" \;
 fresh
 for object in "${objects[@]}"; do
-	case $object in packs/* | trees/*) gone "$object" ;; esac
+	case $object in packs/* | trees/*) gone "$repo/$object" ;; esac
 done
 expect_status 0 "$VARVE" repair --from "$WORK/empty" --from "$WORK/flat"
 same_as_good "packs from a directory"
 cp -a "$WORK/good" "$WORK/bad"
-flip "$large"
+flip "$repo/$large"
 cp -af "$repo/$large" "$WORK/bad/$large"
 expect_status 0 "$VARVE" repair --read-data --from "$WORK/bad" --from "$WORK/good"
 expect_match "damaged there, too" "$WORK/err"
@@ -190,7 +174,7 @@ same_as_good "a second copy"
 ok "several copies"
 
 # A dry run changes nothing, a copy that cannot be asked is no reason to give up anything, and another repository is none.
-flip "$large"
+flip "$repo/$large"
 cp -a "$repo" "$WORK/before"
 expect_status 5 "$VARVE" repair --dry-run --read-data
 expect_match "would be taken out" "$WORK/out"
@@ -205,7 +189,7 @@ expect_status 2 "$VARVE" repair nonsense
 expect_status 1 "$VARVE" repair --from "$WORK/other"
 expect_match "another repository" "$WORK/err"
 fresh
-gone config
+gone "$repo/config"
 expect_status 5 "$VARVE" repair --from "$WORK/other"
 [ ! -e "$repo/config" ] || die "the config of another repository was taken"
 ok "refusals"
@@ -214,7 +198,7 @@ ok "refusals"
 fresh
 head -c 64 /dev/urandom >"$WORK/writer.key"
 expect_status 0 "$VARVE" key add --role writer --new-key-file "$WORK/writer.key"
-flip "$large"
+flip "$repo/$large"
 rm "$repo"/index/*
 expect_status 5 "$VARVE" repair --read-data --key-file "$WORK/writer.key"
 expect_match "^$large: stays damaged: only an owner's or a reader's key" "$WORK/out"
@@ -229,8 +213,8 @@ ok "roles"
 # Killed anywhere: the next one does the rest.
 for i in $(seq $kills); do
 	fresh
-	flip "$large"
-	gone "$(cd "$repo" && find trees -type f | sort | sed -n 1p)"
+	flip "$repo/$large"
+	gone "$(find "$repo/trees" -type f | sort | sed -n 1p)"
 	"$VARVE" repair --read-data >/dev/null 2>&1 &
 	pid=$!
 	sleep "0.0$((RANDOM % 8 + 1))"

@@ -5,6 +5,9 @@
 # store_place that of the repository, where the server keeps objects as files of their names.
 # shellcheck shell=bash
 
+# shellcheck source=tests/lib/damage.sh
+. "$(dirname "${BASH_SOURCE[0]}")/damage.sh"
+
 suite_src=$WORK/src
 suite_mnt=$WORK/mnt
 store_objects=${store_objects:-}
@@ -122,19 +125,6 @@ suite_opens() {
 	expect_status 0 env -u VARVE_KEY_FILE "$VARVE" snapshots -p "$WORK/password"
 	expect_status 12 env -u VARVE_KEY_FILE "$VARVE" snapshots -p "$WORK/other"
 	ok "a second key, and a wrong one"
-}
-
-# flip FILE OFFSET: turn a bit, and back the second time.
-flip() {
-	python3 - "$1" "$2" <<'P'
-import os, sys
-os.chmod(sys.argv[1], os.stat(sys.argv[1]).st_mode | 0o200)
-with open(sys.argv[1], "r+b") as f:
-    f.seek(int(sys.argv[2]))
-    byte = f.read(1)[0]
-    f.seek(-1, 1)
-    f.write(bytes([byte ^ 1]))
-P
 }
 
 # What the server keeps: a line "SIZE PATH" for each file.

@@ -6,26 +6,13 @@
 #
 # Its directory is below ${TMPDIR:-/var/tmp}: a few GiB.  Takes some minutes, and 1.5 GiB of memory.
 set -euo pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-build=$(cd "${BUILD:-$top/build}" && pwd)
-WORK=$(mktemp -d "${TMPDIR:-/var/tmp}/varve-ceph.XXXXXX")
-export WORK VARVE=$build/varve VARVEFS=$build/varvefs TOOLS=$build/tests/tools VARVE_CACHE_DIR=$WORK/cache SANITIZE=${SANITIZE:-}
-PATH=$build:$PATH
-# shellcheck source=tests/lib/scenario.sh
-. "$top/tests/lib/scenario.sh"
+# shellcheck source=tests/lib/long.sh
+. "$(dirname "$0")/../lib/long.sh"
+long_begin ceph
 # shellcheck source=tests/lib/services.sh
 . "$top/tests/lib/services.sh"
 # shellcheck source=tests/lib/store_suite.sh
 . "$top/tests/lib/store_suite.sh"
-
-finish() {
-	local status=$?
-
-	(scenario_exit) || true
-	rm -rf --one-file-system -- "$WORK"
-	exit $status
-}
-trap finish EXIT
 
 rgw() {
 	"$services/ceph-rgw.sh" "$1" "$WORK/ceph-rgw" "${@:2}"

@@ -6,24 +6,11 @@
 #
 # Its directory is below ${TMPDIR:-/var/tmp}.  Takes about two minutes.
 set -euo pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-build=$(cd "${BUILD:-$top/build}" && pwd)
-WORK=$(mktemp -d "${TMPDIR:-/var/tmp}/varve-gone.XXXXXX")
-export WORK VARVE=$build/varve VARVEFS=$build/varvefs TOOLS=$build/tests/tools VARVE_CACHE_DIR=$WORK/cache SANITIZE=${SANITIZE:-}
-PATH=$build:$PATH
-# shellcheck source=tests/lib/scenario.sh
-. "$top/tests/lib/scenario.sh"
+# shellcheck source=tests/lib/long.sh
+. "$(dirname "$0")/../lib/long.sh"
+long_begin gone
 # shellcheck source=tests/lib/services.sh
 . "$top/tests/lib/services.sh"
-
-finish() {
-	local status=$?
-
-	(scenario_exit) || true
-	rm -rf --one-file-system -- "$WORK"
-	exit $status
-}
-trap finish EXIT
 
 need python3
 need_fuse

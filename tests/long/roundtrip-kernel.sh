@@ -6,24 +6,11 @@
 # The kernel's source is fetched into BENCH_DATA (tests/bench/data.sh), and everything else happens beside it, in
 # BENCH_WORK: the repository, and what is restored.  Takes some minutes, and twice the size of /usr on the disk.
 set -euo pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-build=$(cd "${BUILD:-$top/build}" && pwd)
+# shellcheck source=tests/lib/long.sh
+. "$(dirname "$0")/../lib/long.sh"
 data=${BENCH_DATA:-/var/tmp/varve-bench}
 mkdir -p "${BENCH_WORK:-$data}"
-WORK=$(mktemp -d "${BENCH_WORK:-$data}/varve-roundtrip.XXXXXX")
-export WORK VARVE=$build/varve VARVEFS=$build/varvefs VARVE_CACHE_DIR=$WORK/cache SANITIZE=${SANITIZE:-}
-PATH=$build:$PATH
-# shellcheck source=tests/lib/scenario.sh
-. "$top/tests/lib/scenario.sh"
-
-finish() {
-	local status=$?
-
-	(scenario_exit) || true
-	rm -rf --one-file-system -- "$WORK"
-	exit $status
-}
-trap finish EXIT
+long_begin roundtrip "${BENCH_WORK:-$data}"
 
 treecmp=$build/tests/tools/treecmp
 [ -x "$treecmp" ] || make -C "$top" --no-print-directory BUILD="$build" "$treecmp"
@@ -52,7 +39,7 @@ same() {
 	}
 }
 
-# round_trip NAME SOURCE: as the issue of it says.
+# round_trip NAME SOURCE: back it up, and compare it with a mount and with what is restored.
 round_trip() {
 	local tag=$1 start=$SECONDS
 

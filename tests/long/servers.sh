@@ -6,8 +6,8 @@
 #
 # Its directories are below ${TMPDIR:-/var/tmp}.  Takes some minutes.
 set -euo pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-build=$(cd "${BUILD:-$top/build}" && pwd)
+# shellcheck source=tests/lib/long.sh
+. "$(dirname "$0")/../lib/long.sh"
 all=(apache lighttpd rclone-webdav rclone-sftp rclone-s3 python)
 
 # Each in a process of its own, with nothing of the others'.
@@ -26,26 +26,11 @@ if [ -z "${ONE:-}" ]; then
 	exit $failed
 fi
 
-WORK=$(mktemp -d "${TMPDIR:-/var/tmp}/varve-$ONE.XXXXXX")
-# Some servers do not run as root.
-chmod 711 "$WORK"
-export WORK VARVE=$build/varve VARVEFS=$build/varvefs TOOLS=$build/tests/tools VARVE_CACHE_DIR=$WORK/cache SANITIZE=${SANITIZE:-}
-PATH=$build:$PATH
-# shellcheck source=tests/lib/scenario.sh
-. "$top/tests/lib/scenario.sh"
+long_begin "$ONE"
 # shellcheck source=tests/lib/services.sh
 . "$top/tests/lib/services.sh"
 # shellcheck source=tests/lib/store_suite.sh
 . "$top/tests/lib/store_suite.sh"
-
-finish() {
-	local status=$?
-
-	(scenario_exit) || true
-	rm -rf --one-file-system -- "$WORK"
-	exit $status
-}
-trap finish EXIT
 
 # written URL PLACE: all of the suite up to what is to be read once more in another way.
 written() {
