@@ -1,4 +1,4 @@
-"""More rows: readers that are many or go backwards, mounts that are many, one processor.  Peers are not asked."""
+"""More rows: a key file, readers that are many or go backwards, mounts that are many, one processor.  Peers are not asked."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-from cases import Case, backup_warm, native_zstd_warm, tar_bytes
+from cases import Case, backup_warm, mount_ls, native_zstd_warm, tar_bytes
 from measure import Failed, drop_caches, processes_with
 
 MOUNTS = 8
@@ -19,6 +19,18 @@ def only_varve(measure):
         return measure(bench, program) if program.name == "varve" else None
 
     return wrapped
+
+
+# --- A key file, from which the key is derived without Argon2 ---
+
+
+def mount_key_file(bench, program):
+    bench.ensure(program, "tree")
+    program.key_file = program.add_key_file()
+    try:
+        return mount_ls(bench, program)
+    finally:
+        program.key_file = None
 
 
 # --- Eight readers at once, of two snapshots ---
@@ -152,6 +164,7 @@ def backup_threads(bench, program):
 
 
 CASES = [
+    Case("mount-key", "mount to first ls with a key file, cold", "s", only_varve(mount_key_file), goals=[(None, 0.1)]),
     Case("readers", "8 tars at once, of 2 snapshots, cold", "s", only_varve(readers), native_readers),
     Case("backwards", "the big file backwards, cold", "MB/s", only_varve(backwards), native_backwards),
     Case("mounts", f"memory of {MOUNTS} mounts after a find in each", "MB", only_varve(mounts)),

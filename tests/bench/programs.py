@@ -140,11 +140,15 @@ class Varve(Program):
         self.program = os.path.join(build, "varve")
         self.build = build
         self.threads = 0  # of backups; 0: as varve finds right
+        self.key_file = None  # used instead of the password
 
     def env(self):
         env = super().env()
         env["VARVE_REPOSITORY"] = self.repo
-        env["VARVE_PASSWORD"] = PASSWORD
+        if self.key_file:
+            env["VARVE_KEY_FILE"] = self.key_file
+        else:
+            env["VARVE_PASSWORD"] = PASSWORD
         env["VARVE_CACHE_DIR"] = os.path.join(self.dir, "cache")
         env["PATH"] = self.build + ":" + env["PATH"]
         return env
@@ -154,6 +158,14 @@ class Varve(Program):
 
     def init(self):
         self.run([self.program, "init"])
+
+    def add_key_file(self):
+        """Make a key file that opens the repository; return its path."""
+        path = os.path.join(self.dir, "key")
+        with open(path, "wb") as f:
+            f.write(os.urandom(64))
+        self.run([self.program, "key", "add", "--role", "owner", "--new-key-file", path])
+        return path
 
     def backup_command(self, what, source):
         threads = ["--threads", str(self.threads)] if self.threads else []

@@ -47,9 +47,9 @@ class Table:
     def missed_goals(self, case):
         missed = []
         for column, factor in case.goals:
-            ratio = self.ratio(case, column)
+            ratio = self.ratio(case, column) if column else self.value(case, "varve")
             if ratio is not None and (ratio < factor if case.more_is_better() else ratio > factor):
-                missed.append(f"{factor:g} x {column}")
+                missed.append(f"{factor:g} x {column}" if column else f"{factor:g} {case.unit}")
         return missed
 
     def failed(self):
