@@ -155,12 +155,12 @@ def native_tar_one(bench):
 
 
 def backup_threads(bench, program):
-    """As on a machine with 16 processors."""
-    program.threads = 16
+    """As on a machine with 16 processors; the memory of so many is not what a backup has here."""
+    program.threads, peak = 16, program.backup_peak
     try:
         return backup_warm(bench, program)
     finally:
-        program.threads = 0
+        program.threads, program.backup_peak = 0, peak
 
 
 CASES = [
