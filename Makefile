@@ -3,8 +3,8 @@
 # Sources are found by wildcard: a new file in a folder of the tree is part of the build at once.
 #
 #   repo/**/*.c                  the library                      -> $(BUILD)/libvarve.a
-#   tools/*.c tools/*/*.c        the command line                 -> $(BUILD)/varve
-#   fs/*.c fs/*/*.c              the filesystem                   -> $(BUILD)/varvefs
+#   tools/**/*.c                 the command line                 -> $(BUILD)/varve
+#   fs/**/*.c                    the filesystem                   -> $(BUILD)/varvefs
 #   tests/lib/*.c                what tests share                 -> $(BUILD)/libtest.a
 #   tests/unit/NAME_test.c       unit tests, a program each       -> $(BUILD)/tests/unit/NAME_test
 #   tests/tools/NAME.c           programs that scenarios use      -> $(BUILD)/tests/tools/NAME
@@ -32,9 +32,12 @@ PKG_CONFIG ?= pkg-config
 
 # --- Sources ---------------------------------------------------------------------------------------------------------
 
-REPO_SRC := $(wildcard repo/*.c repo/*/*.c repo/*/*/*.c)
-TOOLS_SRC := $(wildcard tools/*.c tools/*/*.c)
-FS_SRC := $(wildcard fs/*.c fs/*/*.c)
+# All C files in and below a folder.
+below = $(wildcard $(addprefix $(1)/,*.c */*.c */*/*.c */*/*/*.c))
+
+REPO_SRC := $(call below,repo)
+TOOLS_SRC := $(call below,tools)
+FS_SRC := $(call below,fs)
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 TESTTOOL_SRC := $(wildcard tests/tools/*.c)
@@ -50,7 +53,6 @@ MANUALS := $(wildcard docs/*.[1-8])
 
 ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(TOOLLIB_SRC) $(FUZZ_SRC) \
 	$(SEED_SRC) $(REPLAY_SRC) $(PRELOAD_SRC) $(PRELOADLIB_SRC)
-HEADERS := $(wildcard repo/*.h repo/*/*.h repo/*/*/*.h tools/*.h tools/*/*.h fs/*.h fs/*/*.h tests/*/*.h tests/*/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libvarve.a
@@ -190,7 +192,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzz.o \
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS) $(TOOLS_LIBS) $(REPO_LIBS)
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(ALL_SRC))
--include $(wildcard $(BUILD)/fuzz/obj/*/*.d $(BUILD)/fuzz/obj/*/*/*.d)
+-include $(patsubst %.c,$(BUILD)/fuzz/obj/%.d,$(REPO_SRC) $(TESTLIB_SRC) $(CLI_SRC) $(FUZZ_SRC))
 
 objects: $(call objects,$(ALL_SRC))
 
