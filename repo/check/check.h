@@ -15,8 +15,8 @@
  * error of a local directory is damage (a bad sector) as long as the directory gives anything at all.  Where bytes are
  * wrong and the store may give others (store_distrust()), they are asked for once more.
  *
- * How far a check that reads packs has come is remembered in the cache directory (packs/journal.h), so that one that
- * was interrupted goes on, and one that rotates begins where the last one ended (packs/share.h).
+ * How far a check that reads packs has come is remembered in the cache directory (share/journal.h), so that one that
+ * was interrupted goes on, and one that rotates begins where the last one ended (share/share.h).
  *
  * Nothing is taken from this machine's index or cache: a private index is loaded from the store's runs.  Damage is
  * traced to the paths that it affects, in a second walk that is made only if there is any.

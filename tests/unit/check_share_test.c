@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "repo/check/packs/journal.h"
+#include "repo/check/share/journal.h"
 #include "repo/crypt/crypt.h"
 #include "tests/lib/scratch.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "repo/check/check.h"
-#include "repo/check/packs/share.h"
+#include "repo/check/share/share.h"
 #include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/print/json.h"

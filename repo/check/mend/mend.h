@@ -11,8 +11,8 @@
 #define VARVE_CHECK_MEND_H
 
 #include "repo/check/check_impl.h"
-#include "repo/check/packs/journal.h"
 #include "repo/check/repair.h"
+#include "repo/check/share/journal.h"
 
 struct mend {
 	const struct repair_options *o;

@@ -1,14 +1,14 @@
 /*
  * Plan.  See plan.h.
  */
-#include "repo/check/packs/plan.h"
+#include "repo/check/share/plan.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "repo/check/packs/journal.h"
+#include "repo/check/share/journal.h"
 #include "repo/util/bytes/le.h"
 
 #define SAVE_SECONDS 2

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "repo/check/packs/plan.h"
-#include "repo/check/packs/scan.h"
+#include "repo/check/scan/scan.h"
+#include "repo/check/share/plan.h"
 
 #define THREADS_MAX 256
 #define WAITING 1 /* thread; each has 20 MB or so in hand */

@@ -3,12 +3,12 @@
  *
  * Data and tree objects have different keys: those of one kind are hashed together.
  */
-#include "repo/check/packs/verify.h"
+#include "repo/check/scan/verify.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "repo/check/packs/pack_scan.h"
+#include "repo/check/scan/pack_scan.h"
 
 #define WAIT_MAX 512
 #define ALIGN 64

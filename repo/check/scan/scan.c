@@ -1,12 +1,12 @@
 /*
  * A thread's packs.  See scan.h.
  */
-#include "repo/check/packs/scan.h"
+#include "repo/check/scan/scan.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "repo/check/packs/pack_scan.h"
+#include "repo/check/scan/pack_scan.h"
 
 struct scan {
 	struct verify *verify;

@@ -1,7 +1,7 @@
 /*
  * What was found in a pack, in words.
  */
-#include "repo/check/packs/tally.h"
+#include "repo/check/scan/tally.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * Arcs.  See share.h.
  */
-#include "repo/check/packs/share.h"
+#include "repo/check/share/share.h"
 
 struct arc arc_whole(int64_t now_s)
 {

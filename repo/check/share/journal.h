@@ -14,7 +14,7 @@
 #ifndef VARVE_CHECK_JOURNAL_H
 #define VARVE_CHECK_JOURNAL_H
 
-#include "repo/check/packs/share.h"
+#include "repo/check/share/share.h"
 #include "repo/pack/pack.h"
 
 #define JOURNAL_DAMAGED_MAX 1024 /* packs that are remembered */

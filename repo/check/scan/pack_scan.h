@@ -10,7 +10,7 @@
 #ifndef VARVE_CHECK_PACK_SCAN_H
 #define VARVE_CHECK_PACK_SCAN_H
 
-#include "repo/check/packs/verify.h"
+#include "repo/check/scan/verify.h"
 #include "repo/object/compress.h"
 
 struct pack_scan;

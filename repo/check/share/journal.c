@@ -1,7 +1,7 @@
 /*
  * Journal.  See journal.h.
  */
-#include "repo/check/packs/journal.h"
+#include "repo/check/share/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,17 +4,17 @@
  * The table is read first, at the pack's end; then the pack goes through a window in pieces.  A piece is hashed when it
  * arrives, then the boxes in it are opened in place, so that a byte is copied only by what expands it.
  */
-#include "repo/check/packs/pack_scan.h"
+#include "repo/check/scan/pack_scan.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/check/packs/plan.h"
 #include "repo/check/packs/copies.h"
 #include "repo/check/packs/records.h"
-#include "repo/check/packs/scan.h"
-#include "repo/check/packs/tally.h"
+#include "repo/check/scan/scan.h"
+#include "repo/check/scan/tally.h"
+#include "repo/check/share/plan.h"
 #include "repo/object/packing/packing.h"
 
 #define PAGE 4096
