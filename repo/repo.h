@@ -51,7 +51,7 @@ struct repo_options {
 	bool offline;              /* a remote store is not asked: only what is cached can be read */
 	bool exact;                /* for who writes: what the store has now counts, never what it had when last seen */
 	bool uncached;             /* a remote store is asked about everything, for who looks after it */
-	bool trust;                /* what was seen of it before does not count any more (snapshot/witness.h) */
+	bool trust;                /* what was seen of it before does not count any more (snapshot/witness/witness.h) */
 	repo_credentials_fn *credentials;
 	void *arg;
 	size_t segment_cache_bytes; /* 0: default */

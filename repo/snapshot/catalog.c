@@ -1,7 +1,7 @@
 /*
  * The catalog: a sorted array of what a listing of the store yields.
  */
-#include "repo/snapshot/seen.h"
+#include "repo/snapshot/witness/seen.h"
 
 #include <errno.h>
 #include <stdlib.h>

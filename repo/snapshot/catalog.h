@@ -12,9 +12,9 @@
 #include <sys/types.h>
 
 #include "repo/index/index.h"
-#include "repo/snapshot/manifest.h"
-#include "repo/snapshot/witness.h"
+#include "repo/snapshot/manifest/manifest.h"
 #include "repo/snapshot/revocations.h"
+#include "repo/snapshot/witness/witness.h"
 #include "repo/util/text/when.h"
 
 struct catalog;

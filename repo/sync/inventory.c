@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "repo/crypt/revocation.h"
-#include "repo/snapshot/manifest.h"
+#include "repo/snapshot/manifest/manifest.h"
 #include "repo/sync/inventory.h"
 
 /* How objects are named. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/snapshot/manifest_impl.h"
+#include "repo/snapshot/manifest/manifest_impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

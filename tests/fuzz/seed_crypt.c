@@ -13,7 +13,7 @@
 #include "repo/crypt/keyslot.h"
 #include "repo/crypt/revocation.h"
 #include "repo/object/compress.h"
-#include "repo/snapshot/witness_impl.h"
+#include "repo/snapshot/witness/witness_impl.h"
 #include "repo/util/bytes/tlv.h"
 
 #define NOW INT64_C(1700000000000000000)

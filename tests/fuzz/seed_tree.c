@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "repo/snapshot/manifest_impl.h"
+#include "repo/snapshot/manifest/manifest_impl.h"
 #include "repo/tree/dir_build.h"
 #include "repo/tree/xattr.h"
 #include "repo/util/bytes/le.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/snapshot/witness_impl.h"
+#include "repo/snapshot/witness/witness_impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

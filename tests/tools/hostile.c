@@ -16,7 +16,7 @@
 #include "repo/object/compress.h"
 #include "repo/object/writer.h"
 #include "repo/repo.h"
-#include "repo/snapshot/manifest.h"
+#include "repo/snapshot/manifest/manifest.h"
 #include "repo/tree/page/page_layout.h"
 #include "repo/tree/span/span_layout.h"
 #include "repo/util/text/when.h"

@@ -18,7 +18,7 @@
 
 #include "repo/access.h"
 #include "repo/repo.h"
-#include "repo/snapshot/manifest_impl.h"
+#include "repo/snapshot/manifest/manifest_impl.h"
 #include "tests/tools/lib/tool.h"
 
 static void write_log(void *arg, enum log_level level, const char *message)

@@ -1,5 +1,5 @@
 /*
- * Unit tests of repo/snapshot/manifest.h.
+ * Unit tests of repo/snapshot/manifest/manifest.h.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "repo/snapshot/manifest.h"
+#include "repo/snapshot/manifest/manifest.h"
 #include "repo/tree/page/page.h"
 #include "repo/util/bytes/le.h"
 #include "repo/util/text/when.h"

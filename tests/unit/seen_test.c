@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #include "repo/snapshot/catalog.h"
-#include "repo/snapshot/witness_impl.h"
+#include "repo/snapshot/witness/witness_impl.h"
 #include "tests/lib/fixture.h"
 
 #define NOON (1704110400 * NS_PER_SEC) /* 2024-01-01T12:00:00Z */

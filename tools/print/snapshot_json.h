@@ -4,7 +4,7 @@
 #ifndef VARVE_TOOLS_SNAPSHOT_JSON_H
 #define VARVE_TOOLS_SNAPSHOT_JSON_H
 
-#include "repo/snapshot/manifest.h"
+#include "repo/snapshot/manifest/manifest.h"
 #include "tools/print/json.h"
 
 /* A new object, the caller's. */

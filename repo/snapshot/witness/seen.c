@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "repo/snapshot/seen.h"
+#include "repo/snapshot/witness/seen.h"
 
 struct comparison {
 	const struct catalog *c;

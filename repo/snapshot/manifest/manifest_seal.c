@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/snapshot/manifest_impl.h"
+#include "repo/snapshot/manifest/manifest_impl.h"
 
 #define MAGIC "VARVESN1"
 #define MAGIC_LEN 8

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "repo/snapshot/witness_impl.h"
+#include "repo/snapshot/witness/witness_impl.h"
 #include "repo/util/text/when.h"
 
 #define REWRITE_NS (3600 * NS_PER_SEC) /* the time of the last listing may be so much older in the file than it is */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "repo/crypt/fields.h"
-#include "repo/snapshot/manifest_impl.h"
+#include "repo/snapshot/manifest/manifest_impl.h"
 #include "repo/tree/page/page.h"
 
 /* --- Encoding --- */

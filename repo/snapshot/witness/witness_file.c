@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "repo/snapshot/witness_impl.h"
+#include "repo/snapshot/witness/witness_impl.h"
 
 #define MAGIC "SEENHERE"
 #define MAGIC_LEN 8

@@ -13,7 +13,7 @@
 #ifndef VARVE_SNAPSHOT_WITNESS_IMPL_H
 #define VARVE_SNAPSHOT_WITNESS_IMPL_H
 
-#include "repo/snapshot/witness.h"
+#include "repo/snapshot/witness/witness.h"
 #include "repo/util/bytes/buf.h"
 
 #define SIGHTING_ID_LEN 16

@@ -4,7 +4,7 @@
 #ifndef VARVE_SNAPSHOT_MANIFEST_IMPL_H
 #define VARVE_SNAPSHOT_MANIFEST_IMPL_H
 
-#include "repo/snapshot/manifest.h"
+#include "repo/snapshot/manifest/manifest.h"
 
 #define MANIFEST_ROOT_PLACE_MIN (ID_LEN + CRYPT_WRAPPED_LEN + 8) /* bytes of a place hint: pack, key, place record */
 #define MANIFEST_ROOT_PLACE_MAX (ID_LEN + CRYPT_WRAPPED_LEN + 256)

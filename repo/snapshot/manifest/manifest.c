@@ -1,13 +1,13 @@
 /*
  * Manifests in memory: making them, filling them in, freeing them.
  */
-#include "repo/snapshot/manifest.h"
+#include "repo/snapshot/manifest/manifest.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/snapshot/manifest_impl.h"
+#include "repo/snapshot/manifest/manifest_impl.h"
 #include "repo/tree/page/page.h"
 
 #define ROOT_NAME "root"

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "repo/snapshot/manifest_impl.h"
+#include "repo/snapshot/manifest/manifest_impl.h"
 
 #define PREFIX "snapshots/"
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
