@@ -14,7 +14,7 @@
 #ifndef VARVE_ACCESS_H
 #define VARVE_ACCESS_H
 
-#include "repo/crypt/keyslot.h"
+#include "repo/crypt/keys/keyslot.h"
 #include "repo/store/store.h"
 #include "repo/util/bytes/buf.h"
 #include "repo/util/log.h"

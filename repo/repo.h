@@ -5,7 +5,7 @@
 #ifndef VARVE_REPO_H
 #define VARVE_REPO_H
 
-#include "repo/crypt/keyslot.h"
+#include "repo/crypt/keys/keyslot.h"
 #include "repo/crypt/seal.h"
 #include "repo/index/index.h"
 #include "repo/object/reader.h"

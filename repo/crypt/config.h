@@ -11,7 +11,7 @@
 #ifndef VARVE_CRYPT_CONFIG_H
 #define VARVE_CRYPT_CONFIG_H
 
-#include "repo/crypt/secrets.h"
+#include "repo/crypt/keys/secrets.h"
 #include "repo/util/bytes/buf.h"
 
 #define FORMAT_VERSION 1

@@ -15,7 +15,7 @@
 
 #include "repo/crypt/config.h"
 #include "repo/crypt/crypt.h"
-#include "repo/crypt/secrets.h"
+#include "repo/crypt/keys/secrets.h"
 
 struct seal_domain {
 	enum cipher cipher;

@@ -7,7 +7,7 @@
 #ifndef VARVE_SNAPSHOT_REVOCATIONS_H
 #define VARVE_SNAPSHOT_REVOCATIONS_H
 
-#include "repo/crypt/revocation.h"
+#include "repo/crypt/keys/revocation.h"
 #include "repo/index/index.h"
 
 struct revocations;

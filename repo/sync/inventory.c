@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/crypt/revocation.h"
+#include "repo/crypt/keys/revocation.h"
 #include "repo/snapshot/manifest/manifest.h"
 #include "repo/sync/inventory.h"
 

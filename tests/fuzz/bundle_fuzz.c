@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 
-#include "repo/crypt/secrets.h"
+#include "repo/crypt/keys/secrets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/crypt/keyslot.h"
+#include "repo/crypt/keys/keyslot.h"
 #include "repo/util/bytes/le.h"
 
 #define HEADER_LEN 60

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/crypt/revocation.h"
+#include "repo/crypt/keys/revocation.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

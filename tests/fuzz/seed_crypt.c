@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 
 #include "repo/crypt/config.h"
-#include "repo/crypt/keyslot.h"
-#include "repo/crypt/revocation.h"
+#include "repo/crypt/keys/keyslot.h"
+#include "repo/crypt/keys/revocation.h"
 #include "repo/object/compress.h"
 #include "repo/snapshot/witness/witness_impl.h"
 #include "repo/util/bytes/tlv.h"

@@ -73,7 +73,7 @@ FNR == 1 {
 	sub(/^[^<]*</, "", name)
 	sub(/>.*/, "", name)
 	foreign("^(zstd|zdict)", "repo/object/compress.c", "^repo/object/compress\\.c$")
-	foreign("^sodium", "repo/crypt/crypt.c and keyslot.c", "^repo/crypt/(crypt|keyslot)\\.c$")
+	foreign("^sodium", "repo/crypt/crypt.c and keys/keyslot.c", "^repo/crypt/(crypt|keys/keyslot)\\.c$")
 	foreign("^lmdb\\.h", "repo/index/lmdb/lmdb.c", "^repo/index/lmdb/lmdb\\.c$")
 	foreign("^curl/", "repo/store/http/curl*.[ch]", "^repo/store/http/curl(_[a-z]+)?\\.[ch]$")
 	foreign("^expat", "repo/store/parse/xml.c", "^repo/store/parse/xml\\.c$")

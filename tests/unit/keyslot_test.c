@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "repo/crypt/keyslot.h"
+#include "repo/crypt/keys/keyslot.h"
 #include "repo/util/bytes/le.h"
 #include "repo/util/bytes/tlv.h"
 #include "tests/unit/crypt_vectors.h"

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "repo/crypt/revocation.h"
+#include "repo/crypt/keys/revocation.h"
 #include "repo/util/bytes/tlv.h"
 
 #define NOW INT64_C(1700000000000000000)

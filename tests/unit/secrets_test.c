@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "repo/crypt/secrets.h"
+#include "repo/crypt/keys/secrets.h"
 #include "repo/util/bytes/tlv.h"
 #include "tests/unit/crypt_vectors.h"
 

@@ -6,7 +6,7 @@
 
 #include "repo/check/mend/mend.h"
 #include "repo/check/names/names.h"
-#include "repo/crypt/revocation.h"
+#include "repo/crypt/keys/revocation.h"
 
 #define KEYS "keys/"
 

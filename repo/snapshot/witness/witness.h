@@ -21,7 +21,7 @@
 #define VARVE_SNAPSHOT_WITNESS_H
 
 #include "repo/crypt/crypt.h"
-#include "repo/crypt/secrets.h"
+#include "repo/crypt/keys/secrets.h"
 #include "repo/util/log.h"
 
 struct witness;

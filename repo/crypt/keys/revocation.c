@@ -1,7 +1,7 @@
 /*
  * Revocations of writers' keys.
  */
-#include "repo/crypt/revocation.h"
+#include "repo/crypt/keys/revocation.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "repo/crypt/fields.h"
-#include "repo/crypt/secrets.h"
+#include "repo/crypt/keys/secrets.h"
 
 /* --- Lists -------------------------------------------------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
  * The table below ties each secret to its tag, its place in struct secrets and its bit; encoding, decoding and handing
  * out to a role all go through it.
  */
-#include "repo/crypt/secrets.h"
+#include "repo/crypt/keys/secrets.h"
 
 #include <errno.h>
 #include <string.h>

@@ -25,7 +25,7 @@
 #ifndef VARVE_CRYPT_KEYSLOT_H
 #define VARVE_CRYPT_KEYSLOT_H
 
-#include "repo/crypt/secrets.h"
+#include "repo/crypt/keys/secrets.h"
 #include "repo/util/bytes/buf.h"
 
 enum keyslot_kind {

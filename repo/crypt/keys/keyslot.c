@@ -2,7 +2,7 @@
  * Keyslots.  parse() is the only reader of the object's framing; it checks Argon2id's parameters against the limits, so
  * that nothing is allocated or computed for a store's sake beyond them.
  */
-#include "repo/crypt/keyslot.h"
+#include "repo/crypt/keys/keyslot.h"
 
 #include <errno.h>
 #include <sodium.h>
