@@ -5,11 +5,11 @@
 #define VARVE_BACKUP_SESSION_H
 
 #include "repo/backup/backup.h"
-#include "repo/util/files/dir.h"
-#include "repo/backup/walk/links.h"
+#include "repo/backup/fill/links.h"
 #include "repo/backup/job/queue.h"
 #include "repo/object/chunker.h"
 #include "repo/object/writer.h"
+#include "repo/util/files/dir.h"
 
 /* A file up to this size is read by one worker; a larger one is read by the producer and shared out in pieces. */
 #define SMALL_FILE_MAX (4u * 1024 * 1024)

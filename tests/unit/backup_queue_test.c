@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "repo/backup/walk/links.h"
+#include "repo/backup/fill/links.h"
 #include "repo/backup/job/queue.h"
 
 #define JOBS 5000u

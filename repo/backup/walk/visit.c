@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "repo/backup/walk/large.h"
+#include "repo/backup/fill/large.h"
 #include "repo/backup/walk/walk_impl.h"
 
 int visit_missed(struct walker *w, const struct subject *x, int err, const char *what)

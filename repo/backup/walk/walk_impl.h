@@ -6,10 +6,10 @@
 
 #include <dirent.h>
 
-#include "repo/backup/walk/parent.h"
-#include "repo/backup/walk/producer.h"
-#include "repo/backup/walk/roots.h"
+#include "repo/backup/fill/producer.h"
 #include "repo/backup/source/scan.h"
+#include "repo/backup/walk/parent.h"
+#include "repo/backup/walk/roots.h"
 
 /* A directory that is being walked. */
 struct frame {

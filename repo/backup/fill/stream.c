@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "repo/backup/walk/large.h"
+#include "repo/backup/fill/large.h"
 #include "repo/backup/run.h"
 #include "repo/util/text/when.h"
 

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "repo/backup/fill/large.h"
 #include "repo/backup/source/extent.h"
-#include "repo/backup/walk/large.h"
 #include "repo/util/files/direct.h"
 
 #define POLL_MS 200 /* how long a silent stream keeps us from seeing that we are to end */

@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 
-#include "repo/backup/walk/producer.h"
+#include "repo/backup/fill/producer.h"
 
 #define SEGMENTS_PER_JOB 4 /* to end a job at; at most twice as many, but for a single file */
 

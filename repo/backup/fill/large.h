@@ -4,7 +4,7 @@
 #ifndef VARVE_BACKUP_LARGE_H
 #define VARVE_BACKUP_LARGE_H
 
-#include "repo/backup/walk/producer.h"
+#include "repo/backup/fill/producer.h"
 
 /**
  * large_file(p, dir, e, change):

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/backup/walk/links.h"
+#include "repo/backup/fill/links.h"
 
 #define BUCKETS_MIN 256
 #define SPANS_MAX 4096 /* more are not kept: such a file is read again */
