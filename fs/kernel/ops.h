@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #include "fs/kernel/fuse.h"
-#include "fs/kernel/push.h"
+#include "fs/kernel/push/push.h"
 #include "fs/kernel/waiting.h"
 #include "fs/vfs/vfs.h"
 

@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fs/kernel/ahead.h"
-#include "fs/kernel/push.h"
-#include "fs/kernel/readahead.h"
+#include "fs/kernel/push/ahead.h"
+#include "fs/kernel/push/push.h"
+#include "fs/kernel/push/readahead.h"
 
 #define READ_AHEAD_KIB 512 /* two segments of the usual size; a page fault in a mapped file reads as much around it */
 #define EVENTS 64u

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/kernel/readahead.h"
+#include "fs/kernel/push/readahead.h"
 
 void readahead_raise(const char *mountpoint, unsigned kib)
 {

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/kernel/ahead.h"
+#include "fs/kernel/push/ahead.h"
 
 #define WALKERS 16
 #define DIRS 64
