@@ -1,5 +1,8 @@
 /*
  * The commands: their functions, options and further help.  Each stands in a file of its name.
+ *
+ *   look/    what shows snapshots and what is in them      upkeep/  what keeps a repository sound, small and at hand
+ *   key/     keyslots                                      here: what makes, backs up, gives back; help
  */
 #ifndef VARVE_TOOLS_COMMANDS_H
 #define VARVE_TOOLS_COMMANDS_H

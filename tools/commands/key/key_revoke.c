@@ -6,7 +6,7 @@
 
 #include "repo/revoke.h"
 #include "repo/util/text/when.h"
-#include "tools/commands/key_impl.h"
+#include "tools/commands/key/key_impl.h"
 #include "tools/print/json.h"
 
 /* --- Revoking ----------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "repo/util/text/when.h"
-#include "tools/commands/key_impl.h"
+#include "tools/commands/key/key_impl.h"
 #include "tools/print/json.h"
 
 static const char *kind_name(enum keyslot_kind kind)

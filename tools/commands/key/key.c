@@ -7,7 +7,7 @@
 
 #include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
-#include "tools/commands/key_impl.h"
+#include "tools/commands/key/key_impl.h"
 #include "tools/print/json.h"
 
 const char key_details[] =

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/commands/key_impl.h"
 #include "tools/cli/identity.h"
+#include "tools/commands/key/key_impl.h"
 #include "tools/print/json.h"
 
 int key_new_secret(struct key_args *a, struct repo_new_keyslot *k)
