@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "repo/retention/live.h"
+#include "repo/retention/prune/live.h"
 #include "tests/lib/packs.h"
 
 #define MANY 200000

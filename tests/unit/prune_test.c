@@ -14,7 +14,7 @@
 
 #include "repo/check/check.h"
 #include "repo/doomed/doomed.h"
-#include "repo/retention/prune.h"
+#include "repo/retention/prune/prune.h"
 #include "tests/lib/backup_rig.h"
 #include "tests/lib/fake_clock.h"
 

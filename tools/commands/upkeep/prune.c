@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/retention/prune.h"
+#include "repo/retention/prune/prune.h"
 #include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/print/json.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "repo/object/packing/claims.h"
-#include "repo/retention/prune_impl.h"
+#include "repo/retention/prune/prune_impl.h"
 
 struct page_ref {
 	struct id id;

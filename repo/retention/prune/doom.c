@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "repo/retention/prune_impl.h"
+#include "repo/retention/prune/prune_impl.h"
 
 /* A pack that no run names may hold what is missing. */
 static bool is_doomed_now(const struct prune *p, const struct prune_pack *pack)

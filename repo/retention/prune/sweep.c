@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "repo/index/sweep.h"
-#include "repo/retention/prune_impl.h"
+#include "repo/retention/prune/prune_impl.h"
 
 #define REFUSED_MAX 3 /* refusals after which nothing more is tried, if nothing went well before */
 

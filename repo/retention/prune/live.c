@@ -3,7 +3,7 @@
  *
  * Buckets are a cache line of 16 marks; a full one goes on in the next.
  */
-#include "repo/retention/live.h"
+#include "repo/retention/prune/live.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "repo/index/records.h"
-#include "repo/retention/prune_impl.h"
+#include "repo/retention/prune/prune_impl.h"
 
 /* What an object takes in its pack, of a shared segment its part. */
 static uint64_t stored_bytes(const struct place *place)

@@ -1,12 +1,12 @@
 /*
  * Prune: its steps.  See prune.h and prune_impl.h.
  */
-#include "repo/retention/prune.h"
+#include "repo/retention/prune/prune.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "repo/retention/prune_impl.h"
+#include "repo/retention/prune/prune_impl.h"
 
 #define NS 1000000000LL
 

@@ -18,8 +18,8 @@
 #define VARVE_RETENTION_PRUNE_IMPL_H
 
 #include "repo/doomed/doomed.h"
-#include "repo/retention/live.h"
-#include "repo/retention/prune.h"
+#include "repo/retention/prune/live.h"
+#include "repo/retention/prune/prune.h"
 
 #define NO_PACK UINT32_MAX
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/retention/prune_impl.h"
+#include "repo/retention/prune/prune_impl.h"
 #include "repo/util/bytes/le.h"
 
 #define NS 1000000000LL

@@ -12,7 +12,7 @@
 
 #include "repo/doomed/watch.h"
 #include "repo/object/writer.h"
-#include "repo/retention/prune_impl.h"
+#include "repo/retention/prune/prune_impl.h"
 
 #define NS 1000000000LL
 #define WINDOW (4u * 1024 * 1024)
