@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "repo/query/walk.h"
-#include "repo/restore/work/bigfile.h"
 #include "repo/restore/feed.h"
+#include "repo/restore/file/bigfile.h"
 #include "repo/restore/work/linkset.h"
 
 #define AWAKE_MAX 48 /* levels open at once */

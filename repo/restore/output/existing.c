@@ -8,8 +8,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "repo/restore/file/contents.h"
 #include "repo/restore/output/attrs.h"
-#include "repo/restore/work/contents.h"
 #include "repo/restore/output/existing.h"
 
 static bool same_time(const struct tree_entry *e, const struct stat *st)

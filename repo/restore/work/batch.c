@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "repo/restore/file/bigfile.h"
 #include "repo/restore/work/batch.h"
-#include "repo/restore/work/bigfile.h"
 
 struct batch_queue {
 	pthread_mutex_t lock;

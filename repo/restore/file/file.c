@@ -1,10 +1,10 @@
 /*
  * Regular files.
  */
-#include "repo/restore/work/bigfile.h"
-#include "repo/restore/work/contents.h"
+#include "repo/restore/file/bigfile.h"
+#include "repo/restore/file/contents.h"
+#include "repo/restore/file/outfile.h"
 #include "repo/restore/work/linkset.h"
-#include "repo/restore/output/outfile.h"
 
 static void big_done(struct worker *w, const struct batch_item *i, bool there)
 {

@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "repo/restore/work/bigfile.h"
-#include "repo/restore/work/contents.h"
+#include "repo/restore/file/bigfile.h"
+#include "repo/restore/file/contents.h"
+#include "repo/restore/file/outfile.h"
 #include "repo/restore/work/copy.h"
-#include "repo/restore/output/outfile.h"
 
 #define PIECE_SPANS OBJECT_READ_MAX
 #define PIECE_BYTES (4u * 1024 * 1024) /* about eight chunks, to be verified side by side */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "repo/restore/work/contents.h"
+#include "repo/restore/file/contents.h"
 
 #define BLOCK 4096u               /* what is made a hole, with option sparse */
 #define HOLE_READ (256u * 1024)   /* bytes compared with zero at a time */

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "repo/restore/file/outfile.h"
 #include "repo/restore/output/existing.h"
-#include "repo/restore/output/outfile.h"
 
 #define TRIES 3
 
