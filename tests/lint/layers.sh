@@ -75,7 +75,7 @@ FNR == 1 {
 	foreign("^(zstd|zdict)", "repo/object/compress.c", "^repo/object/compress\\.c$")
 	foreign("^sodium", "repo/crypt/crypt.c and keys/keyslot.c", "^repo/crypt/(crypt|keys/keyslot)\\.c$")
 	foreign("^lmdb\\.h", "repo/index/lmdb/lmdb.c", "^repo/index/lmdb/lmdb\\.c$")
-	foreign("^curl/", "repo/store/http/curl*.[ch]", "^repo/store/http/curl(_[a-z]+)?\\.[ch]$")
+	foreign("^curl/", "repo/store/http/curl/", "^repo/store/http/curl/")
 	foreign("^expat", "repo/store/parse/xml.c", "^repo/store/parse/xml\\.c$")
 	foreign("^fuse", "fs/", "^fs/")
 	foreign("^jansson", "tools/print/json.c and repo/store/", "^(tools/print|repo/store/parse)/json\\.c$")

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "repo/store/http/sockets.h"
+#include "repo/store/http/curl/sockets.h"
 
 /* A connection on loopback: its two ends, and the first one's port. */
 static int connect_pair(int ends[2])

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "repo/store/http/curl_impl.h"
+#include "repo/store/http/curl/curl_impl.h"
 #include "repo/store/store_impl.h"
 
 /* --- What comes --------------------------------------------------------------------------------------------------- */

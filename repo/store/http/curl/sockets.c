@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "repo/store/http/sockets.h"
+#include "repo/store/http/curl/sockets.h"
 
 void sockets_add(struct sockets *s, int fd)
 {

@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "repo/store/http/curl_impl.h"
+#include "repo/store/http/curl/curl_impl.h"
 #include "repo/store/store_impl.h"
 #include "repo/util/process/harden.h"
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "repo/store/http/curl_impl.h"
+#include "repo/store/http/curl/curl_impl.h"
 
 void transfer_cause(struct transfer *t, const char *fmt, ...)
 {

@@ -11,9 +11,9 @@
 #include <curl/curl.h>
 #include <pthread.h>
 
+#include "repo/store/http/curl/sockets.h"
 #include "repo/store/http/http.h"
 #include "repo/store/http/rate.h"
-#include "repo/store/http/sockets.h"
 
 #define HTTP_HEADERS_MAX (64 * 1024)
 #define HTTP_ERROR_MAX (16 * 1024)

@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "repo/store/http/curl_impl.h"
+#include "repo/store/http/curl/curl_impl.h"
 #include "repo/store/store_impl.h"
 
 #define BUFFER_SIZE (64L * 1024)

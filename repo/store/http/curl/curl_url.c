@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "repo/store/http/curl_impl.h"
+#include "repo/store/http/curl/curl_impl.h"
 #include "repo/store/http/url.h"
 
 /* Copy a part to ${*out}, decoded if ${flags} say so; NULL if the URL has none. */
