@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/store/s3/s3_answer.h"
-#include "repo/store/parse/json.h"
 #include "repo/store/aws/s3_profile.h"
+#include "repo/store/parse/json.h"
+#include "repo/store/s3/wire/s3_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

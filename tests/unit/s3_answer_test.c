@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "repo/store/s3/s3_answer.h"
 #include "repo/store/parse/json.h"
+#include "repo/store/s3/wire/s3_answer.h"
 
 #define NS "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
 

@@ -4,11 +4,11 @@
 #ifndef VARVE_STORE_S3_IMPL_H
 #define VARVE_STORE_S3_IMPL_H
 
+#include "repo/store/aws/s3_credentials.h"
 #include "repo/store/http/http.h"
 #include "repo/store/http/spool.h"
-#include "repo/store/s3/s3_answer.h"
 #include "repo/store/s3/s3_config.h"
-#include "repo/store/aws/s3_credentials.h"
+#include "repo/store/s3/wire/s3_answer.h"
 #include "repo/store/store_impl.h"
 #include "repo/util/told.h"
 

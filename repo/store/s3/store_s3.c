@@ -4,10 +4,13 @@
  *   store_s3.c        opened and closed
  *   s3_config.c       URL, environment, configuration file     s3_profile.c  AWS' two files
  *   s3_credentials.c  keys, and when they are read again       s3_metadata.c from services
- *   s3_request.c      URLs, signatures, a second try           s3_error.c    what errors mean
- *   s3_answer.c       what comes back in XML                   s3_sum.c      checksums
  *   s3_object.c       get, stat, delete                        s3_list.c     list
  *   s3_put.c          put, s3_multipart.c in parts             s3_keep.c     archives and locks
+ *
+ * and in wire/, what is sent and what comes back:
+ *
+ *   s3_request.c      URLs, signatures, a second try           s3_error.c    what errors mean
+ *   s3_answer.c       what comes back in XML                   s3_sum.c      checksums
  */
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "repo/store/parse/xml.h"
-#include "repo/store/s3/s3_answer.h"
+#include "repo/store/s3/wire/s3_answer.h"
 #include "repo/util/bytes/le.h"
 
 static int on_error_element(void *arg, const char *path, const char *text)
