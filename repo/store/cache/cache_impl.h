@@ -7,7 +7,7 @@
  *   lists.c         listings
  *   put.c           what is put
  *   pins.c          what stays
- *   piece.c room.c room_file.c   the directory
+ *   disk/           the directory: pieces of objects, and the room that they take
  *
  * Each of the structs below has its lock.  None is held while the store is asked; only the room's is taken while
  * another is held.
@@ -18,7 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "repo/store/cache/piece.h"
+#include "repo/store/cache/disk/piece.h"
 #include "repo/store/store_impl.h"
 #include "repo/util/bytes/id.h"
 #include "repo/util/told.h"

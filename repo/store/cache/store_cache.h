@@ -7,8 +7,8 @@
  *
  * In the directory ${dir}, which any number of processes may use at a time:
  *
- *   0/ ... f/       pieces: 1 MiB of an object each, as a sparse file with a table of the blocks that it has (piece.h);
- *                   each of the 16 is bounded by a sixteenth of the whole, least recently used first (room.h)
+ *   0/ ... f/       pieces (disk/piece.h): 1 MiB of an object each, as a sparse file with a table of its blocks;
+ *                   each of the 16 is bounded by a sixteenth of the whole, least recently used first (disk/room.h)
  *   state           what the 16 hold, as far as known: a hint that is corrected whenever one is full
  *   lists/          the last good listings of what a mount has to list
  *   pins/<pin>/     hard links to the pieces that are to stay: what has two names is not evicted, nor counted

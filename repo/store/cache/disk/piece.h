@@ -19,7 +19,7 @@
 #ifndef VARVE_STORE_CACHE_PIECE_H
 #define VARVE_STORE_CACHE_PIECE_H
 
-#include "repo/store/cache/room.h"
+#include "repo/store/cache/disk/room.h"
 
 #define BLOCK_LEN (16u * 1024)
 #define PIECE_BLOCKS 64u

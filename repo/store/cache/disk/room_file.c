@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "repo/crypt/crypt.h"
-#include "repo/store/cache/room.h"
+#include "repo/store/cache/disk/room.h"
 
 int room_read_file(struct cache_room *r, const char *name, size_t max, struct buf *out)
 {

@@ -1,7 +1,7 @@
 /*
  * Room.  See room.h.
  */
-#include "repo/store/cache/room.h"
+#include "repo/store/cache/disk/room.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * Pieces.  See piece.h.
  */
-#include "repo/store/cache/piece.h"
+#include "repo/store/cache/disk/piece.h"
 
 #include <errno.h>
 #include <fcntl.h>
