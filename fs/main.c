@@ -12,12 +12,12 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "fs/daemon.h"
-#include "fs/mountpoint.h"
 #include "fs/kernel/ops.h"
-#include "fs/options.h"
 #include "fs/kernel/refresh.h"
-#include "fs/sandbox.h"
+#include "fs/mountpoint.h"
+#include "fs/options.h"
+#include "fs/process/daemon.h"
+#include "fs/process/sandbox.h"
 #include "repo/access.h"
 #include "repo/util/process/argv.h"
 #include "repo/util/process/harden.h"

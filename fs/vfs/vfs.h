@@ -10,9 +10,9 @@
 
 #include <sys/stat.h>
 
-#include "fs/vfs/node.h"
 #include "fs/options.h"
-#include "fs/vfs/view.h"
+#include "fs/vfs/node.h"
+#include "fs/vfs/view/view.h"
 #include "repo/repo.h"
 
 struct vfs;

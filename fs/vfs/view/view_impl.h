@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "fs/vfs/view.h"
+#include "fs/vfs/view/view.h"
 
 #define NO_GROUP UINT32_MAX
 

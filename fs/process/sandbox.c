@@ -5,8 +5,8 @@
 #include <poll.h>
 #include <string.h>
 
-#include "fs/sandbox.h"
-#include "fs/syscalls.h"
+#include "fs/process/sandbox.h"
+#include "fs/process/syscalls.h"
 #include "repo/confine.h"
 
 /* Each thread that serves opens the device for itself; root's mounts set their read-ahead. */

@@ -14,7 +14,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-#include "fs/daemon.h"
+#include "fs/process/daemon.h"
 
 /* The parent: nothing is left to do but to wait. */
 static void wait_for(pid_t child, int fd)

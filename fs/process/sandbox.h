@@ -6,7 +6,7 @@
 #define VARVE_FS_SANDBOX_H
 
 #include "fs/kernel/fuse.h"
-#include "fs/keeper.h"
+#include "fs/process/keeper.h"
 #include "repo/repo.h"
 
 struct fs_sandbox {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/vfs/view_impl.h"
+#include "fs/vfs/view/view_impl.h"
 #include "repo/util/text/when.h"
 
 /* --- Looking up --------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/vfs/view_impl.h"
+#include "fs/vfs/view/view_impl.h"
 
 struct view_groups *view_groups_new(void)
 {

@@ -4,7 +4,7 @@
  * A list of what is allowed, by name: one that this library or machine does not know is left out.  What is refused
  * fails as on a kernel that does not have it (ENOSYS), for which the C library has other ways, as for clone3.
  */
-#include "fs/syscalls.h"
+#include "fs/process/syscalls.h"
 
 #ifdef HAVE_SECCOMP
 

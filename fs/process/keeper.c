@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fs/keeper.h"
+#include "fs/process/keeper.h"
 
 /* --- The keeper's side -------------------------------------------------------------------------------------------- */
 
