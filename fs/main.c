@@ -18,7 +18,7 @@
 #include "fs/options.h"
 #include "fs/process/daemon.h"
 #include "fs/process/sandbox.h"
-#include "repo/access.h"
+#include "repo/access/access.h"
 #include "repo/util/process/argv.h"
 #include "repo/util/process/harden.h"
 #include "repo/util/process/stdfds.h"

@@ -40,6 +40,7 @@ BEGIN {
 	n = split("util crypt store pack index doomed object tree snapshot", names, " ")
 	for (i = 1; i <= n; i++)
 		level["repo/" names[i]] = i * 10 - 10
+	level["repo/access"] = 85
 	level["repo"] = 90
 	level["repo/query"] = 95
 	n = split("backup restore check retention sync", names, " ")

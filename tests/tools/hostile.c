@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "repo/access.h"
+#include "repo/access/access.h"
 #include "repo/object/compress.h"
 #include "repo/object/writer.h"
 #include "repo/repo.h"

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/access.h"
+#include "repo/access/access.h"
 #include "repo/repo.h"
 #include "repo/snapshot/manifest/manifest_impl.h"
 #include "tests/tools/lib/tool.h"

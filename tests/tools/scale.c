@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "repo/access.h"
+#include "repo/access/access.h"
 #include "repo/repo.h"
 #include "repo/util/bytes/le.h"
 #include "tests/tools/lib/tool.h"

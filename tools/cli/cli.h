@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "repo/access.h"
+#include "repo/access/access.h"
 #include "repo/repo.h"
 #include "repo/util/text/match.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/access.h"
+#include "repo/access/access.h"
 #include "repo/util/text/when.h"
 
 #define DEADLINE_MAX 86400 /* seconds */

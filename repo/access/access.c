@@ -10,7 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "repo/access.h"
+#include "repo/access/access.h"
 #include "repo/util/process/harden.h"
 
 #define PASSPHRASE_MAX 4096 /* bytes */
