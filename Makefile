@@ -6,7 +6,8 @@
 #   tools/**/*.c                 the command line                 -> $(BUILD)/varve
 #   fs/**/*.c                    the filesystem                   -> $(BUILD)/varvefs
 #   tests/lib/*.c                what tests share                 -> $(BUILD)/libtest.a
-#   tests/unit/NAME_test.c       unit tests, a program each       -> $(BUILD)/tests/unit/NAME_test
+#   tests/unit/**/*.c            what those of one folder share      (the same)
+#   tests/unit/**/NAME_test.c    unit tests, a program each       -> $(BUILD)/tests/unit/**/NAME_test
 #   tests/tools/NAME.c           programs that scenarios use      -> $(BUILD)/tests/tools/NAME
 #   tests/tools/lib/*.c          what those share                    (linked into each of them)
 #   tests/preload/NAME.c         libraries put before the C library's functions -> $(BUILD)/tests/preload/NAME.so
@@ -38,8 +39,8 @@ below = $(wildcard $(addprefix $(1)/,*.c */*.c */*/*.c */*/*/*.c))
 REPO_SRC := $(call below,repo)
 TOOLS_SRC := $(call below,tools)
 FS_SRC := $(call below,fs)
-TESTLIB_SRC := $(wildcard tests/lib/*.c)
-UNIT_SRC := $(wildcard tests/unit/*_test.c)
+TESTLIB_SRC := $(wildcard tests/lib/*.c) $(filter-out %_test.c,$(call below,tests/unit))
+UNIT_SRC := $(filter %_test.c,$(call below,tests/unit))
 TESTTOOL_SRC := $(wildcard tests/tools/*.c)
 TOOLLIB_SRC := $(wildcard tests/tools/lib/*.c)
 PRELOAD_SRC := $(wildcard tests/preload/*.c)

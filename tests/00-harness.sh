@@ -7,7 +7,7 @@ need ps pgrep
 
 # A tree of its own with scripts that end in every way there is.
 fake=$WORK/fake
-mkdir -p "$fake/tests/lint" "$fake/tests/unit" "$fake/build/tests/unit"
+mkdir -p "$fake/tests/lint" "$fake/tests/unit/crypt" "$fake/build/tests/unit/crypt"
 cp tests/run.sh "$fake/tests/"
 echo 'exit 0' >"$fake/tests/lint/layers.sh"
 echo 'exit 0' >"$fake/tests/lint/manuals.sh"
@@ -53,13 +53,13 @@ expect_status 1 inner nothing-of-that-name
 ok "patterns select"
 
 # Where nothing may be skipped, what a sanitizer rules out may, with a sanitizer.
-touch "$fake/tests/unit/keyslot_test.c"
-printf '#!/bin/sh\necho "ok 1 - test_one"; echo "not ok 2 # SKIP test_no_memory"\n' >"$fake/build/tests/unit/keyslot_test"
-chmod +x "$fake/build/tests/unit/keyslot_test"
+touch "$fake/tests/unit/crypt/keyslot_test.c"
+printf '#!/bin/sh\necho "ok 1 - test_one"; echo "not ok 2 # SKIP test_no_memory"\n' >"$fake/build/tests/unit/crypt/keyslot_test"
+chmod +x "$fake/build/tests/unit/crypt/keyslot_test"
 NO_SKIP=1 SANITIZE='' expect_status 1 inner 10-pass 12- keyslot three
 expect_equal "the last line" "$(tail -n 1 "$WORK/out")" "3 passed, 4 failed, 0 skipped"
 expect_match '^FAILED +12-skips .*may not skip: no such thing here$' "$WORK/out"
-expect_match '^FAILED +unit/keyslot +1 passed, 1 failed, .*may not skip$' "$WORK/out"
+expect_match '^FAILED +unit/crypt/keyslot +1 passed, 1 failed, .*may not skip$' "$WORK/out"
 expect_match '^FAILED +unit/three +1 passed, 2 failed, ' "$WORK/out"
 NO_SKIP=1 SANITIZE=address expect_status 0 inner 10-pass keyslot
 expect_equal "the last line" "$(tail -n 1 "$WORK/out")" "2 passed, 0 failed, 1 skipped"

@@ -52,9 +52,10 @@ add() {
 list_tests() {
 	local f
 
-	for f in tests/unit/*_test.c; do
-		if [ -e "$f" ]; then add "unit/$(basename "$f" _test.c)"; fi
-	done
+	while read -r f; do
+		f=${f#tests/}
+		add "${f%_test.c}"
+	done < <(find tests/unit -name '*_test.c' 2>/dev/null | sort)
 	for f in tests/fuzz/*_fuzz.c; do
 		if [ -e "$f" ]; then add "corpus/$(basename "$f" _fuzz.c)"; fi
 	done
@@ -169,7 +170,7 @@ count_tap() {
 may_not_skip() {
 	grep -E '^(not )?ok [0-9]+ # SKIP' "$2" | while read -r line; do
 		case "${SANITIZE:+sanitized} $1 ${line##* }" in
-		"sanitized unit/keyslot test_no_memory" | "sanitized unit/index_env test_address_space") ;;
+		"sanitized unit/crypt/keyslot test_no_memory" | "sanitized unit/index/index_env test_address_space") ;;
 		*) echo "$line" ;;
 		esac
 	done | wc -l
@@ -227,7 +228,7 @@ report() {
 	note=${note/, 0 skipped/}
 	[ $((passed + failed)) -gt 0 ] || { word=skipped note=; }
 	[ "$failed" -eq 0 ] || word=FAILED
-	printf '%-8s %-28s %s%s\n' "$word" "$2" "$note" "${remark:+${note:+, }$remark}"
+	printf '%-8s %-34s %s%s\n' "$word" "$2" "$note" "${remark:+${note:+, }$remark}"
 	[ "$failed" -eq 0 ] || sed 's/^/    | /' "$run/log.$1"
 }
 

@@ -1,0 +1,306 @@
+/*
+ * An index under which a prune goes on, or another process loads, or runs cannot be read: what is known stays right or
+ * is found out, and what cannot be known is not called absent.
+ *
+ * The large runs here are made up: their packs are not in the store.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "repo/store/mem/store_mem.h"
+#include "tests/unit/index/indexes.h"
+
+#define LARGE 100000 /* objects of a run that is not loaded for a reader */
+#define REAL 1000000 /* the first number of objects that are in a real pack */
+#define NREAL 3000
+
+static struct index_stats stats(struct indexes *w)
+{
+	struct index_stats s;
+
+	assert_int_equal(index_stats(w->x, &s), 0);
+	return s;
+}
+
+static int resolve(struct indexes *w, uint64_t n, struct place *place)
+{
+	struct id id;
+
+	packs_id(n, &id);
+	return index_resolve(w->x, PACK_DATA, &id, place);
+}
+
+/* Is the object in that made-up pack, by what is known without asking the store? */
+static bool is_in(struct indexes *w, uint64_t n, uint64_t pack)
+{
+	struct pack_info info, want;
+	struct place place;
+	struct id id;
+
+	packs_id(n, &id);
+	packs_info(pack, &want);
+	return index_find(w->x, &id, &place) == 0 && index_pack(w->x, place.pack, &info) == 0 &&
+	    id_equal(&info.id, &want.id);
+}
+
+static int doubt(struct indexes *w, uint64_t n, bool gone)
+{
+	struct place place;
+	struct id id;
+
+	packs_id(n, &id);
+	assert_int_equal(index_find(w->x, &id, &place), 0);
+	return index_doubt(w->x, &id, &place, gone);
+}
+
+/* All is loaded, but this process has not asked for that. */
+static void load_before(struct indexes *w)
+{
+	assert_int_equal(index_refresh(w->x), 0);
+	indexes_close(w);
+	indexes_open(w);
+}
+
+static void flip(struct indexes *w, const struct id *id, size_t from_end)
+{
+	struct buf b = BUF_INIT;
+	char name[RUN_NAME_SIZE];
+
+	assert_int_equal(store_get_all(w->store, run_name(id, name), 1 << 30, &b), 0);
+	b.data[b.len - from_end] ^= 1;
+	assert_int_equal(store_mem_replace(w->store, name, b.data, b.len), 0);
+	buf_free(&b);
+}
+
+/* Of a run that would be loaded as a whole: not to be had just now, or damaged, is not absent. */
+static void test_unread_run(void **state)
+{
+	struct indexes *w = *state;
+	struct store_fault_rule fault = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_GET, .err = -ETIMEDOUT };
+	struct id small = indexes_put_run(w, 0, 300, 0, 10), middle = indexes_put_run(w, 1000, 5000, 0, 10);
+	char name[RUN_NAME_SIZE];
+	struct place place;
+
+	fault.prefix = run_name(&small, name);
+	store_mem_set_faults(w->store, &fault, 1);
+	assert_int_equal(resolve(w, 7, &place), -ETIMEDOUT);
+	assert_int_equal(resolve(w, 1007, &place), 0);
+	fault.prefix = "index/";
+	store_mem_set_faults(w->store, &fault, 1);
+	indexes_close(w);
+	assert_int_equal(index_remove(w->cache_dir, w->k.repo_id), 0);
+	indexes_open(w);
+	assert_int_equal(resolve(w, 1007, &place), -ETIMEDOUT);
+	/* Well again: it is not a matter of minutes. */
+	store_mem_set_faults(w->store, NULL, 0);
+	assert_int_equal(resolve(w, 7, &place), 0);
+	assert_int_equal(resolve(w, 1007, &place), 0);
+	assert_int_equal(resolve(w, REAL, &place), -ENOENT);
+
+	indexes_close(w);
+	assert_int_equal(index_remove(w->cache_dir, w->k.repo_id), 0);
+	indexes_open(w);
+	flip(w, &middle, 200);
+	indexes_log_clear(w);
+	assert_int_equal(resolve(w, 7, &place), 0);
+	assert_int_equal(resolve(w, 1007, &place), -EBADMSG);
+	assert_int_equal(resolve(w, 1008, &place), -EBADMSG);
+	assert_int_equal(indexes_logged(w, run_name(&middle, name)), 1);
+}
+
+/* A run goes between the listing and the reading; what it held is in one that came in between. */
+static void test_vanishing(void **state)
+{
+	static const uint64_t counts[] = { 300, 5000, LARGE };
+	struct indexes *w = *state;
+	struct store_fault_rule fault = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_GET, .err = -ENOENT, .count = 1,
+		.prefix = "index/" };
+	struct place place;
+
+	for (unsigned i = 0; i < 3; i++) {
+		indexes_put_run(w, i * LARGE, counts[i], 0, 10);
+		store_mem_set_faults(w->store, &fault, 1);
+		assert_int_equal(resolve(w, i * LARGE + 7, &place), 0);
+		store_mem_set_faults(w->store, NULL, 0);
+		indexes_close(w);
+		assert_int_equal(index_remove(w->cache_dir, w->k.repo_id), 0);
+		indexes_open(w);
+	}
+	store_mem_set_faults(w->store, &fault, 1);
+	assert_int_equal(index_refresh(w->x), 0);
+	assert_int_equal(stats(w).runs, 3);
+	/* For ever, in a listing that lags behind: who stores does so again, and who reads does not know. */
+	indexes_close(w);
+	assert_int_equal(index_remove(w->cache_dir, w->k.repo_id), 0);
+	indexes_open(w);
+	fault.count = 0;
+	store_mem_set_faults(w->store, &fault, 1);
+	assert_int_equal(index_refresh(w->x), 3);
+	assert_int_equal(resolve(w, 7, &place), -EIO);
+	store_mem_set_faults(w->store, NULL, 0);
+	sleep(3); /* runs are listed every two seconds at most */
+	assert_int_equal(resolve(w, 7, &place), 0);
+}
+
+/* Much was moved, and the index is too large to be loaded anew for a reader: he finds what he reads. */
+static void test_moved(void **state)
+{
+	struct indexes *w = *state;
+	struct id old = indexes_put_run(w, 0, LARGE, 0, 100);
+	struct store_counters before, after;
+	struct place place;
+
+	indexes_put_run(w, REAL, LARGE, 500, 100);
+	load_before(w);
+	indexes_put_run(w, 0, LARGE, 1000, 100);
+	indexes_delete_run(w, &old);
+	assert_true(is_in(w, 7, 7));
+	store_get_counters(w->store, &before);
+	assert_int_equal(doubt(w, 7, true), 0);
+	assert_int_equal(resolve(w, 7, &place), 0);
+	assert_true(is_in(w, 7, 1007));
+	store_get_counters(w->store, &after);
+	assert_true(after.get_bytes - before.get_bytes < 400 * 1024);
+	/* The others stay as they were, until they are doubted. */
+	assert_int_equal(stats(w).objects, 2 * LARGE - 1);
+	assert_true(is_in(w, 8, 8));
+	assert_int_equal(doubt(w, 8, true), 0);
+	assert_int_equal(resolve(w, 8, &place), 0);
+	assert_true(is_in(w, 8, 1008));
+	/* Who stores loads anew. */
+	assert_int_equal(index_refresh(w->x), 0);
+	assert_int_equal(stats(w).objects, 2 * LARGE);
+	assert_true(indexes_right(w->x, 0, LARGE, 1000, 100));
+	assert_true(indexes_right(w->x, REAL, LARGE, 500, 100));
+}
+
+/* Another copy, in a run that is loaded, and has been all the time. */
+static void test_other_copy(void **state)
+{
+	struct indexes *w = *state;
+	struct id run[2] = { indexes_put_run(w, 0, LARGE, 0, 100), indexes_put_run(w, 0, LARGE, 500, 100) };
+	struct place place;
+	unsigned first;
+
+	load_before(w);
+	first = is_in(w, 7, 7) ? 0 : 1;
+	assert_true(is_in(w, 7, 7 + 500 * first));
+	indexes_delete_run(w, &run[first]);
+	assert_int_equal(doubt(w, 7, true), 0);
+	assert_int_equal(resolve(w, 7, &place), 0);
+	assert_true(is_in(w, 7, 7 + 500 * (1 - first)));
+}
+
+/* The pack is lost, and no prune was it: there is no end of looking for it. */
+static void test_lost(void **state)
+{
+	struct indexes *w = *state;
+	struct place place;
+
+	indexes_put_run(w, 0, LARGE, 0, 100);
+	load_before(w);
+	assert_int_equal(doubt(w, 7, true), 0);
+	assert_int_equal(resolve(w, 7, &place), 0);
+	assert_true(is_in(w, 7, 7));
+	assert_int_equal(doubt(w, 7, true), -ENOENT);
+	/* A place that is not known to be wrong is not forgotten if it was loaded. */
+	assert_int_equal(doubt(w, 8, false), -ENOENT);
+	assert_true(is_in(w, 8, 8));
+}
+
+/* A small index is loaded anew at once. */
+static void test_small(void **state)
+{
+	struct indexes *w = *state;
+	struct id old = indexes_put_run(w, 0, 3000, 0, 10);
+	struct place place;
+
+	load_before(w);
+	indexes_put_run(w, 0, 2000, 1000, 10);
+	indexes_delete_run(w, &old);
+	assert_int_equal(doubt(w, 7, true), 0);
+	assert_int_equal(resolve(w, 7, &place), 0);
+	assert_true(indexes_right(w->x, 0, 2000, 1000, 10));
+	assert_true(indexes_absent(w->x, 2000, 1000));
+}
+
+/* Another process loads, over a slow network: who only reads does without, and who has put a run goes on. */
+static void test_locked(void **state)
+{
+	struct indexes *w = *state;
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = ((off_t)1 << 50) + 2, .l_len = 1 };
+	struct place place;
+	struct id small;
+	char path[160];
+	int fd;
+
+	small = indexes_put_run(w, 0, 300, 0, 10);
+	indexes_put_run(w, 1000, 5000, 0, 10);
+	fd = open(indexes_file(w, "data.mdb", path), O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	assert_int_equal(resolve(w, 7, &place), 0);
+	assert_int_equal(resolve(w, 1007, &place), 0);
+	assert_int_equal(resolve(w, REAL, &place), -ENOENT);
+	assert_int_equal(stats(w).objects, 0);
+	assert_true(index_add_run(w->x, &small, 0) > 0);
+	close(fd);
+	assert_int_equal(index_add_run(w->x, &small, 0), 0);
+	assert_int_equal(index_refresh(w->x), 0);
+	assert_int_equal(stats(w).objects, 5300);
+}
+
+/* A manifest has told a wrong key of a pack: it is not believed for ever. */
+static void test_wrong_key(void **state)
+{
+	struct indexes *w = *state;
+	struct pack_info info, told, known;
+	struct index_options opts;
+	struct buf record = BUF_INIT;
+	uint64_t nruns, nobjects;
+	struct place place;
+	struct id id;
+
+	indexes_put_run(w, 0, LARGE, 0, 100);
+	info = packs_put_pack(w->store, &w->k, PACK_DATA, REAL, NREAL);
+	indexes_options(w, &opts);
+	assert_int_equal(index_rebuild_runs(&opts, &nruns, &nobjects), 0);
+	told = info;
+	told.wrapped[5] ^= 1;
+	packs_place(REAL, 0, &place);
+	assert_int_equal(place_encode(&place, &record), 0);
+	packs_id(REAL, &id);
+	assert_int_equal(index_learn(w->x, &id, &told, record.data, record.len), 0);
+	assert_int_equal(index_find(w->x, &id, &place), 0);
+	assert_int_equal(index_pack(w->x, place.pack, &known), 0);
+	assert_true(packs_same_info(&known, &told));
+	assert_int_equal(index_doubt(w->x, &id, &place, false), 0);
+	assert_int_equal(resolve(w, REAL, &place), 0);
+	assert_int_equal(index_pack(w->x, place.pack, &known), 0);
+	assert_true(packs_same_info(&known, &info));
+	buf_free(&record);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, indexes_setup, indexes_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_unread_run),
+		TEST(test_vanishing),
+		TEST(test_moved),
+		TEST(test_other_copy),
+		TEST(test_lost),
+		TEST(test_small),
+		TEST(test_locked),
+		TEST(test_wrong_key),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,194 @@
+/*
+ * Index for tests.  See indexes.h.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "repo/store/mem/store_mem.h"
+#include "tests/unit/index/indexes.h"
+
+static void keep_message(void *arg, enum log_level level, const char *message)
+{
+	struct indexes *w = arg;
+
+	if (level > LOG_LEVEL_WARNING)
+		return;
+	pthread_mutex_lock(&w->lock);
+	buf_printf(&w->messages, "%s\n", message);
+	pthread_mutex_unlock(&w->lock);
+}
+
+int indexes_setup(void **state)
+{
+	struct indexes *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	pthread_mutex_init(&w->lock, NULL);
+	w->log = (struct log){ keep_message, w, LOG_LEVEL_WARNING };
+	/* In memory where there is such a place: these tests open and close, and so sync, thousands of times. */
+	strcpy(w->dir, "/dev/shm/varve-index-test-XXXXXX");
+	if (!mkdtemp(w->dir)) {
+		strcpy(w->dir, "/tmp/varve-index-test-XXXXXX");
+		assert_non_null(mkdtemp(w->dir));
+	}
+	snprintf(w->cache_dir, sizeof(w->cache_dir), "%s/cache", w->dir);
+	packs_keys_make(&w->k);
+	assert_int_equal(store_mem_open(&w->log, &w->store), 0);
+	indexes_open(w);
+	*state = w;
+	return 0;
+}
+
+int indexes_teardown(void **state)
+{
+	struct indexes *w = *state;
+
+	index_close(w->x);
+	store_close(w->store);
+	packs_remove_tree(w->dir);
+	buf_free(&w->messages);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+	return 0;
+}
+
+void indexes_options(struct indexes *w, struct index_options *out)
+{
+	*out = (struct index_options){
+		.store = w->store,
+		.metadata = &w->k.metadata,
+		.cache_dir = w->cache_dir,
+		.repo_id = w->k.repo_id,
+		.segment_size = PACKS_SEGMENT_SIZE,
+		.log = &w->log,
+	};
+}
+
+void indexes_open(struct indexes *w)
+{
+	struct index_options opts;
+
+	indexes_options(w, &opts);
+	assert_int_equal(index_open(&opts, &w->x), 0);
+}
+
+void indexes_close(struct indexes *w)
+{
+	index_close(w->x);
+	w->x = NULL;
+}
+
+struct id indexes_put_run(struct indexes *w, uint64_t first, uint64_t count, uint64_t pack0, uint32_t npacks)
+{
+	struct packs_run p = { .first = first, .count = count, .pack0 = pack0, .npacks = npacks };
+
+	return packs_put_run(w->store, &w->k.metadata, &p);
+}
+
+void indexes_delete_run(struct indexes *w, const struct id *id)
+{
+	char name[RUN_NAME_SIZE];
+
+	assert_int_equal(store_delete(w->store, run_name(id, name)), 0);
+}
+
+/* 1 it is there and right, 0 it is not there, -1 it is wrong. */
+static int judge(struct index *x, uint64_t n, uint64_t pack0, uint32_t npacks)
+{
+	struct pack_info info, want_info;
+	struct place place, want;
+	struct id id;
+	int rc;
+
+	packs_id(n, &id);
+	rc = index_lookup(x, &id, &place);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc != 0 || index_pack(x, place.pack, &info) != 0)
+		return -1;
+	packs_place(n, place.pack, &want);
+	packs_info(pack0 + n % npacks, &want_info);
+	return packs_same_place(&place, &want) && packs_same_info(&info, &want_info) ? 1 : -1;
+}
+
+bool indexes_right(struct index *x, uint64_t first, uint64_t count, uint64_t pack0, uint32_t npacks)
+{
+	for (uint64_t n = first; n < first + count; n++)
+		if (judge(x, n, pack0, npacks) != 1)
+			return false;
+	return true;
+}
+
+bool indexes_right_or_absent(struct index *x, uint64_t first, uint64_t count, uint64_t pack0, uint32_t npacks)
+{
+	for (uint64_t n = first; n < first + count; n++)
+		if (judge(x, n, pack0, npacks) < 0)
+			return false;
+	return true;
+}
+
+bool indexes_absent(struct index *x, uint64_t first, uint64_t count)
+{
+	struct place place;
+	struct id id;
+
+	for (uint64_t n = first; n < first + count; n++) {
+		packs_id(n, &id);
+		if (index_lookup(x, &id, &place) != -ENOENT)
+			return false;
+	}
+	return true;
+}
+
+unsigned indexes_logged(struct indexes *w, const char *text)
+{
+	const char *p;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&w->lock);
+	p = w->messages.len > 0 ? (const char *)w->messages.data : "";
+	while ((p = strstr(p, text)) != NULL) {
+		n++;
+		p++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return n;
+}
+
+void indexes_log_clear(struct indexes *w)
+{
+	pthread_mutex_lock(&w->lock);
+	buf_clear(&w->messages);
+	pthread_mutex_unlock(&w->lock);
+}
+
+char *indexes_file(struct indexes *w, const char *name, char out[160])
+{
+	char hex[33];
+
+	hex_encode(w->k.repo_id, sizeof(w->k.repo_id), hex);
+	snprintf(out, 160, "%s/%s/%s", w->cache_dir, hex, name);
+	return out;
+}
+
+int indexes_in_child(struct indexes *w, int (*fn)(struct indexes *w, void *arg), void *arg)
+{
+	pid_t pid;
+	int status;
+
+	fflush(NULL);
+	pid = fork();
+	assert_int_not_equal(pid, -1);
+	if (pid == 0)
+		_exit(fn(w, arg));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
