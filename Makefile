@@ -9,6 +9,7 @@
 #   tests/unit/**/*.c            what those of one folder share      (the same)
 #   tests/unit/**/NAME_test.c    unit tests, a program each       -> $(BUILD)/tests/unit/**/NAME_test
 #   tests/tools/NAME.c           programs that scenarios use      -> $(BUILD)/tests/tools/NAME
+#   tests/tools/NAME/*.c         further sources of one              (linked into it)
 #   tests/tools/lib/*.c          what those share                    (linked into each of them)
 #   tests/preload/NAME.c         libraries put before the C library's functions -> $(BUILD)/tests/preload/NAME.so
 #   tests/preload/lib/*.c        what those share                    (linked into each of them)
@@ -43,6 +44,7 @@ TESTLIB_SRC := $(wildcard tests/lib/*.c) $(filter-out %_test.c,$(call below,test
 UNIT_SRC := $(filter %_test.c,$(call below,tests/unit))
 TESTTOOL_SRC := $(wildcard tests/tools/*.c)
 TOOLLIB_SRC := $(wildcard tests/tools/lib/*.c)
+TOOLPART_SRC := $(foreach t,$(TESTTOOL_SRC),$(wildcard $(t:.c=)/*.c))
 PRELOAD_SRC := $(wildcard tests/preload/*.c)
 PRELOADLIB_SRC := $(wildcard tests/preload/lib/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
@@ -52,8 +54,8 @@ REPLAY_SRC := tests/fuzz/replay_main.c
 CLI_SRC := $(filter-out tools/main.c,$(TOOLS_SRC)) fs/options.c
 MANUALS := $(wildcard docs/*.[1-8])
 
-ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(TOOLLIB_SRC) $(FUZZ_SRC) \
-	$(SEED_SRC) $(REPLAY_SRC) $(PRELOAD_SRC) $(PRELOADLIB_SRC)
+ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(TOOLPART_SRC) $(TOOLLIB_SRC) \
+	$(FUZZ_SRC) $(SEED_SRC) $(REPLAY_SRC) $(PRELOAD_SRC) $(PRELOADLIB_SRC)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libvarve.a
@@ -149,7 +151,7 @@ $(BUILD)/%.a:
 define link
 @mkdir -p $(@D)
 @echo "  ld    $@"
-@$(LINK) -o $@ $(filter %.o %.a,$^) $(1) $(REPO_LIBS) $(LDLIBS)
+@$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1) $(REPO_LIBS) $(LDLIBS)
 endef
 
 $(BUILD)/varve: $(call objects,$(TOOLS_SRC)) $(LIB) $(BUILD)/names
@@ -163,6 +165,8 @@ $(UNIT): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TESTLIB) $(LIB)
 
 $(TESTTOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(call objects,$(TOOLLIB_SRC)) $(LIB)
 	$(call link,$(TEST_LIBS))
+
+$(foreach t,$(TESTTOOL_SRC),$(eval $(BUILD)/$(t:.c=): $(call objects,$(wildcard $(t:.c=)/*.c))))
 
 # Never with sanitizers, as those want to be the first of all libraries.
 $(PRELOADS): $(BUILD)/tests/preload/%.so: tests/preload/%.c $(PRELOADLIB_SRC) $(wildcard tests/preload/lib/*.h) $(BUILD)/flags

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/tools/lib/gen.h"
+#include "tests/tools/mktree/gen.h"
 
 static const char usage[] =
 	"usage: mktree [OPTION]... DIR          fill DIR, which is made or empty\n"

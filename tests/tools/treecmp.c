@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/tools/lib/cmp.h"
+#include "tests/tools/treecmp/cmp.h"
 
 static const char usage[] =
 	"usage: treecmp [OPTION]... A B\n"

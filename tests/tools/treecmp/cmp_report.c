@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "tests/tools/lib/cmp.h"
+#include "tests/tools/treecmp/cmp.h"
 
 #define PATH_SHOWN 1000
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#include "tests/tools/lib/cmp.h"
+#include "tests/tools/treecmp/cmp.h"
 
 #define SHOWN 24 /* bytes of a value in a message */
 

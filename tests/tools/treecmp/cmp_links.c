@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/tools/lib/cmp.h"
+#include "tests/tools/treecmp/cmp.h"
 
 struct inode {
 	dev_t dev;

@@ -6,7 +6,7 @@
 
 #include <sys/stat.h>
 
-#include "tests/tools/lib/gen.h"
+#include "tests/tools/mktree/gen.h"
 
 struct mutation {
 	int root;

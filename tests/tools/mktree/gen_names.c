@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/tools/lib/gen.h"
+#include "tests/tools/mktree/gen.h"
 
 /* An empty file, if the filesystem takes the name. */
 static void try_name(struct gen *g, int dir, const char *name)

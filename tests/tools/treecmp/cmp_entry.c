@@ -8,7 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "tests/tools/lib/cmp.h"
+#include "tests/tools/treecmp/cmp.h"
 
 static const char *type_name(mode_t mode)
 {

@@ -9,7 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "tests/tools/lib/gen.h"
+#include "tests/tools/mktree/gen.h"
 
 static void make_node(struct gen *g, int dir, const char *name, mode_t mode, dev_t dev)
 {

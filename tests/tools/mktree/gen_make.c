@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/tools/lib/gen.h"
+#include "tests/tools/mktree/gen.h"
 
 #define BLOCK 65536 /* bytes made from one seed; contents do not depend on how they are asked for */
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/tools/lib/mutate.h"
+#include "tests/tools/mktree/mutate.h"
 
 #define PATH_LIMIT 3000
 #define SIZE_LIMIT (16 * 1024 * 1024) /* larger files are not rewritten */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/tools/lib/gen.h"
+#include "tests/tools/mktree/gen.h"
 
 /* Files of one byte less, as much, and one byte more than each size at which something happens. */
 void gen_sizes(struct gen *g, int dir)

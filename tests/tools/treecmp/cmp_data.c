@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/tools/lib/cmp.h"
+#include "tests/tools/treecmp/cmp.h"
 
 #define HOLE_SAMPLE (128 * 1024) /* bytes read at each end of a hole, if holes are read */
 

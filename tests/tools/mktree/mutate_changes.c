@@ -9,7 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "tests/tools/lib/mutate.h"
+#include "tests/tools/mktree/mutate.h"
 
 /* --- Bytes --- */
 
