@@ -79,7 +79,7 @@ static unsigned trace_contents(struct trace *t, const struct tree_entry *e, cons
 	while (n == 0 || !(e->flags & ENTRY_HAS_CHILD)) {
 		if (tree_span(c->tree, e, off, &s) != 1)
 			break;
-		n += tell_path(t, damage_of(c, &s.id), path, "contents");
+		n += tell_path(t, damage_of_span(c, &s.id, s.len), path, "contents");
 		off = s.off + s.len;
 	}
 	return n;

@@ -74,7 +74,7 @@ struct check {
 	pthread_mutex_t lock;     /* of findings, damage and the calls of found() */
 	struct finding *findings;
 	uint32_t nfindings, cap_findings;
-	struct hash_map damage;   /* objects that cannot be read, or what is below them: number of the finding */
+	struct hash_map damage;   /* objects and spans that cannot be read, or what is below: number of the finding */
 
 	struct hash_map seen;     /* objects, and references to tree pages, that have been followed */
 	uint64_t referenced;      /* of them: distinct objects that the index has */
@@ -121,8 +121,18 @@ void finding_add_pack(struct check *c, struct check_pack *p, const char *what);
 /* Object ${id} cannot be read because of that.  Return 0 or -ENOMEM. */
 int damage_add(struct check *c, const struct id *id, uint32_t finding);
 
+/* A span of chunk ${id} cannot be read, as it says that the chunk has ${len} bytes.  As above. */
+int damage_add_span(struct check *c, const struct id *id, uint32_t len, uint32_t finding);
+
 /* The finding because of which it cannot; 0: none. */
 uint32_t damage_of(struct check *c, const struct id *id);
+uint32_t damage_of_span(struct check *c, const struct id *id, uint32_t len); /* or the chunk */
+
+/* By what a span of a chunk is known. */
+static inline uint64_t span_key(const struct id *id, uint32_t len)
+{
+	return hash_mix(id_hash(id), len);
+}
 
 /* What was logged last about ${object}, without its name in front; ERR(rc)'s words if nothing was.  Return ${out}. */
 #define WHAT_SIZE 256

@@ -140,25 +140,47 @@ void finding_add_pack(struct check *c, struct check_pack *p, const char *what)
 	p->finding = finding_add(c, CHECK_PACK, pack_name(p->kind, &p->id, name), "%s", what);
 }
 
-int damage_add(struct check *c, const struct id *id, uint32_t finding)
+static int add_damage(struct check *c, uint64_t key, uint32_t finding)
 {
 	int rc;
 
 	pthread_mutex_lock(&c->lock);
 	c->damage.with_values = true;
-	rc = hash_map_add(&c->damage, id_hash(id), finding);
+	rc = hash_map_add(&c->damage, key, finding);
 	pthread_mutex_unlock(&c->lock);
 	return rc < 0 ? rc : 0;
 }
 
-uint32_t damage_of(struct check *c, const struct id *id)
+static uint32_t find_damage(struct check *c, uint64_t key)
 {
 	uint64_t finding = 0;
 
 	pthread_mutex_lock(&c->lock);
-	hash_map_get(&c->damage, id_hash(id), &finding);
+	hash_map_get(&c->damage, key, &finding);
 	pthread_mutex_unlock(&c->lock);
 	return (uint32_t)finding;
+}
+
+int damage_add(struct check *c, const struct id *id, uint32_t finding)
+{
+	return add_damage(c, id_hash(id), finding);
+}
+
+int damage_add_span(struct check *c, const struct id *id, uint32_t len, uint32_t finding)
+{
+	return add_damage(c, span_key(id, len), finding);
+}
+
+uint32_t damage_of(struct check *c, const struct id *id)
+{
+	return find_damage(c, id_hash(id));
+}
+
+uint32_t damage_of_span(struct check *c, const struct id *id, uint32_t len)
+{
+	uint32_t finding = damage_of(c, id);
+
+	return finding != 0 ? finding : find_damage(c, span_key(id, len));
 }
 
 char *last_message(struct check *c, const char *object, int rc, char out[WHAT_SIZE])

@@ -281,6 +281,14 @@ int object_read(struct object_reader *r, enum pack_kind kind, const struct id *i
 	return rc;
 }
 
+/* Who cuts a file says how long each chunk is: nobody reads a part of one as if it were all of it. */
+static int check_length(struct attempt *a, uint32_t wanted)
+{
+	if (a->place.len == wanted)
+		return 0;
+	return complain(a->r, a->kind, a->id, &a->place, -EBADMSG, "it is not as long as the file's tree says");
+}
+
 /* A chunk of several that are read, and what is to be verified of it. */
 struct reading {
 	struct attempt a;
@@ -296,10 +304,10 @@ static int read_one_of_many(struct reading *g, const struct object_wanted *w, ui
 	int rc = attempt_place(&g->a);
 
 	g->unverified = false;
+	if (rc == 0)
+		rc = check_length(&g->a, w->len);
 	if (rc < 0)
 		return rc;
-	if (place->len != w->len)
-		return complain(r, PACK_DATA, w->id, place, -EBADMSG, "it is not as long as the file's tree says");
 	if (place->nown == 0)
 		return read_range(r, PACK_DATA, w->id, place, 0, w->len, to);
 	g->unverified = r->o.object_id != NULL;
@@ -339,25 +347,28 @@ int object_read_many(struct object_reader *r, const struct object_wanted *wanted
 	return rc;
 }
 
-static int read_object_range(struct attempt *a, uint32_t off, uint32_t len, uint8_t *out)
+static int read_object_range(struct attempt *a, uint32_t wanted, uint32_t off, uint32_t len, uint8_t *out)
 {
 	const struct place *place = &a->place;
 	int rc = attempt_place(a);
 
+	if (rc == 0)
+		rc = check_length(a, wanted);
 	if (rc < 0)
 		return rc;
 	if (off > place->len || len > place->len - off)
-		return complain(a->r, a->kind, a->id, place, -EBADMSG, "it is shorter than the file's tree says");
+		return complain(a->r, a->kind, a->id, place, -EBADMSG, "it ends before what is read of it");
 	return read_range(a->r, a->kind, a->id, place, off, len, out);
 }
 
-int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out)
+int object_read_range(struct object_reader *r, const struct object_wanted *w, uint32_t off, uint32_t len,
+    uint8_t *out)
 {
-	struct attempt a = { .r = r, .kind = PACK_DATA, .id = id };
+	struct attempt a = { .r = r, .kind = PACK_DATA, .id = w->id };
 	int rc;
 
 	do
-		rc = read_object_range(&a, off, len, out);
+		rc = read_object_range(&a, w->len, off, len, out);
 	while (attempt_again(&a, &rc));
 	return rc;
 }

@@ -80,19 +80,20 @@ void segment_put(struct object_reader *r, struct segment *s);
  */
 int object_read(struct object_reader *r, enum pack_kind kind, const struct id *id, size_t max, struct buf *out);
 
-/**
- * object_read_range(r, id, off, len, out):
- * Copy bytes [${off}, ${off} + ${len}) of a chunk to ${out}; -EBADMSG if it ends before.  Opens only the segments that
- * hold them.  The segments are authenticated; the chunk's id is verified where it lies in one segment (once as long as
- * that is in the cache) or is read as a whole.
- */
-int object_read_range(struct object_reader *r, const struct id *id, uint32_t off, uint32_t len, uint8_t *out);
-
-/* A whole chunk that is wanted, and how long it is to be. */
+/* A chunk that is wanted, and how long it is to be: what says otherwise than its span is damaged. */
 struct object_wanted {
 	const struct id *id;
 	uint32_t len;
 };
+
+/**
+ * object_read_range(r, w, off, len, out):
+ * Copy bytes [${off}, ${off} + ${len}) of a chunk to ${out}; -EBADMSG if it ends before, or is of another length than
+ * is wanted.  Opens only the segments that hold them.  The segments are authenticated; the chunk's id is verified where
+ * it lies in one segment (once as long as that is in the cache) or is read as a whole.
+ */
+int object_read_range(struct object_reader *r, const struct object_wanted *w, uint32_t off, uint32_t len,
+    uint8_t *out);
 
 /**
  * object_read_many(r, wanted, n, out):

@@ -162,6 +162,7 @@ int tree_span(struct tree *t, const struct tree_entry *e, uint64_t off, struct s
 /* What span ${s} has of bytes [${off}, ${end}), and zeros up to it; ${*off} goes behind it. */
 static int read_span(struct tree *t, const struct span *s, uint64_t *off, uint64_t end, uint8_t **out)
 {
+	const struct object_wanted chunk = { &s->id, s->len };
 	uint64_t from = *off, take;
 	int rc;
 
@@ -176,7 +177,7 @@ static int read_span(struct tree *t, const struct span *s, uint64_t *off, uint64
 	*off = from + take;
 	if (take == 0)
 		return 0;
-	rc = object_read_range(tree_reader(t), &s->id, (uint32_t)(from - s->off), (uint32_t)take, *out);
+	rc = object_read_range(tree_reader(t), &chunk, (uint32_t)(from - s->off), (uint32_t)take, *out);
 	*out += take;
 	return rc;
 }

@@ -823,6 +823,11 @@ class Repository:
                 stack.append((child, upper))
         return out
 
+    def chunk(self, span):
+        data = self.object(span.id, 1)
+        need(len(data) == span.length, "span of another length than its chunk")
+        return data
+
     def xattrs(self, entry):
         return xattrs_of(self.object(entry.xattrs_id, 2)) if entry.xattrs_id else entry.xattrs
 
@@ -850,7 +855,7 @@ def cat(repo, entry):
         end = s.offset if s else entry.size
         sys.stdout.buffer.write(bytes(end - at))
         if s:
-            sys.stdout.buffer.write(repo.object(s.id, 1))
+            sys.stdout.buffer.write(repo.chunk(s))
             at = s.offset + s.length
 
 
@@ -908,9 +913,7 @@ class Extract:
         fd = os.open(e.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=dirfd)
         os.ftruncate(fd, e.size)
         for s in self.repo.spans(e):
-            data = self.repo.object(s.id, 1)
-            need(len(data) == s.length, "span of another length than its chunk")
-            os.pwrite(fd, data, s.offset)
+            os.pwrite(fd, self.repo.chunk(s), s.offset)
         os.close(fd)
 
     def attributes(self, e, fd, name):
@@ -1029,7 +1032,7 @@ class Verify:
                 yield lengths, data
                 lengths, data = [], b""
             lengths.append(s.length)
-            data += self.repo.object(s.id, 1)
+            data += self.repo.chunk(s)
             end = s.offset + s.length
         if lengths:
             yield lengths, data

@@ -500,7 +500,7 @@ static const struct {
 	{ "same-level", same_level, false },
 	{ "other-names", other_names, false },
 	{ "long-span", long_span, false },
-	{ "short-span", short_span, true },
+	{ "short-span", short_span, false },
 	{ "missing-chunk", missing_chunk, false },
 	{ "tree-as-data", tree_as_data, false },
 	{ "data-bomb", data_bomb, false },

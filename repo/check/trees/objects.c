@@ -57,12 +57,20 @@ static int wrong_place(struct check *c, enum pack_kind kind, const struct id *id
 	return damage_add(c, id, finding_add(c, check_kind_of(kind), id_hex(id, hex), "%s", what));
 }
 
+/* A span says another length than the chunk has.  Other spans of the same chunk may be right. */
+static int wrong_length(struct check *c, const struct id *id, uint32_t len, uint32_t span_len)
+{
+	char hex[ID_HEX_SIZE];
+
+	return damage_add_span(c, id, span_len, finding_add(c, CHECK_CHUNK, id_hex(id, hex),
+	    "has %u bytes where a file has %u of it", len, span_len));
+}
+
 /* 1 if it can be there, 0 if not (with a finding), or an error. */
-static int check_place(struct check *c, enum pack_kind kind, const struct id *id, uint32_t least)
+static int check_place(struct check *c, enum pack_kind kind, const struct id *id, uint32_t len)
 {
 	const struct check_pack *p;
 	struct place place;
-	char what[WHAT_SIZE];
 	int rc = index_lookup(c->index, id, &place);
 
 	if (rc == -ENOENT)
@@ -77,15 +85,12 @@ static int check_place(struct check *c, enum pack_kind kind, const struct id *id
 		return wrong_place(c, kind, id, "the index places it in a pack of the other kind");
 	if (p->state == PACK_MISSING || (p->state == PACK_RESIZED && end_of(&place) > p->size))
 		return damage_add(c, id, p->finding);
-	if (place.len < least) {
-		snprintf(what, sizeof(what), "has %u bytes where a file has %u of it", place.len, least);
-		return wrong_place(c, kind, id, what);
-	}
-	return 1;
+	return len == 0 || place.len == len ? 1 : wrong_length(c, id, place.len, len);
 }
 
-int object_enter(struct check *c, enum pack_kind kind, const struct id *id, uint64_t key, uint32_t least)
+int object_enter(struct check *c, enum pack_kind kind, const struct id *id, uint32_t len)
 {
+	uint64_t key = len > 0 ? span_key(id, len) : id_hash(id);
 	uint64_t *count = kind == PACK_DATA ? &c->out->chunks : &c->out->trees;
 	int rc = hash_map_add(&c->seen, key, 0);
 
@@ -96,7 +101,7 @@ int object_enter(struct check *c, enum pack_kind kind, const struct id *id, uint
 	(*count)++;
 	if (kind == PACK_TREE && c->o->progress != NULL)
 		c->o->progress->trees++;
-	return check_place(c, kind, id, least);
+	return check_place(c, kind, id, len);
 }
 
 int reference_enter(struct check *c, uint64_t key)

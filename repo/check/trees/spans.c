@@ -24,7 +24,7 @@ struct span_walk {
 
 static int check_span(struct check *c, const struct span *s)
 {
-	int rc = object_enter(c, PACK_DATA, &s->id, hash_mix(id_hash(&s->id), s->len), s->len);
+	int rc = object_enter(c, PACK_DATA, &s->id, s->len);
 
 	return rc < 0 ? rc : 0;
 }
@@ -32,7 +32,7 @@ static int check_span(struct check *c, const struct span *s)
 /* Hold a page: 1; 0 if it cannot be; an error. */
 static int hold(struct span_walk *w, const struct id *id, struct frame *f)
 {
-	int rc = object_enter(w->c, PACK_TREE, id, id_hash(id), 0);
+	int rc = object_enter(w->c, PACK_TREE, id, 0);
 
 	if (rc <= 0)
 		return rc;

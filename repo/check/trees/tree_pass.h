@@ -20,12 +20,12 @@ struct tree_pass {
 };
 
 /**
- * object_enter(c, kind, id, key, least):
- * Follow a reference to an object, known by ${key}; if it is the first one, find out whether the object is where the
- * index says, and has ${least} bytes.  Return 1 if it is and can be read as far as is known; 0 if it cannot, which is
- * damage with a finding then; -ENOMEM, -EIO.
+ * object_enter(c, kind, id, len):
+ * Follow a reference to an object, which says that it has ${len} bytes (0: nothing of that); if it is the first such
+ * one, find out whether the object is where the index says, and so long.  Return 1 if it is and can be read as far as
+ * is known; 0 if it cannot, which is damage with a finding then; -ENOMEM, -EIO.
  */
-int object_enter(struct check *c, enum pack_kind kind, const struct id *id, uint64_t key, uint32_t least);
+int object_enter(struct check *c, enum pack_kind kind, const struct id *id, uint32_t len);
 
 /* A tree object that should be there could not be read: make it a finding.  ${rc} is not 0; return 0 or -ENOMEM. */
 int tree_object_damaged(struct check *c, const struct id *id, int rc);

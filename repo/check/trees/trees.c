@@ -49,7 +49,7 @@ static int check_xattrs(struct tree_pass *p, const struct tree_entry *e)
 	int rc = reference_enter(p->c, hash_mix(id_hash(&e->xattrs_id), ENTRY_XATTRS_BY_ID));
 
 	if (rc == 1)
-		rc = object_enter(p->c, PACK_TREE, &e->xattrs_id, id_hash(&e->xattrs_id), 0);
+		rc = object_enter(p->c, PACK_TREE, &e->xattrs_id, 0);
 	if (rc <= 0)
 		return rc;
 	buf_clear(&p->xattrs);
@@ -77,7 +77,7 @@ static int check_entry(struct tree_pass *p, const struct tree_entry *e)
 static int hold(struct dir_walk *w, const struct id *id, struct frame *f)
 {
 	struct check *c = w->p->c;
-	int rc = object_enter(c, PACK_TREE, id, id_hash(id), 0);
+	int rc = object_enter(c, PACK_TREE, id, 0);
 
 	if (rc <= 0)
 		return rc;

@@ -383,18 +383,41 @@ static struct id put_chunk(struct check_rig *k, uint32_t len)
 	return id;
 }
 
+/* A snapshot of a file with one span of ${len} bytes of chunk ${id}. */
+static void put_span_snapshot(struct check_rig *k, const struct id *id, uint32_t len)
+{
+	uint8_t record[SPAN_RECORD_LEN];
+	struct span s = { .len = len, .id = *id };
+	struct tree_entry e = { .size = len, .data_bytes = len, .spans = record, .nspans = 1 };
+
+	span_encode(&s, record);
+	put_file_snapshot(k, &e);
+}
+
 static void test_short_chunk(void **state)
 {
 	struct check_rig *k = *state;
-	uint8_t record[SPAN_RECORD_LEN];
-	struct span s = { .off = 0, .len = 2000 };
-	struct tree_entry e = { .size = 2000, .data_bytes = 2000, .spans = record, .nspans = 1 };
+	struct id id;
 
 	check_rig_fill(k);
-	s.id = put_chunk(k, 1999);
-	span_encode(&s, record);
-	put_file_snapshot(k, &e);
+	id = put_chunk(k, 1999);
+	put_span_snapshot(k, &id, 2000);
 	expect(k, "has 1999 bytes where a file has 2000 of it", " file: contents");
+}
+
+/* A span is as long as its chunk.  Who has the same chunk as it is, is not affected. */
+static void test_long_chunk(void **state)
+{
+	struct check_rig *k = *state;
+	struct id id;
+
+	check_rig_fill(k);
+	id = put_chunk(k, 2001);
+	put_span_snapshot(k, &id, 2001);
+	assert_int_equal(check_rig_run(k, true), 0);
+	put_span_snapshot(k, &id, 2000);
+	expect(k, "has 2001 bytes where a file has 2000 of it", " file: contents");
+	assert_int_equal(check_rig_lines(k, "snapshot 1"), 1);
 }
 
 /* A tree object in place of a chunk, and a chunk that nobody has. */
@@ -518,6 +541,7 @@ int main(void)
 		TEST(test_wrong_bound),
 		TEST(test_malformed_page),
 		TEST(test_short_chunk),
+		TEST(test_long_chunk),
 		TEST(test_wrong_objects),
 		TEST(test_honest_spans),
 		TEST(test_spans_behind_end),

@@ -85,12 +85,13 @@ static int read_chunk(struct object_reader *r, const struct id *id, const uint8_
 /* By each of the ways to read; nothing is complained of. */
 static void expect_readable(struct fixture *f, struct object_reader *r, const struct chunks *c)
 {
-	struct object_wanted wanted[2] = { { &c->id[3], LEN }, { &c->large_id, 3 * SEGMENT } };
+	const struct object_wanted wanted[2] = { { &c->id[3], LEN }, { &c->large_id, 3 * SEGMENT } };
+	const struct object_wanted part = { &c->id[1], LEN };
 	struct buf b = BUF_INIT;
 	uint8_t byte;
 
 	object_prefetch(r, c->id, OBJECT_PREFETCH_MAX);
-	assert_int_equal(object_read_range(r, &c->id[1], 100, 1, &byte), 0);
+	assert_int_equal(object_read_range(r, &part, 100, 1, &byte), 0);
 	assert_int_equal(byte, c->data[LEN + 100]);
 	assert_int_equal(object_read_many(r, wanted, 2, &b), 0);
 	assert_memory_equal(b.data, c->data + 3 * LEN, LEN);
@@ -134,7 +135,7 @@ static void test_lost(void **state)
 	prune(f, &c, false);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(read_chunk(r, &c.id[i], c.data, LEN), -EBADMSG);
-		assert_int_equal(object_read_range(r, &c.id[i], 0, 1, &byte), -EBADMSG);
+		assert_int_equal(object_read_range(r, &(struct object_wanted){ &c.id[i], LEN }, 0, 1, &byte), -EBADMSG);
 	}
 	object_reader_free(r);
 	free_chunks(&c);

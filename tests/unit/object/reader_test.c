@@ -43,14 +43,27 @@ static int read_whole(struct object_reader *r, const struct id *id, uint32_t len
 	return rc;
 }
 
-static void check_range(struct object_reader *r, const struct id *id, const uint8_t *data, uint32_t off, uint32_t len)
+/* Bytes of a chunk that is ${whole} long. */
+static int read_part(struct object_reader *r, const struct id *id, uint32_t whole, uint32_t off, uint32_t len,
+    uint8_t *out)
+{
+	const struct object_wanted w = { id, whole };
+
+	return object_read_range(r, &w, off, len, out);
+}
+
+/* Also that nobody reads it who takes it for longer or shorter than it is. */
+static void check_range(struct object_reader *r, const struct id *id, uint32_t whole, const uint8_t *data, uint32_t off,
+    uint32_t len)
 {
 	uint8_t *out = malloc(len + 1);
 
 	assert_non_null(out);
 	out[len] = 0xa5;
-	assert_int_equal(object_read_range(r, id, off, len, out), 0);
+	assert_int_equal(read_part(r, id, whole, off, len, out), 0);
 	assert_memory_equal(out, data + off, len);
+	assert_int_equal(read_part(r, id, whole + 1, off, len, out), -EBADMSG);
+	assert_int_equal(read_part(r, id, whole - 1, off, len, out), -EBADMSG);
 	assert_int_equal(out[len], 0xa5);
 	free(out);
 }
@@ -71,14 +84,14 @@ static void check_chunk(struct object_reader *r, const struct id *id, const uint
 	assert_int_equal(b.len, 4 + len);
 	buf_free(&b);
 	for (size_t i = 0; i < sizeof(border) / sizeof(border[0]) && border[i] <= len; i++) {
-		check_range(r, id, data, border[i], len - border[i]);
-		check_range(r, id, data, 0, border[i]);
+		check_range(r, id, len, data, border[i], len - border[i]);
+		check_range(r, id, len, data, 0, border[i]);
 		if (border[i] < len)
-			check_range(r, id, data, border[i], 1);
+			check_range(r, id, len, data, border[i], 1);
 	}
-	assert_int_equal(object_read_range(r, id, len, 1, &byte), -EBADMSG);
-	assert_int_equal(object_read_range(r, id, len + 1, 0, &byte), -EBADMSG);
-	assert_int_equal(object_read_range(r, id, UINT32_MAX, UINT32_MAX, &byte), -EBADMSG);
+	assert_int_equal(read_part(r, id, len, len, 1, &byte), -EBADMSG);
+	assert_int_equal(read_part(r, id, len, len + 1, 0, &byte), -EBADMSG);
+	assert_int_equal(read_part(r, id, len, UINT32_MAX, UINT32_MAX, &byte), -EBADMSG);
 }
 
 static void test_sizes(void **state)
@@ -113,12 +126,12 @@ static void test_sharing(void **state)
 
 	r = fixture_reader(f);
 	for (unsigned i = 0; i < 3; i++)
-		check_range(r, &id[i], small_data + i * LEN, 0, LEN);
+		check_range(r, &id[i], LEN, small_data + i * LEN, 0, LEN);
 	object_reader_counters(r, &n);
 	assert_int_equal(n.segments_opened, 1);
 	assert_int_equal(n.segments_shared, 2);
-	check_range(r, &large, large_data, 2 * SEGMENT, SEGMENT);
-	check_range(r, &large, large_data, 3 * SEGMENT - 1, 2);
+	check_range(r, &large, 4 * SEGMENT, large_data, 2 * SEGMENT, SEGMENT);
+	check_range(r, &large, 4 * SEGMENT, large_data, 3 * SEGMENT - 1, 2);
 	object_reader_counters(r, &n);
 	assert_int_equal(n.segments_opened, 3);
 	assert_int_equal(n.segments_shared, 3);
@@ -147,7 +160,7 @@ static void test_damage(void **state)
 		assert_int_equal(read_whole(r, &id[i], SEGMENT), -EBADMSG);
 		assert_true(fixture_logged(f, name));
 		assert_true(fixture_logged(f, "authentication failed"));
-		check_range(r, &id[1 - i], data + (1 - i) * SEGMENT, 0, SEGMENT);
+		check_range(r, &id[1 - i], SEGMENT, data + (1 - i) * SEGMENT, 0, SEGMENT);
 		object_reader_free(r);
 		fixture_damage(f, "packs/", 0, at);
 	}
@@ -186,7 +199,7 @@ static void test_store_errors(void **state)
 		assert_int_equal(read_whole(r, &id, LEN), errors[i]);
 		store_mem_set_faults(f->store, NULL, 0);
 	}
-	check_range(r, &id, data, 0, LEN);
+	check_range(r, &id, LEN, data, 0, LEN);
 	object_reader_free(r);
 	free(data);
 }
@@ -227,7 +240,7 @@ static void test_wrong_id(void **state)
 		assert_int_equal(read_whole(r, &id, size[i]), 0);
 		assert_int_equal(read_whole(r, &lie, size[i]), -EBADMSG);
 		assert_true(fixture_logged(f, "not those of its id"));
-		assert_int_equal(object_read_range(r, &lie, 5, 1, &byte), i < 2 ? -EBADMSG : 0);
+		assert_int_equal(read_part(r, &lie, size[i], 5, 1, &byte), i < 2 ? -EBADMSG : 0);
 		object_reader_free(r);
 
 		fixture_reader_options(f, &opts);
@@ -385,7 +398,7 @@ static void test_refresh(void **state)
 
 	fixture_forget_index(f);
 	r = fixture_reader(f);
-	check_range(r, &id, data, 0, LEN);
+	check_range(r, &id, LEN, data, 0, LEN);
 	store_get_counters(f->store, &before);
 	for (unsigned i = 0; i < 20; i++)
 		assert_int_equal(read_whole(r, &none, LEN), -EBADMSG);
@@ -428,7 +441,7 @@ static void test_bound(void **state)
 	data = store(f, 1, SEGMENT, COUNT, id);
 	r = fixture_reader(f);
 	for (unsigned i = 0; i < COUNT; i++) {
-		check_range(r, &id[i], data + i * SEGMENT, 0, SEGMENT);
+		check_range(r, &id[i], SEGMENT, data + i * SEGMENT, 0, SEGMENT);
 		object_reader_counters(r, &n);
 		assert_true(n.cache_bytes <= CACHE_MIN);
 	}
@@ -446,7 +459,7 @@ static void test_bound(void **state)
 	}
 	object_reader_counters(r, &n);
 	assert_true(n.cache_bytes <= CACHE_MIN);
-	check_range(r, &id[0], data, 0, SEGMENT);
+	check_range(r, &id[0], SEGMENT, data, 0, SEGMENT);
 	object_reader_free(r);
 	free(data);
 	free(id);
@@ -470,7 +483,7 @@ static void *read_one(void *arg)
 	int rc;
 
 	pthread_barrier_wait(&c->start);
-	rc = object_read_range(c->r, c->id, 0, LEN, out);
+	rc = read_part(c->r, c->id, LEN, 0, LEN, out);
 	if (rc != c->expect || (rc == 0 && memcmp(out, c->data, LEN) != 0))
 		abort();
 	return NULL;
@@ -487,7 +500,7 @@ static void *read_many(void *arg)
 		x = x * 1664525 + 1013904223;
 		unsigned k = (x >> 8) % c->n;
 		off = x % SEGMENT;
-		if (object_read_range(c->r, &c->id[k], off, SEGMENT - off, out) != 0 ||
+		if (read_part(c->r, &c->id[k], SEGMENT, off, SEGMENT - off, out) != 0 ||
 		    memcmp(out, c->data + k * SEGMENT + off, SEGMENT - off) != 0)
 			abort();
 	}
