@@ -11,7 +11,6 @@
 #define MAGIC "VARVEDM1"
 #define MAGIC_LEN 8
 #define HEADER_LEN 64
-#define OBJECT_MAX (HEADER_LEN + DOOMED_IDS_MAX * ID_LEN + CRYPT_BLOB_OVERHEAD)
 #define PREFIX "doomed/"
 
 char *doomed_name(const struct id *id, char out[DOOMED_NAME_SIZE])
@@ -198,40 +197,59 @@ static int take_name(void *arg, const char *name, uint64_t size)
 	return 0;
 }
 
+/* Fetch and decode one, if there is memory for it in ${b}. */
+static int read_once(const struct doomed_place *at, const char *name, struct buf *b, struct doomed_record *rec)
+{
+	struct id hash, id = rec->id;
+	int rc;
+
+	buf_clear(b);
+	rc = store_get_all(at->store, name, DOOMED_MAX, b);
+	if (rc < 0)
+		return rc;
+	crypt_hash(b->data, b->len, &hash);
+	return id_equal(&hash, &id) ? doomed_decode(at, b->data, b->len, &id, rec) : -EBADMSG;
+}
+
 /* 0; -ENOENT if it has gone since it was listed; an error, which is logged. */
 static int read_record(const struct doomed_place *at, struct doomed_record *rec)
 {
 	char name[DOOMED_NAME_SIZE];
 	struct buf b = BUF_INIT;
-	struct id hash, id = rec->id;
 	int rc;
 
-	doomed_name(&id, name);
-	rc = store_get_all(at->store, name, OBJECT_MAX, &b);
-	if (rc == 0) {
-		crypt_hash(b.data, b.len, &hash);
-		rc = id_equal(&hash, &id) ? doomed_decode(at, b.data, b.len, &id, rec) : -EBADMSG;
-		if (rc < 0)
-			log_error(at->log, "%s: %s: it is not known which packs are about to be deleted", name,
-			    ERR(rc));
-	}
+	doomed_name(&rec->id, name);
+	rc = read_once(at, name, &b, rec);
+	if (rc == -EBADMSG && store_distrust(at->store, name, 0, b.len) == 0)
+		rc = read_once(at, name, &b, rec);
+	if (rc == -EBADMSG || rc == -EPROTONOSUPPORT)
+		log_error(at->log, "%s: %s: it is not known which packs are about to be deleted%s", name, ERR(rc),
+		    rc == -EBADMSG ? "; see \"varve prune\"" : "");
 	buf_free(&b);
 	return rc;
 }
 
-/* A record that has gone since the listing was spent a whole grace ago: it blocks nothing any more. */
+/*
+ * A record that has gone since the listing was spent a whole grace ago: it blocks nothing any more.  Damaged ones are
+ * gathered, all of them, that each is told.
+ */
 static int read_all(const struct doomed_place *at, struct doomed_set *set)
 {
 	size_t kept = 0;
 	int rc = 0;
 
+	set->damaged = malloc((set->n + 1) * sizeof(*set->damaged));
+	if (set->damaged == NULL)
+		rc = -ENOMEM;
 	for (size_t i = 0; i < set->n && rc == 0; i++) {
 		struct doomed_record rec = { .id = set->record[i].id };
 
 		rc = read_record(at, &rec);
 		if (rc == 0)
 			set->record[kept++] = rec;
-		else if (rc == -ENOENT)
+		else if (rc == -EBADMSG)
+			set->damaged[set->ndamaged++] = rec.id;
+		if (rc == -ENOENT || rc == -EBADMSG)
 			rc = 0;
 	}
 	set->n = kept;
@@ -260,6 +278,21 @@ static int gather_blocked(struct doomed_set *set)
 
 int doomed_load(const struct doomed_place *at, struct doomed_set *out)
 {
+	struct doomed_set set;
+	int rc = doomed_load_some(at, &set);
+
+	if (rc < 0)
+		return rc;
+	if (set.ndamaged == 0) {
+		*out = set;
+		return 0;
+	}
+	doomed_set_destroy(&set);
+	return -EBADMSG;
+}
+
+int doomed_load_some(const struct doomed_place *at, struct doomed_set *out)
+{
 	struct doomed_set set = { .record = NULL };
 	int rc = store_list_names(at->store, PREFIX, take_name, &set);
 
@@ -282,6 +315,7 @@ void doomed_set_destroy(struct doomed_set *set)
 		doomed_record_destroy(&set->record[i]);
 	free(set->record);
 	free(set->blocked);
+	free(set->damaged);
 	*set = (struct doomed_set){ .record = NULL };
 }
 
@@ -290,13 +324,16 @@ bool doomed_blocks(const struct doomed_set *set, const struct id *pack)
 	return set->nblocked > 0 && bsearch(pack, set->blocked, set->nblocked, sizeof(*pack), compare_ids) != NULL;
 }
 
+bool doomed_names(const struct doomed_record *rec, enum doomed_stage stage, const struct id *id)
+{
+	return rec->stage == stage && rec->n > 0 &&
+	    bsearch(id, rec->ids, rec->n, sizeof(*id), compare_ids) != NULL;
+}
+
 bool doomed_is_spent(const struct doomed_set *set, const struct id *id)
 {
-	for (size_t i = 0; i < set->n; i++) {
-		const struct doomed_record *r = &set->record[i];
-
-		if (r->stage == STAGE_SPENT && r->n > 0 && bsearch(id, r->ids, r->n, sizeof(*id), compare_ids) != NULL)
+	for (size_t i = 0; i < set->n; i++)
+		if (doomed_names(&set->record[i], STAGE_SPENT, id))
 			return true;
-	}
 	return false;
 }

@@ -30,6 +30,7 @@
 enum doomed_stage { STAGE_DOOMED = 1, STAGE_SPENT = 2, STAGE_NEEDED = 3 };
 
 #define DOOMED_IDS_MAX 65536u /* of one record */
+#define DOOMED_MAX (64u + DOOMED_IDS_MAX * ID_LEN + CRYPT_BLOB_OVERHEAD) /* bytes of one */
 #define DOOMED_NAME_SIZE 80
 
 struct doomed_record {
@@ -78,6 +79,8 @@ struct doomed_set {
 	size_t n, cap;
 	struct id *blocked; /* sorted; data and tree packs together, as ids are hashes */
 	size_t nblocked;
+	struct id *damaged; /* records that cannot be read; of doomed_load_some() only */
+	size_t ndamaged;
 };
 
 /**
@@ -86,10 +89,17 @@ struct doomed_set {
  * be read (logged): then nobody knows which packs are blocked; -ENOMEM; what the store returns.
  */
 int doomed_load(const struct doomed_place *at, struct doomed_set *out);
+
+/* The same, but for what is damaged (logged), which it names in ${out}. */
+int doomed_load_some(const struct doomed_place *at, struct doomed_set *out);
+
 void doomed_set_destroy(struct doomed_set *set);
 
 /* Is the pack blocked? */
 bool doomed_blocks(const struct doomed_set *set, const struct id *pack);
+
+/* Is it a record of this stage, that names ${id}? */
+bool doomed_names(const struct doomed_record *rec, enum doomed_stage stage, const struct id *id);
 
 /* Is there a record of stage 2 that says of record ${id} that it is spent? */
 bool doomed_is_spent(const struct doomed_set *set, const struct id *id);

@@ -117,8 +117,7 @@ static const struct {
 } rest[] = {
 	{ REVOKED_PREFIX, "no copy has it", ID_LEN },
 	{ "snapshots/", "no copy has it: this snapshot is lost", SNAPSHOT_HASH_LEN },
-	{ "doomed/", "no copy has it; backups and prunes wait until it is deleted, which is safe once no prune "
-	    "has been at work for the time of the grace", ID_LEN },
+	{ "doomed/", "no copy has it; \"varve prune\" gives it up, in two calls that are the grace apart", ID_LEN },
 };
 
 static int mend_rest(struct mend *m)

@@ -56,7 +56,8 @@ static void enter_records(struct prune *p)
 
 	for (size_t i = 0; i < p->set.n; i++) {
 		const struct doomed_record *rec = &p->set.record[i];
-		uint8_t flags = p->due[i] == DUE ? PACK_BLOCKED | PACK_DUE : PACK_BLOCKED;
+		/* Beside a record of which nobody knows what it says, nothing is deleted. */
+		uint8_t flags = p->due[i] == DUE && p->set.ndamaged == 0 ? PACK_BLOCKED | PACK_DUE : PACK_BLOCKED;
 
 		if (rec->stage == STAGE_NEEDED)
 			flags = p->due[i] == DUE ? 0 : PACK_NEEDED;
@@ -127,7 +128,7 @@ static int enter_number(struct prune *p, uint32_t number)
 		gone.id = info.id;
 		gone.kind = (uint8_t)info.kind;
 		gone.flags = PACK_GONE | PACK_NAMED;
-		if (doomed_blocks(&p->set, &info.id))
+		if (doomed_blocks(&p->set, &info.id) || p->set.ndamaged > 0)
 			gone.flags |= PACK_BLOCKED;
 		rc = add_pack(p, &gone);
 		if (rc < 0)

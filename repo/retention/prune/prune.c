@@ -24,8 +24,10 @@ static int read_doomed(struct prune *p)
 	int rc;
 
 	clock_read(p->o->clock, &p->start);
-	rc = doomed_load(&p->at, &p->set);
-	return rc == 0 ? prune_judge_ages(p) : rc;
+	rc = doomed_load_some(&p->at, &p->set);
+	if (rc == 0)
+		rc = prune_judge_ages(p);
+	return rc == 0 ? prune_judge_damaged(p) : rc;
 }
 
 /* Packs of snapshots that the store withholds would be taken for unused. */

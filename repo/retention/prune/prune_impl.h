@@ -2,6 +2,7 @@
  * For the sources of this folder only: what a prune holds, and its steps, in this order:
  *
  *   doomed/     read, and the ages of its records judged   due.c
+ *   what of it is damaged, and since when               damaged.c
  *   snapshots/  listed
  *   index/      loaded
  *   packs/, trees/  listed                                 packs.c
@@ -74,6 +75,9 @@ bool prune_in_time(const struct prune *p);
 
 /* Judge which records are due. */
 int prune_judge_ages(struct prune *p);
+
+/* Is all that is damaged in doomed/ to be given up now?  Else see to it that it will be: -EBADMSG (logged). */
+int prune_judge_damaged(struct prune *p);
 
 int prune_list_packs(struct prune *p);
 int prune_mark(struct prune *p);

@@ -381,7 +381,8 @@ int prune_repack(struct prune *p)
 	size_t n = 0;
 	int rc;
 
-	if (p->o->no_repack)
+	/* Beside a damaged record nobody stores. */
+	if (p->o->no_repack || p->set.ndamaged > 0)
 		return 0;
 	rc = choose(p, &list, &n);
 	if (rc == 0 && n > 0 && p->o->dry_run) {

@@ -130,6 +130,9 @@ static int put_spent(struct prune *p)
 	struct doomed_record rec = { .stage = STAGE_SPENT, .grace_s = config_grace_s(&p->r->config) };
 	int rc = 0;
 
+	/* Nothing was swept then but the names of what is gone. */
+	if (p->set.ndamaged > 0)
+		return 0;
 	rec.ids = malloc((p->set.n + 1) * sizeof(*rec.ids));
 	if (rec.ids == NULL)
 		return -ENOMEM;
@@ -146,7 +149,10 @@ static int put_spent(struct prune *p)
 	return rc;
 }
 
-/* Records that were spent a grace ago: first those that they speak of.  And what writers needed so long ago. */
+/*
+ * Records that were spent a grace ago: first those that they speak of.  And what writers needed so long ago.  In time,
+ * as who has not read what is damaged takes the first ones for unspent.
+ */
 static int drop_due(struct prune *p)
 {
 	int rc = 0;
@@ -156,6 +162,10 @@ static int drop_due(struct prune *p)
 
 		if (rec->stage == STAGE_DOOMED || p->due[i] != DUE)
 			continue;
+		if (!prune_in_time(p)) {
+			p->out->late = true;
+			return 0;
+		}
 		for (uint32_t k = 0; rec->stage == STAGE_SPENT && k < rec->n && rc == 0; k++)
 			rc = delete_record(p, &rec->ids[k]);
 		if (rc == 0)
@@ -217,6 +227,9 @@ int prune_sweep(struct prune *p)
 		rc = put_spent(p);
 	if (rc == 0 && !p->out->late)
 		rc = drop_due(p);
+	/* What was damaged is gone, and writers may go on, the repacking among them. */
+	if (rc == 0 && !p->out->late)
+		p->set.ndamaged = 0;
 	if (is_refusal(rc))
 		log_error(p->r->log, "%s: the store does not let us delete: what is not needed stays",
 		    store_url(p->r->store));

@@ -348,7 +348,7 @@ static void test_broken_off(void **state)
 	saved_free(&good);
 }
 
-/* Nobody knows what a damaged record of doomed packs said: it is told, and stays. */
+/* Nobody knows what a damaged record of doomed packs said: it is told, and left to prune. */
 static void test_doomed(void **state)
 {
 	static const char name[] = "doomed/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -604,6 +604,7 @@ static void test_unreadable_run(void **state)
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
 }
 
+/* A record of which nobody knows what it says is given up, but not before nobody acts on what it said. */
 static void test_unreadable_record(void **state)
 {
 	struct pruning *p = *state;
@@ -612,8 +613,58 @@ static void test_unreadable_record(void **state)
 	forget_oldest(p);
 	assert_int_equal(prune(p), 0);
 	fixture_damage(&p->g->f, "doomed/", 0, 100);
+	p->o.dry_run = true;
+	assert_int_equal(prune(p), -EBADMSG);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
+	p->o.dry_run = false;
 	assert_int_equal(prune(p), -EBADMSG);
 	assert_int_equal(rig_backup(p->g, "old", NULL), -EBADMSG);
+	pass_hours(p, GRACE_H - 1);
+	assert_int_equal(prune(p), -EBADMSG);
+	assert_int_equal(rig_backup(p->g, "old", NULL), -EBADMSG);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 2);
+	pass_hours(p, 1);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 0);
+	assert_int_equal(p->out.doomed_packs, 2);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	check_clean(p);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	check_clean(p);
+}
+
+/* What it named was deleted, and a run that names it came late: nobody may rely on that when the record has gone. */
+static void test_unreadable_record_of_gone_packs(void **state)
+{
+	struct pruning *p = *state;
+	char name[2][STORE_NAME_MAX + 1];
+	struct buf run[2] = { BUF_INIT, BUF_INIT };
+
+	fill(p);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(store_get_all(p->g->f.store, fixture_object(&p->g->f, "index/", i, name[i]), 1 << 20,
+		    &run[i]), 0);
+	forget_oldest(p);
+	assert_int_equal(prune(p), 0);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		fixture_damage(&p->g->f, "doomed/", i, 100);
+		assert_int_equal(store_put(p->g->f.store, name[i], run[i].data, run[i].len, 0), 0);
+		buf_free(&run[i]);
+	}
+	assert_int_equal(prune(p), -EBADMSG);
+	pass_hours(p, GRACE_H);
+	assert_int_equal(prune(p), 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	rig_forget_index(p->g);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	check_clean(p);
+	rig_same(p->g, "old", "old");
 }
 
 /* A run is lost: its packs are named by none, and hold what snapshots need. */
@@ -841,6 +892,7 @@ int main(void)
 		TEST(test_unreadable_tree),
 		TEST(test_unreadable_run),
 		TEST(test_unreadable_record),
+		TEST(test_unreadable_record_of_gone_packs),
 		TEST(test_lost_run),
 		TEST(test_no_permission),
 		TEST(test_retained),
