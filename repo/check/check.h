@@ -2,7 +2,7 @@
  * Check: is everything there, consistent and authentic?
  *
  *   signatures  config and keyslots; manifests: hash, certificate, signature
- *   always      unless only signatures are wanted, besides: records of doomed packs: hash; index runs: hash, every
+ *   always      unless only signatures are wanted, besides: records of doomed packs; index runs: hash, every
  *               record; all trees reachable from all snapshots: ids, levels, names, counts; every chunk that they name
  *               has a place, in a pack that exists and has the size that the index says
  *   read_data   besides, all packs or a part of them: hash, table, table against index, every segment opens, every

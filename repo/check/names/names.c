@@ -1,6 +1,6 @@
 /*
- * Objects against their names: records of doomed packs, and manifests and index runs for who has no key.  (Packs are
- * read by data.c, many at a time.)
+ * Objects against their names: records of doomed packs, which are opened, too, where there is a key; and manifests and
+ * index runs for who has none.  (Packs are read by data.c, many at a time.)
  */
 #include "repo/check/names/names.h"
 
@@ -10,6 +10,7 @@
 
 #include "repo/check/check_impl.h"
 #include "repo/check/names/runs.h"
+#include "repo/doomed/doomed.h"
 
 #define PIECE_LEN (1024u * 1024)
 
@@ -59,10 +60,27 @@ struct naming {
 	size_t hash_len; /* of an id */
 };
 
+/* Was it made by somebody with the secrets, and is it well-formed? */
+static int open_doomed(struct check *c, const char *name, const struct id *id)
+{
+	const struct doomed_place at = { .store = c->store, .metadata = c->r->metadata,
+		.repo_id = c->r->config.repo_id, .log = &c->log };
+	struct doomed_record rec = { .ids = NULL };
+	struct buf b = BUF_INIT;
+	int rc = store_get_all(c->store, name, DOOMED_MAX, &b);
+
+	if (rc == 0)
+		rc = doomed_decode(&at, b.data, b.len, id, &rec);
+	doomed_record_destroy(&rec);
+	buf_free(&b);
+	return rc;
+}
+
 static int look_at(void *arg, const char *name, uint64_t size)
 {
 	struct naming *n = arg;
 	struct check *c = n->c;
+	const char *what = NULL;
 	struct id id;
 	int rc;
 
@@ -72,14 +90,16 @@ static int look_at(void *arg, const char *name, uint64_t size)
 	if (id_parse(name + n->prefix, &id) < 0)
 		return 0;
 	rc = name_verify(c->store, name, id.b, n->hash_len);
+	if (rc == -EBADMSG)
+		what = "its bytes do not hash to its name";
+	if (rc == 0 && n->kind == CHECK_DOOMED && c->r != NULL)
+		rc = open_doomed(c, name, &id);
 	if (rc == -ENOENT) /* gone since it was listed */
 		return 0;
 	c->out->runs += n->kind == CHECK_RUN;
 	c->out->snapshots += n->kind == CHECK_SNAPSHOT;
-	if (rc == -EBADMSG)
-		rc = object_fails(c, n->kind, name, rc, "its bytes do not hash to its name");
-	else if (rc != 0)
-		rc = object_fails(c, n->kind, name, rc, ERR(rc));
+	if (rc != 0)
+		rc = object_fails(c, n->kind, name, rc, what != NULL ? what : ERR(rc));
 	if (rc == 1 && n->kind == CHECK_SNAPSHOT)
 		tell_snapshot(c, n->kind, name, &id);
 	return rc < 0 ? rc : 0;

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "repo/check/repair.h"
+#include "repo/doomed/doomed.h"
 #include "repo/store/retry/store_retry.h"
 #include "tests/unit/check/check_rig.h"
 
@@ -389,6 +390,22 @@ static void test_doomed(void **state)
 	assert_int_equal(check_rig_run(k, false), 1);
 	assert_true(check_rig_told(k, "finding doomed doomed/0123", "do not hash to its name"));
 	assert_int_equal(check_rig_locked(k, true), 1);
+}
+
+/* One that is what its name says, put by who has not the secrets: prune and backup do not take it, either. */
+static void test_doomed_forged(void **state)
+{
+	struct check_rig *k = *state;
+	struct fixture *f = fixture_of(k);
+	char name[DOOMED_NAME_SIZE];
+	struct id id;
+
+	check_rig_fill(k);
+	crypt_hash("forged", 6, &id);
+	assert_int_equal(store_put(f->store, doomed_name(&id, name), "forged", 6, 0), 0);
+	assert_int_equal(check_rig_run(k, false), 1);
+	assert_true(check_rig_told(k, "finding doomed ", name));
+	assert_int_equal(check_rig_locked(k, true), 0);
 }
 
 /* Signatures alone: whatever else is damaged. */
@@ -868,6 +885,7 @@ int main(void)
 		TEST(test_damaged_on_the_way),
 		TEST(test_without_key),
 		TEST(test_doomed),
+		TEST(test_doomed_forged),
 		TEST(test_signatures),
 		TEST(test_rotation),
 		TEST(test_goes_on),
