@@ -224,7 +224,7 @@ static int read_record(const struct doomed_place *at, struct doomed_record *rec)
 		rc = read_once(at, name, &b, rec);
 	if (rc == -EBADMSG || rc == -EPROTONOSUPPORT)
 		log_error(at->log, "%s: %s: it is not known which packs are about to be deleted%s", name, ERR(rc),
-		    rc == -EBADMSG ? "; see \"varve prune\"" : "");
+		    rc == -EBADMSG ? "; a prune, and another one a grace later, give it up" : "");
 	buf_free(&b);
 	return rc;
 }

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "repo/retention/prune_impl.h"
+#include "repo/retention/prune/prune_impl.h"
 
 /* Was the damaged record said to be spent a grace ago? */
 static bool is_over(const struct prune *p, const struct id *id)
