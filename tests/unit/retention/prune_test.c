@@ -12,122 +12,20 @@
 
 #include <cmocka.h>
 
-#include "repo/check/check.h"
 #include "repo/doomed/doomed.h"
-#include "repo/retention/prune/prune.h"
-#include "tests/lib/backup_rig.h"
-#include "tests/lib/fake_clock.h"
-
-#define GRACE_H 24
-
-struct pruning {
-	struct rig *g;
-	struct fake_clock clock;
-	struct prune_options o;
-	struct prune_result out;
-	int pause_h; /* see doom_all() */
-	unsigned findings;
-	char first[256]; /* the first of them */
-};
+#include "tests/unit/retention/prune_rig.h"
 
 static struct pruning *current;
 
 static int setup(void **state)
 {
-	struct pruning *p = calloc(1, sizeof(*p));
-	void *g = NULL;
+	int rc = prune_rig_setup(state);
 
-	assert_non_null(p);
-	assert_int_equal(rig_setup(&g), 0);
-	p->g = g;
-	fake_clock_init(&p->clock, 1);
-	p->o.clock = &p->clock.clock;
-	p->o.no_repack = true;
-	p->g->opts.clock = &p->clock.clock;
-	*state = current = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct pruning *p = *state;
-	void *g = p->g;
-	int rc = rig_teardown(&g);
-
-	free(p);
+	current = *state;
 	return rc;
 }
 
 /* --- Tools -------------------------------------------------------------------------------------------------------- */
-
-static int prune(struct pruning *p)
-{
-	return prune_run(&p->g->repo, &p->o, &p->out);
-}
-
-static void pass_hours(struct pruning *p, int hours)
-{
-	fake_clock_pass(&p->clock, hours * FAKE_HOUR);
-}
-
-/* Two snapshots: all of the first one's data is needed by it alone. */
-static void fill(struct pruning *p)
-{
-	rig_file("old/a", 1, 300000);
-	rig_file("old/b", 2, 5000);
-	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
-	rig_file("new/a", 3, 200000);
-	rig_file("new/b", 4, 7000);
-	assert_int_equal(rig_backup(p->g, "new", NULL), 0);
-}
-
-/* The oldest snapshot, and its manifest's bytes. */
-static void take_oldest(struct pruning *p, char name[SNAPSHOT_NAME_SIZE], struct buf *bytes)
-{
-	struct catalog *c;
-
-	assert_int_equal(repo_catalog(&p->g->repo, &c), 0);
-	snapshot_object_name(&catalog_at(c, 0)->id, name);
-	catalog_free(c);
-	if (bytes != NULL)
-		assert_int_equal(store_get_all(p->g->f.store, name, MANIFEST_MAX, bytes), 0);
-	assert_int_equal(store_delete(p->g->f.store, name), 0);
-}
-
-static void forget_oldest(struct pruning *p)
-{
-	char name[SNAPSHOT_NAME_SIZE];
-
-	take_oldest(p, name, NULL);
-}
-
-static void on_found(void *arg, const struct check_finding *f)
-{
-	struct pruning *p = arg;
-
-	/* The fixture has none. */
-	if (f->kind == CHECK_KEYSLOT)
-		return;
-	if (p->findings++ == 0)
-		snprintf(p->first, sizeof(p->first), "%s: %s", f->object ? f->object : "?", f->what ? f->what : "?");
-}
-
-/* Nothing is wrong, by all that check can see. */
-static void check_clean(struct pruning *p)
-{
-	const struct check_options o = { .read_data = true, .threads = 1, .found = on_found, .arg = p };
-	struct check_result result;
-
-	p->findings = 0;
-	assert_int_equal(check_run(&p->g->repo, &o, &result), 0);
-	if (p->findings > 0)
-		fail_msg("%s", p->first);
-}
-
-static unsigned count_packs(struct pruning *p)
-{
-	return fixture_count(&p->g->f, "packs/") + fixture_count(&p->g->f, "trees/");
-}
 
 static void set_fault(struct pruning *p, unsigned ops, const char *prefix, uint64_t skip, int err)
 {
@@ -143,51 +41,51 @@ static void test_nothing_to_do(void **state)
 {
 	struct pruning *p = *state;
 
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.packs, 0);
-	fill(p);
-	assert_int_equal(prune(p), 0);
+	prune_rig_fill(p);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.packs, 4);
 	assert_int_equal(p->out.snapshots, 2);
 	assert_int_equal(p->out.doomed_packs, 0);
 	assert_int_equal(p->out.lost_objects, 0);
 	assert_int_equal(p->out.live_objects, p->out.objects);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
-	check_clean(p);
+	prune_rig_check(p);
 }
 
 static void test_doom_and_sweep(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.doomed_packs, 2);
 	assert_true(p->out.doomed_bytes > 300000);
 	assert_int_equal(p->out.deleted_packs, 0);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
-	pass_hours(p, GRACE_H - 1);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H - 1);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.doomed_packs, 0);
 	assert_int_equal(p->out.waiting_packs, 2);
 	assert_int_equal(p->out.waiting_s, 3600);
-	assert_int_equal(count_packs(p), 4);
-	pass_hours(p, 1);
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_packs(p), 4);
+	prune_rig_pass_hours(p, 1);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
 	assert_int_equal(p->out.waiting_packs, 0);
-	assert_int_equal(count_packs(p), 2);
+	assert_int_equal(prune_rig_packs(p), 2);
 	/* The record stays as long again, with one that says that it is spent. */
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 2);
-	check_clean(p);
-	pass_hours(p, GRACE_H - 1);
-	assert_int_equal(prune(p), 0);
+	prune_rig_check(p);
+	prune_rig_pass_hours(p, GRACE_H - 1);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 2);
-	pass_hours(p, 1);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, 1);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
-	check_clean(p);
+	prune_rig_check(p);
 	rig_forget_index(p->g);
 	rig_same(p->g, "new", "new");
 }
@@ -196,65 +94,43 @@ static void test_dry_run(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
 	p->o.dry_run = true;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.doomed_packs, 2);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
 	p->o.dry_run = false;
-	assert_int_equal(prune(p), 0);
-	pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
 	p->o.dry_run = true;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
-	assert_int_equal(count_packs(p), 4);
+	assert_int_equal(prune_rig_packs(p), 4);
 }
 
 static void test_longer_grace(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
 	p->o.grace_s = 3 * 86400;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	p->o.grace_s = 0;
-	pass_hours(p, 71);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, 71);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 0);
-	pass_hours(p, 1);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, 1);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
 }
 
 /* --- Repacking ---------------------------------------------------------------------------------------------------- */
 
-/* Two snapshots of which the second needs a part of the first one's packs: whole segments, and parts of some. */
-static void fill_partly(struct pruning *p)
-{
-	char name[32];
-
-	for (unsigned i = 0; i < 60; i++) {
-		snprintf(name, sizeof(name), "src/%02u", i);
-		rig_file(name, 1000 + i, 400 + i);
-	}
-	rig_file("src/large", 7, 150000);
-	rig_note("src/kept/note", "its page stays");
-	rig_file("src/gone", 8, 250000);
-	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
-	assert_int_equal(unlink("src/gone"), 0);
-	for (unsigned i = 0; i < 60; i += 3) {
-		snprintf(name, sizeof(name), "src/%02u", i);
-		assert_int_equal(unlink(name), 0);
-	}
-	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
-	forget_oldest(p);
-}
-
 static uint64_t stored_bytes(struct pruning *p)
 {
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	return p->out.pack_bytes;
 }
 
@@ -263,26 +139,26 @@ static void test_repack(void **state)
 	struct pruning *p = *state;
 	uint64_t before, added;
 
-	fill_partly(p);
+	prune_rig_fill_partly(p);
 	p->o.no_repack = true;
 	before = stored_bytes(p);
 	assert_int_equal(p->out.doomed_packs, 0);
 	p->o.no_repack = false;
 	p->o.max_unused_percent = 5;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_true(p->out.repacked_packs >= 1);
 	assert_int_equal(p->out.doomed_packs, p->out.repacked_packs);
 	assert_true(p->out.verbatim_bytes > 140000);
 	assert_true(p->out.copied_bytes > p->out.verbatim_bytes && p->out.copied_bytes < 250000);
-	check_clean(p);
+	prune_rig_check(p);
 	/* A backup finds the copies. */
 	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
 	added = p->g->result.data_added;
 	assert_int_equal(added, 0);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_true(p->out.deleted_packs >= 1);
-	check_clean(p);
+	prune_rig_check(p);
 	assert_true(stored_bytes(p) < before - 200000);
 	rig_forget_index(p->g);
 	rig_same(p->g, "src", "src");
@@ -303,8 +179,8 @@ static void test_repack_copies(void **state)
 	rig_file("src/first", 2, 5000);
 	rig_file("src/gone", 3, 250000);
 	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
-	take_oldest(p, name, &bytes);
-	assert_int_equal(prune(p), 0);
+	prune_rig_take_oldest(p, name, &bytes);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(unlink("src/gone"), 0);
 	assert_int_equal(unlink("src/first"), 0);
 	rig_file("src/second", 4, 5000);
@@ -313,23 +189,23 @@ static void test_repack_copies(void **state)
 	assert_true(p->g->result.data_added >= 355000);
 	assert_int_equal(store_put(p->g->f.store, name, bytes.data, bytes.len, 0), 0);
 	for (int i = 0; i < 3; i++) {
-		pass_hours(p, GRACE_H + 1);
-		assert_int_equal(prune(p), 0);
+		prune_rig_pass_hours(p, GRACE_H + 1);
+		assert_int_equal(prune_rig_run(p), 0);
 	}
 	assert_int_equal(p->out.spared_packs + fixture_count(&p->g->f, "doomed/"), 0);
 	assert_int_equal(unlink("src/gone too"), 0);
 	rig_file("src/first", 2, 5000);
 	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
-	forget_oldest(p);
-	forget_oldest(p);
+	prune_rig_forget_oldest(p);
+	prune_rig_forget_oldest(p);
 	p->o.no_repack = false;
 	p->o.max_unused_percent = 0;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_true(p->out.verbatim_bytes >= 200000);
-	check_clean(p);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
-	check_clean(p);
+	prune_rig_check(p);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_check(p);
 	rig_forget_index(p->g);
 	rig_same(p->g, "src", "src");
 	buf_free(&bytes);
@@ -340,29 +216,29 @@ static void test_repack_limits(void **state)
 	struct pruning *p = *state;
 	struct seal_domain data = p->g->f.data;
 
-	fill_partly(p);
+	prune_rig_fill_partly(p);
 	p->o.no_repack = false;
 	p->o.max_unused_percent = 100;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.repacked_packs, 0);
 	p->o.max_unused_percent = 0;
 	p->o.max_repack_bytes = 1;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.repacked_packs, 0);
 	p->o.max_repack_bytes = 0;
 	p->o.dry_run = true;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_true(p->out.repacked_packs >= 1);
 	assert_int_equal(p->out.doomed_packs, p->out.repacked_packs);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
 	/* A role that cannot read contents. */
 	data.can_open = false;
 	p->g->repo.data = &data;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.sealed_packs, 1);
 	p->g->repo.data = &p->g->f.data;
 	p->g->repo.object_id = NULL;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.repacked_packs, 0);
 	assert_true(p->out.sealed_packs >= 1);
 	p->g->repo.object_id = &p->g->f.secrets->object_id;
@@ -376,19 +252,19 @@ static void test_repack_killed_anywhere(void **state)
 	unsigned n;
 	int rc = -EIO;
 
-	fill_partly(p);
+	prune_rig_fill_partly(p);
 	p->o.no_repack = false;
 	for (n = 0; n < 300 && rc != 0; n++) {
 		set_fault(p, all, "", n, -EIO);
-		rc = prune(p);
+		rc = prune_rig_run(p);
 		set_fault(p, 0, "", 0, 0);
-		check_clean(p);
+		prune_rig_check(p);
 	}
 	assert_true(n > 10 && rc == 0);
 	for (unsigned round = 0; round < 4; round++) {
-		pass_hours(p, GRACE_H);
-		assert_int_equal(prune(p), 0);
-		check_clean(p);
+		prune_rig_pass_hours(p, GRACE_H);
+		assert_int_equal(prune_rig_run(p), 0);
+		prune_rig_check(p);
 	}
 	assert_true(p->out.pack_bytes < 250000);
 	rig_forget_index(p->g);
@@ -404,30 +280,30 @@ static void test_spared(void **state)
 	char name[SNAPSHOT_NAME_SIZE];
 	struct buf bytes = BUF_INIT;
 
-	fill(p);
-	take_oldest(p, name, &bytes);
-	assert_int_equal(prune(p), 0);
+	prune_rig_fill(p);
+	prune_rig_take_oldest(p, name, &bytes);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.doomed_packs, 2);
 	assert_int_equal(store_put(p->g->f.store, name, bytes.data, bytes.len, 0), 0);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 0);
 	assert_int_equal(p->out.spared_packs, 2);
-	check_clean(p);
+	prune_rig_check(p);
 	/* Forgotten again: until the record has gone nothing is done about it. */
 	assert_int_equal(store_delete(p->g->f.store, name), 0);
-	pass_hours(p, 1);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, 1);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.doomed_packs + p->out.deleted_packs, 0);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
-	pass_hours(p, 1);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, 1);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.doomed_packs, 2);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
-	check_clean(p);
+	prune_rig_check(p);
 	buf_free(&bytes);
 }
 
@@ -436,16 +312,16 @@ static void test_stored_anew(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
 	assert_true(p->g->result.data_added >= 305000);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
 	assert_int_equal(p->out.spared_packs, 0);
-	check_clean(p);
+	prune_rig_check(p);
 	rig_forget_index(p->g);
 	rig_same(p->g, "old", "old");
 	rig_same(p->g, "old", "old");
@@ -458,19 +334,19 @@ static void test_not_relied_on_after_sweep(void **state)
 	char name[SNAPSHOT_NAME_SIZE];
 	struct buf bytes = BUF_INIT;
 
-	fill(p);
-	take_oldest(p, name, &bytes);
-	assert_int_equal(prune(p), 0);
+	prune_rig_fill(p);
+	prune_rig_take_oldest(p, name, &bytes);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(store_put(p->g->f.store, name, bytes.data, bytes.len, 0), 0);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.spared_packs, 2);
 	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
 	assert_true(p->g->result.data_added >= 305000);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
-	check_clean(p);
+	prune_rig_check(p);
 	buf_free(&bytes);
 }
 
@@ -480,10 +356,10 @@ static void doom_all(struct rig *g, const char *path)
 	if (strcmp(path, "/other") != 0)
 		return;
 	g->on_entry = NULL;
-	forget_oldest(current);
-	assert_int_equal(prune(current), 0);
+	prune_rig_forget_oldest(current);
+	assert_int_equal(prune_rig_run(current), 0);
 	assert_int_equal(current->out.doomed_packs, 2);
-	pass_hours(current, current->pause_h);
+	prune_rig_pass_hours(current, current->pause_h);
 }
 
 /* It takes too long to be known to the sweep. */
@@ -500,10 +376,10 @@ static void test_writer_begins_anew(void **state)
 	assert_int_equal(rig_backup(g, "old", "other", NULL), 0);
 	assert_true(fixture_logged(&g->f, "begins anew"));
 	assert_true(g->result.data_added >= 300000);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
-	check_clean(p);
+	prune_rig_check(p);
 	rig_forget_index(g);
 	rig_same(g, "old", "old");
 }
@@ -522,11 +398,11 @@ static void test_writer_in_time(void **state)
 	assert_int_equal(rig_backup(g, "old", "other", NULL), 0);
 	assert_false(fixture_logged(&g->f, "begins anew"));
 	assert_true(g->result.data_added < 1000);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 0);
 	assert_int_equal(p->out.spared_packs, 2);
-	check_clean(p);
+	prune_rig_check(p);
 }
 
 /* What a writer at work has said that it needs is not doomed, for a grace. */
@@ -546,20 +422,20 @@ static void test_needed(void **state)
 	rec.ids = &pack;
 	doomed_date(&rec, &p->clock.clock);
 	assert_int_equal(doomed_put(&at, &rec), 0);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.doomed_packs, 1);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 1);
 	assert_int_equal(p->out.doomed_packs, 1);
-	pass_hours(p, 2 * GRACE_H);
-	assert_int_equal(prune(p), 0);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
-	assert_int_equal(count_packs(p), 0);
+	prune_rig_pass_hours(p, 2 * GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(prune_rig_packs(p), 0);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
-	check_clean(p);
+	prune_rig_check(p);
 }
 
 /* --- What must not be deleted ------------------------------------------------------------------------------------- */
@@ -568,26 +444,26 @@ static void test_unreadable_snapshot(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
-	pass_hours(p, GRACE_H);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
 	rig_forget_index(p->g);
 	fixture_damage(&p->g->f, "snapshots/", 0, 200);
-	assert_int_equal(prune(p), -EBADMSG);
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
 	assert_true(fixture_logged(&p->g->f, "nothing is deleted or doomed"));
-	assert_int_equal(count_packs(p), 4);
+	assert_int_equal(prune_rig_packs(p), 4);
 }
 
 static void test_unreadable_tree(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
+	prune_rig_fill(p);
 	rig_forget_index(p->g);
 	fixture_damage(&p->g->f, "trees/", 0, PACK_HEADER_LEN + 5);
 	fixture_damage(&p->g->f, "trees/", 1, PACK_HEADER_LEN + 5);
-	assert_int_equal(prune(p), -EBADMSG);
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
 	assert_true(fixture_logged(&p->g->f, "nothing is deleted or doomed"));
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
 }
@@ -596,75 +472,12 @@ static void test_unreadable_run(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
 	rig_forget_index(p->g);
 	fixture_damage(&p->g->f, "index/", 0, 40);
-	assert_int_equal(prune(p), -EBADMSG);
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
-}
-
-/* A record of which nobody knows what it says is given up, but not before nobody acts on what it said. */
-static void test_unreadable_record(void **state)
-{
-	struct pruning *p = *state;
-
-	fill(p);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
-	fixture_damage(&p->g->f, "doomed/", 0, 100);
-	p->o.dry_run = true;
-	assert_int_equal(prune(p), -EBADMSG);
-	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
-	p->o.dry_run = false;
-	assert_int_equal(prune(p), -EBADMSG);
-	assert_int_equal(rig_backup(p->g, "old", NULL), -EBADMSG);
-	pass_hours(p, GRACE_H - 1);
-	assert_int_equal(prune(p), -EBADMSG);
-	assert_int_equal(rig_backup(p->g, "old", NULL), -EBADMSG);
-	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 2);
-	pass_hours(p, 1);
-	assert_int_equal(prune(p), 0);
-	assert_int_equal(p->out.deleted_packs, 0);
-	assert_int_equal(p->out.doomed_packs, 2);
-	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
-	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
-	check_clean(p);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
-	assert_int_equal(p->out.deleted_packs, 2);
-	check_clean(p);
-}
-
-/* What it named was deleted, and a run that names it came late: nobody may rely on that when the record has gone. */
-static void test_unreadable_record_of_gone_packs(void **state)
-{
-	struct pruning *p = *state;
-	char name[2][STORE_NAME_MAX + 1];
-	struct buf run[2] = { BUF_INIT, BUF_INIT };
-
-	fill(p);
-	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(store_get_all(p->g->f.store, fixture_object(&p->g->f, "index/", i, name[i]), 1 << 20,
-		    &run[i]), 0);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
-	assert_int_equal(p->out.deleted_packs, 2);
-	for (unsigned i = 0; i < 2; i++) {
-		fixture_damage(&p->g->f, "doomed/", i, 100);
-		assert_int_equal(store_put(p->g->f.store, name[i], run[i].data, run[i].len, 0), 0);
-		buf_free(&run[i]);
-	}
-	assert_int_equal(prune(p), -EBADMSG);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
-	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
-	rig_forget_index(p->g);
-	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
-	check_clean(p);
-	rig_same(p->g, "old", "old");
 }
 
 /* A run is lost: its packs are named by none, and hold what snapshots need. */
@@ -673,13 +486,13 @@ static void test_lost_run(void **state)
 	struct pruning *p = *state;
 	char name[STORE_NAME_MAX + 1];
 
-	fill(p);
+	prune_rig_fill(p);
 	rig_file("old/c", 9, 20000);
 	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
 	/* One that has data alone would do; with it go trees, which cannot be read then. */
 	rig_forget_index(p->g);
 	assert_int_equal(store_delete(p->g->f.store, fixture_object(&p->g->f, "index/", 0, name)), 0);
-	assert_int_equal(prune(p), -EBADMSG);
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
 }
 
@@ -689,19 +502,19 @@ static void test_no_permission(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
-	pass_hours(p, GRACE_H);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
 	set_fault(p, STORE_OP_DELETE, "", 0, -EACCES);
-	assert_int_equal(prune(p), -EACCES);
+	assert_int_equal(prune_rig_run(p), -EACCES);
 	assert_true(fixture_logged(&p->g->f, "does not let us delete"));
-	assert_int_equal(count_packs(p), 4);
+	assert_int_equal(prune_rig_packs(p), 4);
 	set_fault(p, 0, "", 0, 0);
-	check_clean(p);
-	assert_int_equal(prune(p), 0);
+	prune_rig_check(p);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
-	check_clean(p);
+	prune_rig_check(p);
 }
 
 /* One that is retained stays, and is tried again. */
@@ -709,20 +522,20 @@ static void test_retained(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
-	pass_hours(p, GRACE_H);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
 	set_fault(p, STORE_OP_DELETE, "trees/", 0, -EACCES);
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 1);
 	assert_int_equal(p->out.kept_packs, 1);
 	set_fault(p, 0, "", 0, 0);
-	check_clean(p);
-	assert_int_equal(prune(p), 0);
+	prune_rig_check(p);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 1);
-	assert_int_equal(count_packs(p), 2);
-	check_clean(p);
+	assert_int_equal(prune_rig_packs(p), 2);
+	prune_rig_check(p);
 }
 
 /* The store fails from the nth operation on, as if prune were killed there: the next one goes on. */
@@ -733,25 +546,25 @@ static void test_killed_anywhere(void **state)
 	unsigned n, killed = 0;
 	int rc;
 
-	fill(p);
+	prune_rig_fill(p);
 	for (unsigned round = 0; round < 3; round++) {
 		if (round == 0)
-			forget_oldest(p);
+			prune_rig_forget_oldest(p);
 		for (n = 0; n < 200; n++) {
 			set_fault(p, all, "", n, -EIO);
-			rc = prune(p);
+			rc = prune_rig_run(p);
 			set_fault(p, 0, "", 0, 0);
 			if (rc == 0)
 				break;
 			killed++;
-			check_clean(p);
+			prune_rig_check(p);
 		}
 		assert_true(n > 2 && n < 200);
-		pass_hours(p, GRACE_H);
+		prune_rig_pass_hours(p, GRACE_H);
 	}
 	assert_true(killed > 20);
-	assert_int_equal(prune(p), 0);
-	assert_int_equal(count_packs(p), 2);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(prune_rig_packs(p), 2);
 	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
 	rig_forget_index(p->g);
 	rig_same(p->g, "new", "new");
@@ -762,20 +575,20 @@ static void test_packs_without_run(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
+	prune_rig_fill(p);
 	rig_file("third", 20, 100000);
 	set_fault(p, STORE_OP_PUT, "index/", 0, -EIO);
 	assert_int_equal(rig_backup(p->g, "third", NULL), -EIO);
 	set_fault(p, 0, "", 0, 0);
-	assert_int_equal(count_packs(p), 6);
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_packs(p), 6);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.doomed_packs, 2);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
-	check_clean(p);
+	prune_rig_check(p);
 	assert_int_equal(rig_backup(p->g, "third", NULL), 0);
-	check_clean(p);
+	prune_rig_check(p);
 }
 
 /* --- Time --------------------------------------------------------------------------------------------------------- */
@@ -785,23 +598,23 @@ static void test_over_boots(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
 	fake_clock_boot(&p->clock, 2, 100 * FAKE_HOUR);
-	pass_hours(p, 1);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, 1);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 0);
 	assert_int_equal(p->out.waiting_packs, 2);
-	pass_hours(p, 20);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, 20);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 0);
 	/* The first prune of a boot counts its uptime, if it had been seen before. */
 	fake_clock_boot(&p->clock, 3, FAKE_HOUR);
-	pass_hours(p, 4);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, 4);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
-	check_clean(p);
+	prune_rig_check(p);
 }
 
 /* Without a note it begins anew. */
@@ -809,17 +622,17 @@ static void test_another_machine(void **state)
 {
 	struct pruning *p = *state;
 
-	fill(p);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
 	rig_forget_index(p->g);
 	fake_clock_init(&p->clock, 9);
-	pass_hours(p, 1000);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, 1000);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 0);
 	assert_int_equal(p->out.waiting_s, GRACE_H * 3600);
-	pass_hours(p, GRACE_H);
-	assert_int_equal(prune(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_int_equal(p->out.deleted_packs, 2);
 }
 
@@ -837,15 +650,15 @@ static void test_too_slow(void **state)
 	struct pruning *p = *state;
 	struct clock slow = { .read = slow_clock, .arg = &p->clock };
 
-	fill(p);
-	forget_oldest(p);
-	assert_int_equal(prune(p), 0);
-	pass_hours(p, GRACE_H);
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
 	p->o.clock = &slow;
-	assert_int_equal(prune(p), 0);
+	assert_int_equal(prune_rig_run(p), 0);
 	assert_true(p->out.late);
 	assert_int_equal(p->out.deleted_packs, 0);
-	assert_int_equal(count_packs(p), 4);
+	assert_int_equal(prune_rig_packs(p), 4);
 }
 
 static void test_roles(void **state)
@@ -853,10 +666,10 @@ static void test_roles(void **state)
 	struct pruning *p = *state;
 	struct seal_domain none = p->g->f.metadata;
 
-	fill(p);
+	prune_rig_fill(p);
 	none.can_seal = false;
 	p->g->repo.metadata = &none;
-	assert_int_equal(prune(p), -EACCES);
+	assert_int_equal(prune_rig_run(p), -EACCES);
 	p->g->repo.metadata = &p->g->f.metadata;
 }
 
@@ -865,14 +678,14 @@ static void test_cancelled(void **state)
 	struct pruning *p = *state;
 	atomic_int cancel = 1;
 
-	fill(p);
+	prune_rig_fill(p);
 	p->o.cancel = &cancel;
-	assert_int_equal(prune(p), -EINTR);
+	assert_int_equal(prune_rig_run(p), -EINTR);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, prune_rig_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_to_do),
 		TEST(test_doom_and_sweep),
@@ -891,8 +704,6 @@ int main(void)
 		TEST(test_unreadable_snapshot),
 		TEST(test_unreadable_tree),
 		TEST(test_unreadable_run),
-		TEST(test_unreadable_record),
-		TEST(test_unreadable_record_of_gone_packs),
 		TEST(test_lost_run),
 		TEST(test_no_permission),
 		TEST(test_retained),

@@ -1,0 +1,113 @@
+/*
+ * Prune, and who reads beside it: records of doomed packs that are damaged, and index runs that name what is gone.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/retention/prune_rig.h"
+
+#define RUNS_MAX 8
+
+/* Index runs that somebody may put late. */
+struct late_runs {
+	char name[RUNS_MAX][STORE_NAME_MAX + 1];
+	struct buf bytes[RUNS_MAX];
+	unsigned n;
+};
+
+static void keep_runs(struct pruning *p, struct late_runs *l)
+{
+	*l = (struct late_runs){ .n = fixture_count(&p->g->f, "index/") };
+	assert_in_range(l->n, 1, RUNS_MAX);
+	for (unsigned i = 0; i < l->n; i++)
+		assert_int_equal(store_get_all(p->g->f.store, fixture_object(&p->g->f, "index/", i, l->name[i]),
+		    1 << 24, &l->bytes[i]), 0);
+}
+
+static void put_runs(struct pruning *p, struct late_runs *l)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		assert_int_equal(store_put(p->g->f.store, l->name[i], l->bytes[i].data, l->bytes[i].len, 0), 0);
+		buf_free(&l->bytes[i]);
+	}
+}
+
+/* --- Records that are damaged ------------------------------------------------------------------------------------- */
+
+/* A record of which nobody knows what it says is given up, but not before nobody acts on what it said. */
+static void test_unreadable_record(void **state)
+{
+	struct pruning *p = *state;
+
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
+	fixture_damage(&p->g->f, "doomed/", 0, 100);
+	p->o.dry_run = true;
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
+	p->o.dry_run = false;
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
+	assert_int_equal(rig_backup(p->g, "old", NULL), -EBADMSG);
+	prune_rig_pass_hours(p, GRACE_H - 1);
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
+	assert_int_equal(rig_backup(p->g, "old", NULL), -EBADMSG);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 2);
+	prune_rig_pass_hours(p, 1);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(p->out.deleted_packs, 0);
+	assert_int_equal(p->out.doomed_packs, 2);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	prune_rig_check(p);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	prune_rig_check(p);
+}
+
+/* What it named was deleted, and a run that names it came late: nobody may rely on that when the record has gone. */
+static void test_unreadable_record_of_gone_packs(void **state)
+{
+	struct pruning *p = *state;
+	struct late_runs late;
+
+	prune_rig_fill(p);
+	keep_runs(p, &late);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	for (unsigned i = 0; i < 2; i++)
+		fixture_damage(&p->g->f, "doomed/", i, 100);
+	put_runs(p, &late);
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	rig_forget_index(p->g);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	prune_rig_check(p);
+	rig_same(p->g, "old", "old");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, prune_rig_setup, prune_rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_unreadable_record),
+		TEST(test_unreadable_record_of_gone_packs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
