@@ -54,6 +54,7 @@ void check_end(struct check *c)
 	hash_map_free(&c->damage);
 	hash_map_free(&c->seen);
 	free(c->packs);
+	doomed_set_destroy(&c->doomed);
 	free(c->by_number);
 	free(c->objects_of);
 	catalog_free(c->catalog);
@@ -111,7 +112,7 @@ typedef int check_step(struct check *c);
 static check_step *const signatures[] = { check_config, check_keyslots, check_revocations, open_parts, check_trees,
 	NULL };
 static check_step *const trees[] = { check_config, check_keyslots, check_revocations, check_doomed, open_parts,
-	check_runs, check_packs, check_data, check_trees, check_affected, NULL };
+	check_runs, check_packs, check_data, check_vanished, check_trees, check_affected, NULL };
 static check_step *const locked[] = { check_config, check_keyslots, NULL };
 static check_step *const names[] = { check_config, check_keyslots, check_revocations, check_names, list_packs,
 	check_data, NULL };

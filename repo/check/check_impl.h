@@ -5,6 +5,7 @@
  *   names.c     records of doomed packs, and without a key manifests and runs, against their names
  *   runs.c      index runs, and the private index that is loaded from them
  *   packs.c     packs: what is there against what the index names
+ *   gone.c      packs that are not there, or have come since they were listed
  *   data.c      all bytes of packs, by threads (plan.c: which ones; scan.c: a thread's packs; records.c: what should be
  *               in one)
  *   trees.c     manifests and all that they lead to (spans.c: contents of files)
@@ -20,10 +21,17 @@
 
 #include "repo/check/check.h"
 #include "repo/check/hash_map.h"
+#include "repo/doomed/doomed.h"
 
 #define NO_NUMBER UINT32_MAX
 
-enum pack_state { PACK_PRESENT, PACK_MISSING, PACK_RESIZED };
+enum pack_state {
+	PACK_PRESENT,
+	PACK_RESIZED,
+	PACK_MISSING,  /* from here on: it is not in the store */
+	PACK_SWEPT,    /* a prune has deleted it */
+	PACK_VANISHED, /* since it was listed: it is not known yet which of these */
+};
 
 /* A pack that is in the store, or that the index names. */
 struct check_pack {
@@ -64,8 +72,10 @@ struct check {
 	struct tree *tree;
 	struct catalog *catalog;
 
-	struct check_pack *packs; /* those in the store, sorted; then those that are missing */
-	size_t npacks, cap_packs;
+	struct check_pack *packs; /* those that were listed, sorted; then those that are missing, or have come since */
+	size_t npacks, nlisted, cap_packs;
+	struct doomed_set doomed; /* once a pack was not there */
+	bool swept;               /* some pack is PACK_SWEPT */
 	uint32_t *by_number;      /* index into packs by the index's number; NO_NUMBER: none */
 	uint32_t *objects_of;     /* objects that the index places in it, by number; with read_data only */
 	uint32_t nnumbers;
@@ -162,11 +172,36 @@ int check_runs(struct check *c);
 int list_packs(struct check *c);
 int check_packs(struct check *c);
 int check_data(struct check *c);
+int check_vanished(struct check *c);
 int check_trees(struct check *c);
 int check_affected(struct check *c);
 
 /* The pack of the index's number; NULL if there is none. */
 struct check_pack *pack_of_number(struct check *c, uint32_t number);
+
+/* One more pack, and its number; borrowed until the next one.  NULL: -ENOMEM.  0, -ENOMEM, -EIO. */
+struct check_pack *pack_add(struct check *c, const struct id *id, enum pack_kind kind);
+int pack_set_number(struct check *c, const struct check_pack *p, uint32_t number);
+
+/* The one that was listed; NULL if none was. */
+struct check_pack *pack_listed(struct check *c, const struct id *id, enum pack_kind kind);
+
+/* --- Packs that are not there (gone.c) ---------------------------------------------------------------------------- */
+
+/* Read doomed/, by which the next one judges.  0 or what the store returns. */
+int gone_load(struct check *c);
+
+/* A pack that runs name is not in the store: PACK_SWEPT if a prune has deleted it, else PACK_MISSING and a finding. */
+void gone_judge(struct check *c, struct check_pack *p);
+
+/**
+ * gone_find(c, kind, id, place, out):
+ * Where is object ${id} by now, and in which pack?  ${place} and ${*out} are set if it has a place; the pack is one
+ * that is not there if it has no other.  Borrowed as above.  Return 1; 0 if no run has it; -ENOMEM, -EIO, what the
+ * store returns.
+ */
+int gone_find(struct check *c, enum pack_kind kind, const struct id *id, struct place *place,
+    struct check_pack **out);
 
 /* --- For who does more with it (repair) --------------------------------------------------------------------------- */
 

@@ -27,6 +27,17 @@ static struct check_pack *new_pack(struct check *c)
 	return p;
 }
 
+struct check_pack *pack_add(struct check *c, const struct id *id, enum pack_kind kind)
+{
+	struct check_pack *p = new_pack(c);
+
+	if (p != NULL) {
+		p->id = *id;
+		p->kind = (uint8_t)kind;
+	}
+	return p;
+}
+
 static int take_pack(void *arg, const char *name, uint64_t size)
 {
 	struct check *c = arg;
@@ -38,11 +49,9 @@ static int take_pack(void *arg, const char *name, uint64_t size)
 		log_debug(&c->log, "%s: not the name of a pack, ignored", name);
 		return 0;
 	}
-	p = new_pack(c);
+	p = pack_add(c, &id, kind);
 	if (p == NULL)
 		return -ENOMEM;
-	p->id = id;
-	p->kind = (uint8_t)kind;
 	p->size = size;
 	return 0;
 }
@@ -69,8 +78,10 @@ static void drop_doubles(struct check *c)
 
 int list_packs(struct check *c)
 {
-	int rc = store_list(c->store, "packs/", take_pack, c);
+	int rc;
 
+	c->npacks = 0;
+	rc = store_list(c->store, "packs/", take_pack, c);
 	if (rc == 0)
 		rc = store_list(c->store, "trees/", take_pack, c);
 	if (rc != 0)
@@ -78,7 +89,7 @@ int list_packs(struct check *c)
 	if (c->npacks > 1)
 		qsort(c->packs, c->npacks, sizeof(*c->packs), compare);
 	drop_doubles(c);
-	c->out->packs = c->npacks;
+	c->out->packs = c->nlisted = c->npacks;
 	return 0;
 }
 
@@ -87,7 +98,14 @@ struct check_pack *pack_of_number(struct check *c, uint32_t number)
 	return number < c->nnumbers && c->by_number[number] != NO_NUMBER ? &c->packs[c->by_number[number]] : NULL;
 }
 
-static int set_number(struct check *c, uint32_t number, uint32_t at)
+struct check_pack *pack_listed(struct check *c, const struct id *id, enum pack_kind kind)
+{
+	struct check_pack key = { .id = *id, .kind = (uint8_t)kind };
+
+	return c->nlisted > 0 ? bsearch(&key, c->packs, c->nlisted, sizeof(key), compare) : NULL;
+}
+
+int pack_set_number(struct check *c, const struct check_pack *p, uint32_t number)
 {
 	uint32_t n = c->nnumbers ? c->nnumbers : 256, *grown;
 
@@ -103,32 +121,22 @@ static int set_number(struct check *c, uint32_t number, uint32_t at)
 		c->by_number = grown;
 		c->nnumbers = n;
 	}
-	c->by_number[number] = at;
+	c->by_number[number] = (uint32_t)(p - c->packs);
 	return 0;
 }
-
-struct naming {
-	struct check *c;
-	size_t nlisted; /* of c->packs; those behind are missing */
-};
 
 /* Those that are missing are appended to the array, behind the part that is sorted. */
 static int take_named(void *arg, uint32_t number, const struct pack_info *info)
 {
-	struct naming *n = arg;
-	struct check *c = n->c;
-	struct check_pack key = { .id = info->id, .kind = (uint8_t)info->kind }, *p;
+	struct check *c = arg;
+	struct check_pack *p = pack_listed(c, &info->id, info->kind);
 	char what[WHAT_SIZE];
 
-	p = n->nlisted > 0 ? bsearch(&key, c->packs, n->nlisted, sizeof(key), compare) : NULL;
 	if (p == NULL) {
-		p = new_pack(c);
+		p = pack_add(c, &info->id, info->kind);
 		if (p == NULL)
 			return -ENOMEM;
-		p->id = info->id;
-		p->kind = (uint8_t)info->kind;
-		p->state = PACK_MISSING;
-		finding_add_pack(c, p, "missing");
+		gone_judge(c, p);
 	} else if (p->size != info->size) {
 		p->state = PACK_RESIZED;
 		snprintf(what, sizeof(what), "has %llu bytes where the index says %u", (unsigned long long)p->size,
@@ -136,42 +144,42 @@ static int take_named(void *arg, uint32_t number, const struct pack_info *info)
 		finding_add_pack(c, p, what);
 	}
 	p->number = number;
-	return set_number(c, number, (uint32_t)(p - c->packs));
+	return pack_set_number(c, p, number);
 }
 
 static int stop_at_missing(void *arg, uint32_t number, const struct pack_info *info)
 {
-	const struct check *c = arg;
-	struct check_pack key = { .id = info->id, .kind = (uint8_t)info->kind };
-
 	(void)number;
-	return c->npacks == 0 || bsearch(&key, c->packs, c->npacks, sizeof(key), compare) == NULL;
+	return pack_listed(arg, &info->id, info->kind) == NULL;
 }
 
-/* A pack may have been deleted by a prune since the index was loaded: no run names it then any more. */
-static int load_again_if_missing(struct check *c)
+/*
+ * A pack may have been deleted by a prune since the index was loaded: no run names it then any more, or, for a while,
+ * only a run that came late.  What is listed is listed anew, as the index then names packs that have come since.
+ */
+static int look_again_if_missing(struct check *c)
 {
 	int rc = index_each_pack(c->index, stop_at_missing, c);
 
-	if (rc == 1)
-		rc = index_refresh(c->index);
-	return rc > 0 ? 0 : rc;
+	if (rc != 1)
+		return rc;
+	rc = index_refresh(c->index);
+	if (rc >= 0)
+		rc = list_packs(c);
+	return rc == 0 ? gone_load(c) : rc;
 }
 
 int check_packs(struct check *c)
 {
-	struct naming n = { .c = c };
 	int rc = list_packs(c);
 
 	if (rc == 0)
-		rc = load_again_if_missing(c);
+		rc = look_again_if_missing(c);
+	if (rc == 0)
+		rc = index_each_pack(c->index, take_named, c);
 	if (rc != 0)
 		return rc;
-	n.nlisted = c->npacks;
-	rc = index_each_pack(c->index, take_named, &n);
-	if (rc != 0)
-		return rc;
-	for (size_t i = 0; i < n.nlisted; i++) {
+	for (size_t i = 0; i < c->nlisted; i++) {
 		if (c->packs[i].number != NO_NUMBER)
 			continue;
 		c->out->unreferenced_packs++;

@@ -428,8 +428,9 @@ int pack_scan_end(struct pack_scan *s)
 	int rc;
 
 	crypt_wipe(&s->key, sizeof(s->key));
-	/* Gone since it was listed, and nobody's. */
-	if (s->failed && s->t.read_error == -ENOENT && s->pack->number == NO_NUMBER) {
+	/* Gone since it was listed: perhaps by a prune, which is found out when all have been read. */
+	if (s->failed && s->t.read_error == -ENOENT) {
+		s->pack->state = PACK_VANISHED;
 		plan_done(s->c->plan, s->pack, true);
 		return 0;
 	}

@@ -63,12 +63,12 @@ static void choose_some(struct plan *p, size_t from, uint32_t percent)
 		p->n = from + want;
 }
 
-/* The first one on the arc: the list is sorted by id, but for those at its end that are missing. */
+/* The first one on the arc: the list is sorted by id, but for those at its end that were not listed. */
 static size_t first_of(const struct plan *p)
 {
 	const struct check *c = p->c;
 
-	for (size_t i = 1; i < c->npacks && c->packs[i].state != PACK_MISSING; i++)
+	for (size_t i = 1; i < c->nlisted; i++)
 		if (arc_offset(&p->arc, &c->packs[i].id) < arc_offset(&p->arc, &c->packs[i - 1].id))
 			return i;
 	return 0;

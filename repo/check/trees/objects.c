@@ -69,19 +69,18 @@ static int wrong_length(struct check *c, const struct id *id, uint32_t len, uint
 /* 1 if it can be there, 0 if not (with a finding), or an error. */
 static int check_place(struct check *c, enum pack_kind kind, const struct id *id, uint32_t len)
 {
-	const struct check_pack *p;
+	struct check_pack *p;
 	struct place place;
-	int rc = index_lookup(c->index, id, &place);
+	int rc = gone_find(c, kind, id, &place, &p);
 
-	if (rc == -ENOENT)
+	if (rc == 0)
 		return unindexed(c, kind, id);
 	if (rc < 0)
 		return rc;
 	c->referenced++;
 	if (damage_of(c, id) != 0)
 		return 0;
-	p = pack_of_number(c, place.pack);
-	if (p == NULL || p->kind != kind)
+	if (p->kind != kind)
 		return wrong_place(c, kind, id, "the index places it in a pack of the other kind");
 	if (p->state == PACK_MISSING || (p->state == PACK_RESIZED && end_of(&place) > p->size))
 		return damage_add(c, id, p->finding);
@@ -132,9 +131,7 @@ int tree_object_damaged(struct check *c, const struct id *id, int rc)
 
 	if (rc == -ENOMEM)
 		return rc;
-	if (index_lookup(c->index, id, &place) == 0)
-		p = pack_of_number(c, place.pack);
-	if (p == NULL)
+	if (gone_find(c, PACK_TREE, id, &place, &p) != 1)
 		return tree_contradicts(c, id, ERR(rc));
 	last_message(c, pack_name(p->kind, &p->id, name), rc, what);
 	if (rc == -ECANCELED || store_failed(c, rc))

@@ -224,11 +224,19 @@ static bool is_out(const struct resolver *r, const struct lazy_run *l)
 	return l->replaced || (l->loaded && !atomic_load(&r->everywhere)) || (l->again && index_now() < l->again);
 }
 
+/* What asking all of them has come to, besides a place. */
+struct outcome {
+	int trouble;         /* why some could not be read; 0: all could */
+	struct place missed; /* where it is said to be, in a pack that is missing; only if no other run knows better */
+	bool has_missed;
+};
+
 /*
- * In the runs that are not loaded: the one that was right last, then the largest, as it is the likeliest.  Return 0; or
- * -ENOENT if none of those that could be read has it, with the reason for which others could not to ${*trouble}.
+ * In the runs that are not loaded: the one that was right last, then the largest, as it is the likeliest.  A run that
+ * was put late may name a pack that a prune has deleted, where another one names a copy.  Return 0; or -ENOENT if none
+ * of those that could be read has it in a pack that may be there.
  */
-static int ask_runs(struct index *x, const struct id *id, struct place *out, int *trouble)
+static int ask_runs(struct index *x, const struct id *id, struct place *out, struct outcome *o)
 {
 	struct resolver *r = &x->resolver;
 	int rc = -ENOENT;
@@ -239,6 +247,11 @@ static int ask_runs(struct index *x, const struct id *id, struct place *out, int
 		if (is_out(r, l))
 			continue;
 		rc = ask_run(x, l, id, out);
+		if (rc == 0 && resolver_misses_pack(r, out->pack)) {
+			o->missed = *out;
+			o->has_missed = true;
+			rc = -ENOENT;
+		}
 		if (rc == 0)
 			move_to_front(r, i);
 		if (rc == 0 || rc == -ENOENT || rc == -ENOMEM)
@@ -248,8 +261,8 @@ static int ask_runs(struct index *x, const struct id *id, struct place *out, int
 			/* Those may have been passed already; this one is from now on. */
 			l->again = index_now() + RETRY;
 			i = (size_t)-1;
-		} else if (*trouble != -ESTALE) {
-			*trouble = rc;
+		} else if (o->trouble != -ESTALE) {
+			o->trouble = rc;
 		}
 		rc = -ENOENT;
 	}
@@ -259,12 +272,19 @@ static int ask_runs(struct index *x, const struct id *id, struct place *out, int
 int lazy_runs_find(struct index *x, const struct id *id, struct place *out)
 {
 	struct resolver *r = &x->resolver;
-	int trouble = 0, rc = ask_runs(x, id, out, &trouble);
+	struct outcome o = { .trouble = 0 };
+	int rc = ask_runs(x, id, out, &o);
 
-	for (size_t i = 0; i < r->n && trouble == 0; i++)
+	for (size_t i = 0; i < r->n && o.trouble == 0; i++)
 		if (r->run[i].again && !r->run[i].replaced)
-			trouble = -EBADMSG;
-	return rc == -ENOENT && trouble ? trouble : rc;
+			o.trouble = -EBADMSG;
+	if (rc != -ENOENT)
+		return rc;
+	if (o.trouble != 0)
+		return o.trouble;
+	if (o.has_missed)
+		*out = o.missed;
+	return o.has_missed ? 0 : -ENOENT;
 }
 
 uint64_t lazy_runs_bytes(const struct resolver *r)

@@ -18,8 +18,8 @@ void lazy_runs_close(struct resolver *r);
 
 /**
  * lazy_runs_find(x, id, out):
- * Ask them for an object, and learn what is found.  Return 0; -ENOENT only if no run has it; -ESTALE if one of them has
- * gone; else why it cannot be told.
+ * Ask them for an object, and learn what is found: in a pack that was missed only if no run names another one.  Return
+ * 0; -ENOENT only if no run has it; -ESTALE if one of them has gone; else why it cannot be told.
  */
 int lazy_runs_find(struct index *x, const struct id *id, struct place *out);
 

@@ -100,6 +100,58 @@ static void test_unreadable_record_of_gone_packs(void **state)
 	rig_same(p->g, "old", "old");
 }
 
+/* --- Runs that name what is gone ---------------------------------------------------------------------------------- */
+
+/* For as long as a record names the packs, nobody takes them for missing, and who reads finds where they went. */
+static void test_late_runs(void **state)
+{
+	struct pruning *p = *state;
+	struct late_runs late;
+
+	prune_rig_fill_partly(p);
+	keep_runs(p, &late);
+	p->o.no_repack = false;
+	p->o.max_unused_percent = 0;
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_true(p->out.repacked_packs >= 2);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_true(p->out.deleted_packs >= 2);
+	put_runs(p, &late);
+	prune_rig_check(p);
+	rig_forget_index(p->g);
+	fixture_log_clear(&p->g->f);
+	rig_same(p->g, "src", "src");
+	assert_false(fixture_logged(&p->g->f, "missing"));
+	/* A prune finds them. */
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	prune_rig_check(p);
+}
+
+/* What a snapshot needs and is in no other pack is missing all the same. */
+static void test_lost_with_its_pack(void **state)
+{
+	struct pruning *p = *state;
+	char name[SNAPSHOT_NAME_SIZE];
+	struct late_runs late;
+	struct buf bytes = BUF_INIT;
+
+	prune_rig_fill(p);
+	keep_runs(p, &late);
+	prune_rig_take_oldest(p, name, &bytes);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	put_runs(p, &late);
+	assert_int_equal(store_put(p->g->f.store, name, bytes.data, bytes.len, 0), 0);
+	buf_free(&bytes);
+	assert_true(prune_rig_findings(p) >= 1);
+	assert_non_null(strstr(p->first, "missing"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, prune_rig_setup, prune_rig_teardown)
 
 int main(void)
@@ -107,6 +159,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_unreadable_record),
 		TEST(test_unreadable_record_of_gone_packs),
+		TEST(test_late_runs),
+		TEST(test_lost_with_its_pack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
