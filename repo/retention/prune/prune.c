@@ -82,5 +82,5 @@ int prune_run(struct repo *r, const struct prune_options *opts, struct prune_res
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && rc == 0; i++)
 		rc = prune_cancelled(&p) ? -EINTR : steps[i](&p);
 	end(&p);
-	return rc;
+	return rc == 0 ? p.failed : rc;
 }

@@ -60,9 +60,9 @@ struct prune_result {
 /**
  * prune_run(r, opts, out):
  * Return 0; -ESTALE if another prune has doomed what this one has just repacked (logged); -EBADMSG, -EPROTONOSUPPORT
- * if something could not be read that must be (logged, with what that means); -EACCES if this role cannot seal, or if
- * the store did not let us delete anything (logged); -EINTR; -ENOMEM; what the store returns.  ${out} is set in any
- * case, as far as it came.
+ * if something could not be read that must be (logged, with what that means), or, when all else has been done, a pack
+ * that was to be repacked; -EACCES if this role cannot seal, or if the store did not let us delete anything (logged);
+ * -EINTR; -ENOMEM; what the store returns.  ${out} is set in any case, as far as it came.
  */
 int prune_run(struct repo *r, const struct prune_options *opts, struct prune_result *out);
 

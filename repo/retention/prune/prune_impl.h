@@ -61,6 +61,7 @@ struct prune {
 	size_t npacks, nstored, cap_packs;
 	uint32_t *by_number;      /* index into packs by the index's number; NO_PACK: not known yet */
 	uint32_t nnumbers;
+	int failed;               /* what could not be done, and did not keep the rest from being done; 0: nothing */
 };
 
 static inline bool prune_cancelled(const struct prune *p)

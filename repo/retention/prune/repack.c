@@ -5,6 +5,8 @@
  * opened and sealed again, as a pack has one key and positions of its own.  Of others the live objects are taken out
  * and grouped anew.  The copies are durable, and named by a run, before the old packs are doomed; until those are
  * deleted, a grace later, there are both.
+ *
+ * A pack that cannot be copied stays as it is, and does not keep others from being copied or doomed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +40,7 @@ struct repack {
 	uint8_t *window;
 	uint64_t window_off;
 	size_t window_len;
+	int unreadable;                     /* why the pack at hand cannot be read; 0: it can */
 };
 
 /* --- Which -------------------------------------------------------------------------------------------------------- */
@@ -124,6 +127,14 @@ static int hold(void *arg, const struct id *id, const struct place *place)
 	return 0;
 }
 
+/* The pack at hand gave ${rc}: that is its own fault, and not one of what is written. */
+static int from_source(struct repack *r, int rc)
+{
+	if (rc < 0)
+		r->unreadable = rc;
+	return rc;
+}
+
 /* Sealed bytes of the pack at hand, read in large pieces. */
 static int get(struct repack *r, const char *name, uint64_t off, size_t len, uint8_t *out)
 {
@@ -156,13 +167,14 @@ static int open_boxes(struct repack *r, const struct place *place, struct segmen
 		len += place->box[i];
 	rc = buf_reserve(&s->bytes, len);
 	if (rc == 0)
-		rc = get(r, pack_name(r->info.kind, &r->info.id, name), place->offset, len, s->bytes.data);
+		rc = from_source(r, get(r, pack_name(r->info.kind, &r->info.id, name), place->offset, len,
+		    s->bytes.data));
 	s->bytes.len = len;
 	s->nboxes = place_nsegments(place);
 	for (unsigned i = 0; i < s->nboxes && rc == 0; i++) {
 		s->box_len[i] = place->box[i] - CRYPT_TAG_LEN;
-		rc = pack_open_segment(cipher, r->info.kind, &r->key, place->offset + (uint32_t)pos,
-		    s->bytes.data + pos, place->box[i], s->bytes.data + pos);
+		rc = from_source(r, pack_open_segment(cipher, r->info.kind, &r->key, place->offset + (uint32_t)pos,
+		    s->bytes.data + pos, place->box[i], s->bytes.data + pos));
 		if (rc < 0)
 			log_error(r->p->r->log, "%s: open %u bytes at %llu: %s", name, place->box[i],
 			    (unsigned long long)place->offset + pos, ERR(rc));
@@ -223,7 +235,7 @@ static int copy_object(struct repack *r, const struct held *h, uint32_t number)
 	place.pack = number;
 	rc = object_segment(r->p->r->reader, r->info.kind, &place, 0, &segment, &skip, &take, &off);
 	if (rc < 0)
-		return rc;
+		return from_source(r, rc == -ESTALE ? -ENOENT : rc);
 	rc = segment_builder_add(r->builder[r->info.kind - 1], &h->id, segment->data + skip, take, &list);
 	segment_put(r->p->r->reader, segment);
 	err = add_list(r, list);
@@ -271,20 +283,44 @@ static int copy_held(struct repack *r, uint32_t number)
 	return rc;
 }
 
-static int copy_pack(struct repack *r, const struct prune_pack *pack)
+/*
+ * What could not be read.  A pack that is gone was repacked and swept by another prune, or is missing, which the next
+ * one tells; one that is damaged may be made whole.  Return 0 if others can be copied all the same.
+ */
+static int leave_out(struct repack *r, struct prune_pack *pack, int rc)
+{
+	char name[PACK_NAME_SIZE];
+
+	if (rc != r->unreadable || (rc != -ENOENT && rc != -EBADMSG && rc != -EPROTONOSUPPORT))
+		return rc;
+	pack_name((enum pack_kind)pack->kind, &pack->id, name);
+	if (rc == -ENOENT) {
+		log_debug(r->p->r->log, "%s: has gone meanwhile", name);
+		pack->flags |= PACK_GONE;
+		return 0;
+	}
+	log_error(r->p->r->log, "%s: cannot be repacked; see \"varve repair\"", name);
+	r->p->failed = rc;
+	return 0;
+}
+
+/* Return 1; 0 if it cannot be read and was left out; or an error. */
+static int copy_pack(struct repack *r, struct prune_pack *pack)
 {
 	const struct repo *repo = r->p->r;
 	int rc;
 
 	r->nheld = r->window_len = 0;
-	rc = pack_read_table(repo->store, (enum pack_kind)pack->kind, &pack->id, repo->metadata,
-	    repo->config.segment_size, &r->info, hold, r);
+	r->unreadable = 0;
+	rc = from_source(r, pack_read_table(repo->store, (enum pack_kind)pack->kind, &pack->id, repo->metadata,
+	    repo->config.segment_size, &r->info, hold, r));
 	if (rc == 0)
-		rc = seal_open_key(pack->kind == PACK_DATA ? repo->data : repo->metadata, r->info.wrapped, &r->key);
+		rc = from_source(r, seal_open_key(pack->kind == PACK_DATA ? repo->data : repo->metadata,
+		    r->info.wrapped, &r->key));
 	if (rc == 0)
 		rc = copy_held(r, pack->number);
 	crypt_wipe(&r->key, sizeof(r->key));
-	return rc;
+	return rc < 0 ? leave_out(r, pack, rc) : 1;
 }
 
 /* --- All of it ---------------------------------------------------------------------------------------------------- */
@@ -355,9 +391,11 @@ static int repack_all(struct prune *p, struct prune_pack **list, size_t n)
 	size_t done = 0;
 	int rc = begin(&r);
 
-	for (; done < n && rc == 0 && has_time(p); done++) {
-		rc = copy_pack(&r, list[done]);
-		if (rc == 0)
+	for (size_t i = 0; i < n && rc == 0 && has_time(p); i++) {
+		rc = copy_pack(&r, list[i]);
+		if (rc == 1)
+			list[done++] = list[i];
+		if (rc >= 0)
 			rc = object_writer_tick(r.w);
 		if (p->o->progress != NULL)
 			p->o->progress->packs++;

@@ -100,6 +100,70 @@ static void test_unreadable_record_of_gone_packs(void **state)
 	rig_same(p->g, "old", "old");
 }
 
+/* --- Packs that cannot be repacked -------------------------------------------------------------------------------- */
+
+/* Another prune has done it, and deleted them: that is no error, however far this one has come. */
+static void test_repack_gone(void **state)
+{
+	struct pruning *p = *state;
+	struct store_fault_rule rule = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_GET, .prefix = "packs/",
+		.err = -ENOENT };
+
+	prune_rig_fill_partly(p);
+	p->o.no_repack = false;
+	p->o.max_unused_percent = 0;
+	for (; rule.skip < 8; rule.skip++) {
+		store_mem_set_faults(p->g->f.store, &rule, 1);
+		assert_int_equal(prune_rig_run(p), 0);
+		assert_true(p->out.doomed_packs >= p->out.repacked_packs);
+	}
+	store_mem_set_faults(p->g->f.store, NULL, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		prune_rig_check(p);
+		prune_rig_pass_hours(p, GRACE_H);
+		assert_int_equal(prune_rig_run(p), 0);
+	}
+	rig_forget_index(p->g);
+	rig_same(p->g, "src", "src");
+}
+
+/* Number of the largest data pack. */
+static unsigned largest_pack(struct pruning *p)
+{
+	char name[STORE_NAME_MAX + 1];
+	uint64_t size, most = 0;
+	unsigned n = fixture_count(&p->g->f, "packs/"), found = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(store_stat(p->g->f.store, fixture_object(&p->g->f, "packs/", i, name), &size), 0);
+		found = size > most ? i : found;
+		most = size > most ? size : most;
+	}
+	return found;
+}
+
+/* One that is damaged stays, and is told; the others are doomed. */
+static void test_repack_damaged(void **state)
+{
+	struct pruning *p = *state;
+	char name[STORE_NAME_MAX + 1];
+
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	prune_rig_fill_partly(p);
+	prune_rig_forget_oldest(p);
+	fixture_damage(&p->g->f, "packs/", largest_pack(p), 200);
+	p->o.no_repack = false;
+	p->o.max_unused_percent = 0;
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
+	assert_true(fixture_logged(&p->g->f, fixture_object(&p->g->f, "packs/", largest_pack(p), name)));
+	assert_true(p->out.doomed_packs >= 4);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
+	assert_true(p->out.deleted_packs >= 4);
+}
+
 /* --- Runs that name what is gone ---------------------------------------------------------------------------------- */
 
 /* For as long as a record names the packs, nobody takes them for missing, and who reads finds where they went. */
@@ -159,6 +223,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_unreadable_record),
 		TEST(test_unreadable_record_of_gone_packs),
+		TEST(test_repack_gone),
+		TEST(test_repack_damaged),
 		TEST(test_late_runs),
 		TEST(test_lost_with_its_pack),
 	};
