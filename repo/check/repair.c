@@ -38,7 +38,7 @@ static int remove_damaged(struct repo *r, struct repair_result *out)
 	return rc;
 }
 
-int repair_index(struct repo *r, struct repair_result *out)
+int repair_index(struct repo *r, bool all, struct repair_result *out)
 {
 	struct index_options io = {
 		.store = r->store,
@@ -52,7 +52,7 @@ int repair_index(struct repo *r, struct repair_result *out)
 	*out = (struct repair_result){ .runs = 0 };
 	if (!r->metadata->can_open || !r->metadata->can_seal)
 		return -EACCES;
-	rc = index_rebuild_runs(&io, &out->runs, &out->objects);
+	rc = index_rebuild_runs(&io, all, &out->runs, &out->objects);
 	if (rc > 0)
 		out->unreadable = (uint64_t)rc;
 	return rc == 0 ? remove_damaged(r, out) : rc > 0 ? 0 : rc;

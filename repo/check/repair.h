@@ -79,12 +79,13 @@ int repair_plain(struct store *store, const struct repair_options *o, struct rep
 int repair_run(struct repo *r, const struct repair_options *o, struct repair_result *out);
 
 /**
- * repair_index(r, out):
- * Write index runs for all packs that no readable run names, from their tables.  If that has been done for all of them,
+ * repair_index(r, all, out):
+ * Write index runs for all packs of which no readable run names what is in them, from their tables; with ${all}, look
+ * into all tables, as a run may be missing that had a part of a pack.  If that has been done for all of them,
  * remove the runs that are damaged (their bytes do not hash to their name, and they cannot be read): they hold nothing
  * then that others do not.  Fills ${out}.  Return 0 (see ${out->unreadable}); -EACCES if this role cannot; -ENOMEM;
  * what the store returns.
  */
-int repair_index(struct repo *r, struct repair_result *out);
+int repair_index(struct repo *r, bool all, struct repair_result *out);
 
 #endif

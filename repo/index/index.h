@@ -197,13 +197,14 @@ int index_kept(struct index *x, const char *name, struct buf *out);
 void index_drop(struct index *x, const char *name);
 
 /**
- * index_rebuild_runs(opts, nruns, nobjects):
- * Read the table of every pack in the store that no readable run names, and write new runs for them; memory bounded by
- * the size of one run.  A run is readable if all of it is.  Return 0 with the counts; a positive number of packs whose
- * tables could not be read (logged by name), with the counts; -EACCES if this role has not the keys; -ENOMEM; what the
- * store returns.
+ * index_rebuild_runs(opts, all, nruns, nobjects):
+ * Read the table of every pack in the store that no readable run names, and of those that a run names that is not
+ * readable, or with ${all} of every pack; and write new runs for those of which no readable run has all objects.
+ * Memory is bounded by the size of one run.  A run is readable if all of it is.  Return 0 with the counts; a positive
+ * number of packs whose tables could not be read (logged by name), with the counts; -EACCES if this role has not the
+ * keys; -EIO if there is no place for a private index; -ENOMEM; what the store returns.
  */
-int index_rebuild_runs(const struct index_options *opts, uint64_t *nruns, uint64_t *nobjects);
+int index_rebuild_runs(const struct index_options *opts, bool all, uint64_t *nruns, uint64_t *nobjects);
 
 /* Remove the environment of this repository from the disk.  Return 0; -EBUSY if it is open; another negative errno. */
 int index_remove(const char *cache_dir, const uint8_t repo_id[16]);

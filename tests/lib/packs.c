@@ -137,6 +137,50 @@ struct id packs_put_run(struct store *store, const struct seal_domain *metadata,
 	return id;
 }
 
+struct split {
+	struct run_writer *w[2];
+	unsigned n;
+};
+
+static int split_pack(void *arg, uint32_t number, const struct pack_info *info)
+{
+	struct split *s = arg;
+	uint32_t mine;
+
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(run_add_pack(s->w[i], info, &mine), 0);
+		assert_int_equal(mine, number);
+	}
+	return 0;
+}
+
+static int split_object(void *arg, const struct id *id, const struct place *place)
+{
+	struct split *s = arg;
+
+	assert_int_equal(run_add(s->w[s->n++ % 2], id, place), 0);
+	return 0;
+}
+
+void packs_split_run(struct store *store, const struct seal_domain *metadata, uint32_t segment_size,
+    const struct id *id, struct id out[2])
+{
+	const struct run_reading how = { store, metadata, NULL, segment_size };
+	struct split s = { .n = 0 };
+	char name[RUN_NAME_SIZE];
+	struct run *r;
+
+	assert_int_equal(run_open(&how, id, 0, &r), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(run_begin(store, metadata, &s.w[i]), 0);
+	assert_int_equal(run_each_pack(r, split_pack, &s), 0);
+	assert_int_equal(run_each_object(r, split_object, &s), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(run_commit(s.w[i], &out[i], NULL), 0);
+	run_close(r);
+	assert_int_equal(store_delete(store, run_name(id, name)), 0);
+}
+
 static void append_segment(struct pack_writer *w, uint64_t first, unsigned n)
 {
 	uint8_t segment[1 + SMALL_SHARE * SMALL_LEN + CRYPT_TAG_LEN] = { 0 };

@@ -44,6 +44,10 @@ struct packs_run {
 /* Write it.  Return its id. */
 struct id packs_put_run(struct store *store, const struct seal_domain *metadata, const struct packs_run *run);
 
+/* Put two runs in place of run ${id}, of which each has every other object. */
+void packs_split_run(struct store *store, const struct seal_domain *metadata, uint32_t segment_size,
+    const struct id *id, struct id out[2]);
+
 /*
  * A real pack with ${count} small objects from number ${first} on, sharing one segment each eight.  Return what it is.
  */

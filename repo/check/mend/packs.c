@@ -114,10 +114,10 @@ static int fetch_runs(struct packs_mend *p)
 	return rc;
 }
 
-static int rebuild(struct packs_mend *p)
+static int rebuild(struct packs_mend *p, bool all)
 {
 	struct repair_result index = { .runs = 0 }, *out = p->m.out;
-	int rc = p->m.o->dry_run ? 0 : repair_index(p->r, &index);
+	int rc = p->m.o->dry_run ? 0 : repair_index(p->r, all, &index);
 
 	out->runs += index.runs;
 	out->objects += index.objects;
@@ -145,6 +145,23 @@ static int find_damage(struct packs_mend *p)
 		rc = -EHOSTUNREACH;
 	}
 	return rc;
+}
+
+/* Objects are in no run: a run is missing, and others name the rest of a pack.  If that was so, look once more. */
+static int find_unnamed(struct packs_mend *p)
+{
+	const struct check_options *o = p->c.o;
+	uint64_t before = p->m.out->runs;
+	int rc;
+
+	if (p->c.unindexed[PACK_DATA].n + p->c.unindexed[PACK_TREE].n == 0)
+		return 0;
+	rc = rebuild(p, true);
+	if (rc != 0 || p->m.out->runs == before)
+		return rc;
+	check_end(&p->c);
+	check_begin(&p->c, p->r, p->r->store, o, &p->found);
+	return find_damage(p);
 }
 
 static bool is_known(const struct packs_mend *p, const struct check_pack *pack)
@@ -285,7 +302,7 @@ static int give_up_unnamed(struct packs_mend *p)
 			rc = remove_pack(p, &p->bad[i]);
 	}
 	if (rc == 0 && kept < p->nbad && p->m.out->unreadable > 0)
-		rc = rebuild(p);
+		rc = rebuild(p, false);
 	p->nbad = kept;
 	return rc;
 }
@@ -315,15 +332,17 @@ static int run_steps(struct packs_mend *p)
 	if (rc == 0)
 		rc = look_at_remembered(p);
 	if (rc == 0)
-		rc = rebuild(p);
+		rc = rebuild(p, false);
 	if (rc == 0)
 		rc = find_damage(p);
+	if (rc == 0)
+		rc = find_unnamed(p);
 	if (rc == 0)
 		rc = mend_packs(p);
 	if (rc == 0)
 		rc = give_up(p);
 	if (rc == 0 && p->renamed)
-		rc = rebuild(p);
+		rc = rebuild(p, false);
 	return rc;
 }
 

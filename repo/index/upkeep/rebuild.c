@@ -1,5 +1,8 @@
 /*
- * New index runs from the tables of packs that no readable run names.
+ * New index runs from the tables of packs that no readable run names, or not with all that is in them.
+ *
+ * A sweep or a merge of many objects writes several runs, and each may name a part of a pack's objects.  So of a pack
+ * that a damaged run names, or may name, the table is compared with what the others say, by an index of its own.
  *
  * Memory: the ids of all packs, and the records of one run.
  */
@@ -28,6 +31,9 @@ struct ref {
 struct rebuild {
 	const struct index_options *opts;
 	struct packs named;   /* by readable runs; sorted by id */
+	struct packs suspect; /* by others, as far as can be told; sorted by id */
+	bool all;             /* every pack is */
+	struct index *known;  /* what readable runs say; NULL: nobody has asked yet */
 	struct packs present; /* in the store */
 	struct packs gathered; /* for the run that is next */
 	struct buf records;   /* of its objects, each behind its length (u8) */
@@ -71,6 +77,26 @@ static int take_object(void *arg, const struct id *id, const struct place *place
 	return 0;
 }
 
+/* Of a run that cannot be read as a whole perhaps the packs can be told; else it may be any. */
+static int note_suspects(struct rebuild *b, const struct id *id)
+{
+	const struct index_options *o = b->opts;
+	const struct run_reading how = { o->store, o->metadata, NULL, o->segment_size };
+	size_t before = b->suspect.n;
+	struct run *r;
+	int rc = run_open(&how, id, 0, &r);
+
+	if (rc == 0) {
+		rc = run_each_pack(r, take_pack, &b->suspect);
+		run_close(r);
+	}
+	if (rc < 0) {
+		b->suspect.n = before;
+		b->all = true;
+	}
+	return rc == -ENOMEM ? rc : 0;
+}
+
 /* Read a whole run; only if all of it can be read, its packs are named.  What is wrong with it is no failure here. */
 static int take_run(struct rebuild *b, const struct id *id)
 {
@@ -89,7 +115,15 @@ static int take_run(struct rebuild *b, const struct id *id)
 	}
 	if (rc < 0)
 		b->named.n = before;
-	return rc == -EBADMSG || rc == -EPROTONOSUPPORT || rc == -ENOENT ? 0 : rc;
+	if (rc == -EBADMSG || rc == -EPROTONOSUPPORT)
+		return note_suspects(b, id);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static void sort_packs(struct packs *l)
+{
+	if (l->n > 0)
+		qsort(l->info, l->n, sizeof(*l->info), compare_packs);
 }
 
 struct run_ids {
@@ -122,8 +156,8 @@ static int read_runs(struct rebuild *b)
 	for (size_t i = 0; i < runs.n && rc == 0; i++)
 		rc = take_run(b, &runs.id[i]);
 	free(runs.id);
-	if (b->named.n > 0)
-		qsort(b->named.info, b->named.n, sizeof(*b->named.info), compare_packs);
+	sort_packs(&b->named);
+	sort_packs(&b->suspect);
 	return rc;
 }
 
@@ -135,10 +169,9 @@ static int take_pack_name(void *arg, const char *name, uint64_t size)
 	return pack_name_parse(name, &info.kind, &info.id) < 0 ? 0 : add_pack(arg, &info);
 }
 
-static bool is_named(const struct rebuild *b, const struct pack_info *info)
+static bool is_in(const struct packs *l, const struct pack_info *info)
 {
-	return b->named.n > 0 &&
-	    bsearch(info, b->named.info, b->named.n, sizeof(*info), compare_packs) != NULL;
+	return l->n > 0 && bsearch(info, l->info, l->n, sizeof(*info), compare_packs) != NULL;
 }
 
 static int take_entry(void *arg, const struct id *id, const struct place *place)
@@ -247,23 +280,67 @@ static int gather_pack(struct rebuild *b, const struct pack_info *p)
 	return rc == -ENOMEM ? rc : 0;
 }
 
+/* An index of the runs that can be read; which they are has been said. */
+static int open_known(struct rebuild *b)
+{
+	struct index_options o = *b->opts;
+	int rc;
+
+	if (b->known)
+		return 0;
+	o.cache_dir = NULL;
+	o.log = NULL;
+	rc = index_open(&o, &b->known);
+	if (rc == 0)
+		rc = index_refresh(b->known);
+	return rc < 0 ? rc : 0;
+}
+
+/* 1: no run that can be read has it. */
+static int is_unknown(void *arg, const struct id *id, const struct place *place)
+{
+	struct place known;
+	int rc = index_lookup(arg, id, &known);
+
+	(void)place;
+	return rc == -ENOENT ? 1 : rc;
+}
+
+/* Is something in this pack, which runs name, that none of them has?  1, 0, or an error. */
+static int lacks_objects(struct rebuild *b, const struct pack_info *p)
+{
+	const struct index_options *o = b->opts;
+	struct pack_info info;
+	int rc;
+
+	if (!b->all && !is_in(&b->suspect, p))
+		return 0;
+	rc = open_known(b);
+	if (rc < 0)
+		return rc;
+	rc = pack_read_table(o->store, p->kind, &p->id, o->metadata, o->segment_size, &info, is_unknown, b->known);
+	if (rc < 0)
+		b->nbad += rc != -ENOENT && rc != -ENOMEM;
+	return rc == -ENOMEM || rc >= 0 ? rc : 0;
+}
+
 static int gather_packs(struct rebuild *b)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < b->present.n && rc == 0; i++) {
-		if (is_named(b, &b->present.info[i]))
-			continue;
-		rc = gather_pack(b, &b->present.info[i]);
+		rc = is_in(&b->named, &b->present.info[i]) ? lacks_objects(b, &b->present.info[i]) : 1;
+		if (rc == 1)
+			rc = gather_pack(b, &b->present.info[i]);
 		if (rc == 0 && b->nrecords >= RUN_OBJECTS)
 			rc = put_run(b);
 	}
 	return rc < 0 ? rc : put_run(b);
 }
 
-int index_rebuild_runs(const struct index_options *opts, uint64_t *nruns, uint64_t *nobjects)
+int index_rebuild_runs(const struct index_options *opts, bool all, uint64_t *nruns, uint64_t *nobjects)
 {
-	struct rebuild b = { .opts = opts };
+	struct rebuild b = { .opts = opts, .all = all };
 	int rc;
 
 	if (!opts->metadata->can_open || !opts->metadata->can_seal)
@@ -280,7 +357,9 @@ int index_rebuild_runs(const struct index_options *opts, uint64_t *nruns, uint64
 		*nobjects = b.nobjects;
 		rc = (int)b.nbad;
 	}
+	index_close(b.known);
 	free(b.named.info);
+	free(b.suspect.info);
 	free(b.present.info);
 	free(b.gathered.info);
 	buf_free(&b.records);

@@ -174,7 +174,7 @@ static void test_lost_contents(void **state)
 	while (fixture_count(&g->f, "index/") > 0)
 		assert_int_equal(store_delete(g->f.store, fixture_object(&g->f, "index/", 0, name)), 0);
 	io.cache_dir = scratch_path(g->f.scratch, "cache", cache);
-	assert_int_equal(index_rebuild_runs(&io, &runs, &objects), 0);
+	assert_int_equal(index_rebuild_runs(&io, false, &runs, &objects), 0);
 	rig_forget_index(g);
 	assert_int_equal(rig_backup(g, "s", NULL), 0);
 	assert_in_range(g->result.files_changed, 4, 5); /* the second link may find what the first has stored by then */

@@ -591,7 +591,7 @@ static void test_unreferenced(void **state)
 	assert_int_equal(k->result.unreferenced_packs, k->result.packs);
 	assert_true(check_rig_told(k, "finding tree ", "in no index run"));
 	assert_true(check_rig_told(k, "affected ", ": directory"));
-	assert_int_equal(repair_index(&k->g->repo, &repaired), 0);
+	assert_int_equal(repair_index(&k->g->repo, false, &repaired), 0);
 	assert_int_equal(repaired.runs, 1);
 	assert_int_equal(repaired.unreadable, 0);
 	assert_int_equal(check_rig_run(k, true), 0);
@@ -637,12 +637,12 @@ static void test_damaged_run(void **state)
 
 	/* Repair writes what it held anew, and takes it away. */
 	flip(k, name, 7);
-	assert_int_equal(repair_index(&k->g->repo, &repaired), 0);
+	assert_int_equal(repair_index(&k->g->repo, false, &repaired), 0);
 	assert_int_equal(repaired.runs, 1);
 	assert_int_equal(repaired.runs_removed, 1);
 	assert_int_equal(check_rig_run(k, true), 0);
 	assert_int_equal(k->result.unreferenced_packs, 0);
-	assert_int_equal(repair_index(&k->g->repo, &repaired), 0);
+	assert_int_equal(repair_index(&k->g->repo, false, &repaired), 0);
 	assert_int_equal(repaired.runs + repaired.runs_removed, 0);
 }
 
@@ -656,7 +656,7 @@ static void test_repair_with_damaged_table(void **state)
 	check_rig_fill(k);
 	flip(k, largest(k, "index/", &l), 50);
 	flip(k, largest(k, "packs/", &l), -40);
-	assert_int_equal(repair_index(&k->g->repo, &repaired), 0);
+	assert_int_equal(repair_index(&k->g->repo, false, &repaired), 0);
 	assert_int_equal(repaired.unreadable, 1);
 	assert_int_equal(repaired.runs_removed, 0);
 	assert_true(repaired.objects > 0);

@@ -15,6 +15,7 @@
 
 #include "repo/check/repair.h"
 #include "tests/unit/check/check_rig.h"
+#include "tests/lib/packs.h"
 
 #define OBJECTS_MAX 32
 
@@ -363,6 +364,26 @@ static void test_doomed(void **state)
 	assert_int_equal(store_stat(store_of(k), name, &size), 0);
 }
 
+/* A run that named a part of what is in packs has gone; the rest of it others name. */
+static void test_lost_part_of_run(void **state)
+{
+	struct check_rig *k = *state;
+	char name[STORE_NAME_MAX + 1];
+	struct id id, part[2];
+	struct told t;
+
+	check_rig_fill(k);
+	fixture_object(&k->g->f, "index/", 0, name);
+	assert_int_equal(id_parse(name + strlen("index/"), &id), 0);
+	packs_split_run(store_of(k), &k->g->f.metadata, k->g->f.config.segment_size, &id, part);
+	assert_int_equal(check_rig_run(k, true), 0);
+	assert_int_equal(store_delete(store_of(k), run_name(&part[1], name)), 0);
+	assert_true(check_rig_run(k, true) > 0);
+	assert_int_equal(repair(k, NULL, false, &t), 0);
+	assert_int_equal(t.left + t.salvaged, 0);
+	assert_int_equal(check_rig_run(k, true), 0);
+}
+
 /* A copy that turns up later puts back what is in quarantine. */
 static void test_quarantine(void **state)
 {
@@ -397,6 +418,7 @@ int main(void)
 		TEST(test_role),
 		TEST(test_broken_off),
 		TEST(test_doomed),
+		TEST(test_lost_part_of_run),
 		TEST(test_quarantine),
 	};
 

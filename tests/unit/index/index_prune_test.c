@@ -271,7 +271,7 @@ static void test_wrong_key(void **state)
 	indexes_put_run(w, 0, LARGE, 0, 100);
 	info = packs_put_pack(w->store, &w->k, PACK_DATA, REAL, NREAL);
 	indexes_options(w, &opts);
-	assert_int_equal(index_rebuild_runs(&opts, &nruns, &nobjects), 0);
+	assert_int_equal(index_rebuild_runs(&opts, false, &nruns, &nobjects), 0);
 	told = info;
 	told.wrapped[5] ^= 1;
 	packs_place(REAL, 0, &place);

@@ -16,13 +16,18 @@
 #define NPACKS 30
 #define PER_PACK 100
 
-static int rebuild(struct indexes *w, uint64_t *nruns, uint64_t *nobjects)
+static int rebuild_from(struct indexes *w, bool all, uint64_t *nruns, uint64_t *nobjects)
 {
 	struct index_options opts;
 
 	indexes_options(w, &opts);
 	*nruns = *nobjects = UINT64_MAX;
-	return index_rebuild_runs(&opts, nruns, nobjects);
+	return index_rebuild_runs(&opts, all, nruns, nobjects);
+}
+
+static int rebuild(struct indexes *w, uint64_t *nruns, uint64_t *nobjects)
+{
+	return rebuild_from(w, false, nruns, nobjects);
 }
 
 /* ${pack[i]} has objects from PER_PACK * i on. */
@@ -139,6 +144,41 @@ static void test_damaged_run(void **state)
 	expect_pack(w, &more, 7000);
 }
 
+/* Of two runs that name the same packs, each with a part of what is in them, one is damaged or has gone. */
+static void test_damaged_part(void **state)
+{
+	static const int64_t at[] = { 5000, -40, 20, 0 };
+	struct indexes *w = *state;
+	struct pack_info pack[NPACKS];
+	char name[RUN_NAME_SIZE];
+	uint64_t nruns, nobjects;
+	struct id id, part[2];
+
+	for (unsigned i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		put_packs(w, pack);
+		assert_int_equal(rebuild(w, &nruns, &nobjects), 0);
+		assert_int_equal(store_list(w->store, "index/", remember_name, name), 1);
+		assert_int_equal(id_parse(name + strlen("index/"), &id), 0);
+		packs_split_run(w->store, &w->k.metadata, PACKS_SEGMENT_SIZE, &id, part);
+		assert_int_equal(rebuild(w, &nruns, &nobjects), 0);
+		assert_int_equal(nruns, 0);
+		/* The last time it has gone without a trace. */
+		if (at[i] == 0)
+			assert_int_equal(store_delete(w->store, run_name(&part[0], name)), 0);
+		else
+			damage(w, run_name(&part[0], name), at[i]);
+		assert_int_equal(rebuild_from(w, at[i] == 0, &nruns, &nobjects), 0);
+		assert_int_equal(nruns, 1);
+		assert_int_equal(nobjects, NPACKS * PER_PACK);
+		assert_int_equal(rebuild_from(w, at[i] == 0, &nruns, &nobjects), 0);
+		assert_int_equal(nruns, 0);
+		assert_int_equal(index_refresh(w->x), at[i] != 0);
+		for (unsigned k = 0; k < NPACKS; k++)
+			expect_pack(w, &pack[k], PER_PACK * k);
+		assert_int_equal(store_list(w->store, "", delete_run, w->store), 0);
+	}
+}
+
 static void test_damaged_pack(void **state)
 {
 	struct indexes *w = *state;
@@ -235,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_from_packs_alone),
 		TEST(test_damaged_run),
+		TEST(test_damaged_part),
 		TEST(test_damaged_pack),
 		TEST(test_twice),
 		TEST(test_refused),

@@ -56,7 +56,7 @@ static struct pack_info put_real(struct indexes *w, enum pack_kind kind, uint64_
 	uint64_t nruns, nobjects;
 
 	indexes_options(w, &opts);
-	assert_int_equal(index_rebuild_runs(&opts, &nruns, &nobjects), 0);
+	assert_int_equal(index_rebuild_runs(&opts, false, &nruns, &nobjects), 0);
 	assert_int_equal(nruns, 1);
 	assert_int_equal(nobjects, NREAL);
 	return info;
