@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "repo/crypt/fields.h"
+#include "repo/crypt/signed_fields.h"
 
 #define MAGIC "VARVERV1"
 #define MAGIC_LEN 8
@@ -107,30 +108,6 @@ int revocation_decode(const void *data, size_t len, struct revocation *out)
 
 /* --- The object --------------------------------------------------------------------------------------------------- */
 
-/* What is signed: repository id, then the fields. */
-static int signed_bytes(const struct secrets *s, const void *fields, size_t len, struct buf *out)
-{
-	int err = buf_append(out, s->repo_id, sizeof(s->repo_id));
-
-	return err == 0 ? buf_append(out, fields, len) : err;
-}
-
-static int sign_fields(const struct revocation *r, const struct secrets *s, struct buf *out)
-{
-	struct buf bytes = BUF_INIT;
-	struct signature sig;
-	int err = revocation_encode(r, out);
-
-	if (err == 0)
-		err = signed_bytes(s, out->data, out->len, &bytes);
-	if (err == 0) {
-		crypt_sign(&s->owner, REVOCATION_CONTEXT, bytes.data, bytes.len, &sig);
-		err = buf_append(out, sig.b, sizeof(sig.b));
-	}
-	buf_free(&bytes);
-	return err;
-}
-
 int revocation_seal(const struct revocation *r, const struct secrets *s, const struct seal_domain *metadata,
     struct buf *out, struct id *id)
 {
@@ -144,7 +121,9 @@ int revocation_seal(const struct revocation *r, const struct secrets *s, const s
 		return -EPERM;
 	if (!metadata->can_seal)
 		return -EACCES;
-	err = sign_fields(r, s, &plain);
+	err = revocation_encode(r, &plain);
+	if (err == 0)
+		err = signed_fields_seal(&s->owner, REVOCATION_CONTEXT, s->repo_id, &plain);
 	len = HEADER_LEN + plain.len + CRYPT_BLOB_OVERHEAD;
 	if (err == 0)
 		err = len > REVOCATION_MAX ? -EFBIG : buf_reserve(out, len);
@@ -177,26 +156,13 @@ static int check_header(const uint8_t *data, size_t len)
 /* The signature first: nothing in the fields is looked at before. */
 static int open_fields(const struct buf *plain, const struct secrets *s, struct revocation *out)
 {
-	struct rd r = rd_init(plain->data, plain->len);
-	const uint8_t *fields, *sig_bytes;
-	struct buf bytes = BUF_INIT;
 	struct signature sig;
 	size_t len;
-	int err;
+	int err = signed_fields_split(plain, &len, &sig);
 
-	if (plain->len < sizeof(sig))
-		return -EBADMSG;
-	len = plain->len - sizeof(sig);
-	if (rd_take(&r, len, &fields) < 0 || rd_take(&r, sizeof(sig), &sig_bytes) < 0)
-		return -EBADMSG;
-	memcpy(sig.b, sig_bytes, sizeof(sig));
-	err = signed_bytes(s, fields, len, &bytes);
-	if (err == 0 && crypt_verify(&s->owner_public, REVOCATION_CONTEXT, bytes.data, bytes.len, &sig) < 0)
-		err = -EKEYREJECTED;
 	if (err == 0)
-		err = revocation_decode(fields, len, out);
-	buf_free(&bytes);
-	return err;
+		err = signed_fields_verify(&s->owner_public, REVOCATION_CONTEXT, s->repo_id, plain->data, len, &sig);
+	return err == 0 ? revocation_decode(plain->data, len, out) : err;
 }
 
 int revocation_open(const void *data, size_t len, const struct secrets *s, const struct seal_domain *metadata,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/crypt/signed_fields.h"
 #include "repo/snapshot/manifest/manifest_impl.h"
 
 #define MAGIC "VARVESN1"
@@ -15,14 +16,6 @@
 static bool covers(const struct cert *c, const struct manifest *m)
 {
 	return cert_covers(c, m->time_ns, m->host, (const char *const *)m->tags, m->ntags) == CERT_COVERS;
-}
-
-/* What is signed: repository id, then the fields. */
-static int signed_bytes(const struct secrets *s, const void *fields, size_t len, struct buf *out)
-{
-	int rc = buf_append(out, s->repo_id, sizeof(s->repo_id));
-
-	return rc == 0 ? buf_append(out, fields, len) : rc;
 }
 
 /* Put the certificate in, if it is one for this snapshot. */
@@ -46,24 +39,6 @@ static int set_cert(struct manifest *m, const struct secrets *s)
 	return rc;
 }
 
-/* Fields and signature. */
-static int sign_fields(const struct manifest *m, const struct secrets *s, struct buf *out)
-{
-	struct buf bytes = BUF_INIT;
-	struct signature sig;
-	int rc;
-
-	rc = manifest_encode(m, out);
-	if (rc == 0)
-		rc = signed_bytes(s, out->data, out->len, &bytes);
-	if (rc == 0) {
-		crypt_sign(&s->signing, MANIFEST_CONTEXT, bytes.data, bytes.len, &sig);
-		rc = buf_append(out, sig.b, sizeof(sig.b));
-	}
-	buf_free(&bytes);
-	return rc;
-}
-
 int manifest_seal(struct manifest *m, const struct secrets *s, const struct seal_domain *metadata, struct buf *out,
     struct id *id)
 {
@@ -77,7 +52,9 @@ int manifest_seal(struct manifest *m, const struct secrets *s, const struct seal
 		goto out;
 	rc = m->host == NULL ? -EINVAL : set_cert(m, s);
 	if (rc == 0)
-		rc = sign_fields(m, s, &plain);
+		rc = manifest_encode(m, &plain);
+	if (rc == 0)
+		rc = signed_fields_seal(&s->signing, MANIFEST_CONTEXT, s->repo_id, &plain);
 	if (rc < 0)
 		goto out;
 	len = HEADER_LEN + plain.len + CRYPT_BLOB_OVERHEAD;
@@ -117,7 +94,6 @@ static int check_object(const uint8_t *data, size_t len, const struct id *id)
 static int check_writer(struct manifest *m, const struct secrets *s, const void *fields, size_t len,
     const struct signature *sig)
 {
-	struct buf bytes = BUF_INIT;
 	struct cert cert;
 	int rc;
 
@@ -126,39 +102,30 @@ static int check_writer(struct manifest *m, const struct secrets *s, const void 
 		rc = -EKEYREJECTED;
 	if (rc < 0)
 		return rc;
-	rc = covers(&cert, m) ? signed_bytes(s, fields, len, &bytes) : -EKEYREJECTED;
 	/* It has been authenticated, so these are the bytes that were put: no damage, but somebody else's signature. */
-	if (rc == 0 && crypt_verify(&cert.key, MANIFEST_CONTEXT, bytes.data, bytes.len, sig) < 0)
-		rc = -EKEYREJECTED;
+	rc = covers(&cert, m) ? signed_fields_verify(&cert.key, MANIFEST_CONTEXT, s->repo_id, fields, len, sig) :
+				-EKEYREJECTED;
 	if (rc == 0) {
 		m->writer = cert.name;
 		m->writer_key = cert.key;
 		m->writer_expires_ns = cert.expires_ns;
 		cert.name = NULL;
 	}
-	buf_free(&bytes);
 	cert_destroy(&cert);
 	return rc;
 }
 
 static int open_fields(const struct buf *plain, const struct id *id, const struct secrets *s, struct manifest *m)
 {
-	struct rd r = rd_init(plain->data, plain->len);
-	const uint8_t *fields, *sig_bytes;
 	struct signature sig;
 	size_t len;
-	int rc;
+	int rc = signed_fields_split(plain, &len, &sig);
 
-	if (plain->len < sizeof(sig))
-		return -EBADMSG;
-	len = plain->len - sizeof(sig);
-	if (rd_take(&r, len, &fields) < 0 || rd_take(&r, sizeof(sig), &sig_bytes) < 0)
-		return -EBADMSG;
-	memcpy(sig.b, sig_bytes, sizeof(sig));
-	rc = manifest_decode(fields, len, m);
+	if (rc == 0)
+		rc = manifest_decode(plain->data, len, m);
 	if (rc == 0 && snapshot_id_time(s, id) != m->time_ns)
 		rc = -EBADMSG;
-	return rc == 0 ? check_writer(m, s, fields, len, &sig) : rc;
+	return rc == 0 ? check_writer(m, s, plain->data, len, &sig) : rc;
 }
 
 int manifest_open(const void *data, size_t len, const struct id *id, const struct secrets *s,
