@@ -29,7 +29,7 @@ enum pack_flags {
 	PACK_DUE = 2,     /* one that is due, and not spent */
 	PACK_NAMED = 4,   /* an index run names it */
 	PACK_GONE = 8,    /* and it is not in the store */
-	PACK_NEEDED = 16, /* a writer at work has said that it needs it */
+	PACK_NEEDED = 16, /* a writer at work has said that it needs it; of one that is gone: what is lost was in it */
 	PACK_COPIED = 32, /* what it keeps has been repacked */
 };
 

@@ -19,6 +19,12 @@ static bool is_dead(const struct prune_pack *pack)
 	return pack->flags & PACK_DUE && pack->nlive == 0 && !(pack->flags & PACK_NEEDED);
 }
 
+/* A sweep before has deleted it: nobody shall name it when its record goes. */
+static bool is_forgotten(const struct prune_pack *pack)
+{
+	return pack->flags & PACK_BLOCKED && pack->flags & PACK_GONE && !(pack->flags & PACK_NEEDED);
+}
+
 static int is_live(void *arg, const struct id *id)
 {
 	const struct prune *p = arg;
@@ -40,7 +46,7 @@ static int choose(struct prune *p, struct numset *dead, struct numset *avoided, 
 			continue;
 		/* A doomed pack that keeps a live object stays: all prunes that see this doom choose the same one. */
 		rc = numset_add(pack->flags & PACK_GONE || pack->nlive == 0 ? avoided : spared, pack->number);
-		if (rc >= 0 && (is_dead(pack) || (pack->flags & PACK_BLOCKED && pack->flags & PACK_GONE)))
+		if (rc >= 0 && (is_dead(pack) || is_forgotten(pack)))
 			rc = numset_add(dead, pack->number);
 	}
 	return rc < 0 ? rc : 0;
@@ -149,6 +155,14 @@ static int put_spent(struct prune *p)
 	return rc;
 }
 
+static bool names_damaged(const struct prune *p, const struct doomed_record *rec)
+{
+	for (size_t i = 0; i < p->set.ndamaged; i++)
+		if (doomed_names(rec, STAGE_SPENT, &p->set.damaged[i]))
+			return true;
+	return false;
+}
+
 /*
  * Records that were spent a grace ago: first those that they speak of.  And what writers needed so long ago.  In time,
  * as who has not read what is damaged takes the first ones for unspent.
@@ -161,6 +175,9 @@ static int drop_due(struct prune *p)
 		const struct doomed_record *rec = &p->set.record[i];
 
 		if (rec->stage == STAGE_DOOMED || p->due[i] != DUE)
+			continue;
+		/* As long as something is lost writers shall not take it for known. */
+		if (p->out->lost_objects > 0 && !names_damaged(p, rec))
 			continue;
 		if (!prune_in_time(p)) {
 			p->out->late = true;
@@ -213,8 +230,11 @@ int prune_sweep(struct prune *p)
 	count(p);
 	if (p->o->dry_run || !anything_due(p))
 		return 0;
-	/* A run that others have replaced just now may have been missed: what seems dead may be what is missing. */
-	if (p->out->lost_objects > 0)
+	/*
+	 * A run that others have replaced just now may have been missed: what seems dead may be what is missing.  But
+	 * beside a damaged record only records are deleted, and what is lost shall not keep that one for ever.
+	 */
+	if (p->out->lost_objects > 0 && p->set.ndamaged == 0)
 		return 0;
 	if (!prune_in_time(p)) {
 		p->out->late = true;

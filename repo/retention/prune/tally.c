@@ -54,6 +54,8 @@ static int keep_object(struct prune *p, const struct index_object *o)
 			return rc;
 		if (!(pack->flags & PACK_GONE))
 			keep(p, pack, &o->place[i]);
+		else if (stored == 0)
+			pack->flags |= PACK_NEEDED;
 	}
 	p->out->lost_objects += stored == 0;
 	return 0;

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "repo/doomed/doomed.h"
 #include "tests/unit/retention/prune_rig.h"
 
 #define RUNS_MAX 8
@@ -98,6 +99,28 @@ static void test_unreadable_record_of_gone_packs(void **state)
 	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
 	prune_rig_check(p);
 	rig_same(p->g, "old", "old");
+}
+
+/* Nor does something that is lost keep such a record for ever: the next backup stores it again, and needs that gone. */
+static void test_unreadable_record_and_lost_pack(void **state)
+{
+	struct pruning *p = *state;
+	char name[STORE_NAME_MAX + 1], record[DOOMED_NAME_SIZE];
+	struct id id;
+
+	prune_rig_fill(p);
+	assert_int_equal(store_delete(p->g->f.store, fixture_object(&p->g->f, "packs/", 0, name)), 0);
+	crypt_hash("forged", 6, &id);
+	assert_int_equal(store_put(p->g->f.store, doomed_name(&id, record), "forged", 6, 0), 0);
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_true(p->out.lost_objects > 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 0);
+	assert_int_equal(rig_backup(p->g, "old", NULL), 0);
+	/* The run still names the pack, so that it is told. */
+	assert_true(prune_rig_findings(p) >= 1);
+	assert_non_null(strstr(p->first, name));
 }
 
 /* --- Packs that cannot be repacked -------------------------------------------------------------------------------- */
@@ -223,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_unreadable_record),
 		TEST(test_unreadable_record_of_gone_packs),
+		TEST(test_unreadable_record_and_lost_pack),
 		TEST(test_repack_gone),
 		TEST(test_repack_damaged),
 		TEST(test_late_runs),
