@@ -79,7 +79,8 @@ struct salvage_pack {
 /**
  * salvage(c, packs, n, dry_run):
  * Store all objects again that the index of the check places in these packs and that can still be read: in new packs,
- * which a new run names.  Counts them in ${packs}.  Return 0; -ENOMEM; what the store returns, or did not give.
+ * which a new run names.  Counts them in ${packs}.  Return 0; -ESTALE if it took so long that a prune has doomed the
+ * new ones (logged); -ENOMEM; what the store returns, or did not give.
  */
 int salvage(struct check *c, struct salvage_pack *packs, size_t n, bool dry_run);
 

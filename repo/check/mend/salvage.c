@@ -2,13 +2,15 @@
  * Salvage: objects of damaged packs that can still be read are stored again, in their order.
  *
  * They are read as any reader would, by their places in the index, and verified by their ids; grouped, compressed and
- * sealed anew as a backup does it.  Memory: 40 bytes an object of these packs.
+ * sealed anew as a backup does it, by the rule for writers (doomed/watch.h): a prune that is at work may doom the new
+ * packs, which no run names before the end.  Memory: 40 bytes an object of these packs.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "repo/check/mend/mend.h"
+#include "repo/doomed/watch.h"
 #include "repo/object/packing/run_put.h"
 
 /* An object that is to be read. */
@@ -27,6 +29,7 @@ struct salvaging {
 	struct packing *open[PACK_TREE];
 	struct packing *done;                       /* durable, and to be named */
 	struct buf bytes;
+	struct doom_watch *watch;                   /* NULL: none, while nobody dooms */
 	bool dry_run;
 };
 
@@ -106,7 +109,8 @@ static int close_pack(struct salvaging *s, enum pack_kind kind)
 	}
 	p->next = s->done;
 	s->done = p;
-	return 0;
+	rc = s->watch != NULL ? doom_watch_own(s->watch, &p->info) : 0;
+	return rc == 0 && s->watch != NULL ? doom_watch_tell(s->watch) : rc;
 }
 
 static int append(struct salvaging *s, struct segment_out *out)
@@ -194,16 +198,34 @@ static int finish(struct salvaging *s)
 		if (rc == 0)
 			rc = close_pack(s, kind);
 	}
+	if (rc == 0 && s->watch != NULL)
+		rc = doom_watch_look(s->watch);
 	if (rc == 0 && s->done != NULL)
 		rc = run_put(r->store, r->metadata, r->config.segment_size, s->done, &id, &size);
 	return rc;
 }
 
+/* While a record is damaged nobody dooms, and what is lost should not wait for that. */
+static int begin_watch(struct salvaging *s)
+{
+	const struct repo *r = s->c->r;
+	const struct doom_watch_options o = {
+		.at = { .store = r->store, .metadata = r->metadata, .repo_id = r->config.repo_id, .log = r->log },
+		.index = s->c->index,
+		.grace_s = config_grace_s(&r->config),
+	};
+	int rc = s->dry_run ? 0 : doom_watch_open(&o, &s->watch);
+
+	return rc == -EBADMSG ? 0 : rc;
+}
+
 int salvage(struct check *c, struct salvage_pack *packs, size_t n, bool dry_run)
 {
 	struct salvaging s = { .c = c, .packs = packs, .dry_run = dry_run };
-	int rc = collect(&s, n);
+	int rc = begin_watch(&s);
 
+	if (rc == 0)
+		rc = collect(&s, n);
 	for (size_t i = 0; i < s.n && rc == 0; i++)
 		rc = take_wanted(&s, &s.wanted[i]);
 	if (rc == 0)
@@ -213,6 +235,8 @@ int salvage(struct check *c, struct salvage_pack *packs, size_t n, bool dry_run)
 		packing_free(s.open[i]);
 	}
 	packing_free(s.done);
+	doom_watch_end(s.watch);
+	doom_watch_close(s.watch);
 	buf_free(&s.bytes);
 	free(s.wanted);
 	return rc;
