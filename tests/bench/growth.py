@@ -282,6 +282,24 @@ def chunks(s, n):
     note("backup of little, peak memory", result.peak / 1e6, "MB", FLAT)
 
 
+# --- A prune of an index of which all is needed ---
+
+
+def prune(s, n):
+    s.varve.reset()
+    s.tool("scale", "runs", str(n))
+    s.tool("scale", "load")
+    s.tool("scale", "tree", str(n))
+    drop_caches()
+    pruned = s.tool("scale", "prune")
+    if pruned["live_objects"] < n:
+        raise Failed("not all objects were marked")
+    s.note("prune", n, "prune, all objects needed", pruned["seconds"], "s", LINEAR)
+    s.note("prune", n, "prune, processor time", pruned["cpu_seconds"], "s", LINEAR)
+    s.note("prune", n, "prune, own memory", pruned["anon_peak_kb"] / 1e3, "MB", LINEAR)
+    s.note("prune", n, "prune, own memory, an object", pruned["anon_peak_kb"] * 1024 / n, "bytes", FLAT)
+
+
 # --- A long sparse file ---
 
 
@@ -347,6 +365,7 @@ GROUPS = [
     Group("directory", "files in one directory", directory, [1000, 10000], [10000, 100000, M], [10000, 100000, M]),
     Group("snapshots", "snapshots", snapshots, [1, 100], [1, 100, 1000, 10000], [1, 100, 1000, 10000, 100000]),
     Group("chunks", "chunks in the index", chunks, [10000, 100000], [100000, M, 10 * M], [M, 10 * M, 100 * M]),
+    Group("prune", "objects that a prune marks", prune, [10000, 100000], [100000, M], [M, 10 * M, 100 * M]),
     Group("sparse", "bytes of a sparse file", sparse, [G, 16 * G], [G, 32 * G, 1024 * G], [G, 32 * G, 1024 * G]),
     Group("files", "small files", files, [1000, 10000], [10000, 100000, M], [100000, M, 10 * M]),
 ]

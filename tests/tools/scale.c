@@ -6,6 +6,8 @@
  *   scale runs COUNT           index runs of COUNT objects, as a backup would put them
  *   scale load                 bring the local index up to date
  *   scale lookups COUNT READS  look READS of the COUNT objects up, in no order
+ *   scale tree COUNT           a snapshot whose files have all of the COUNT objects
+ *   scale prune                prune, without repacking
  *
  * Repository and secret come from the environment, as for varve.  What is measured goes to stdout, a "name value" a
  * line.
@@ -20,7 +22,10 @@
 #include <unistd.h>
 
 #include "repo/access/access.h"
+#include "repo/object/writer.h"
 #include "repo/repo.h"
+#include "repo/retention/prune/prune.h"
+#include "repo/tree/dir_build.h"
 #include "repo/util/bytes/le.h"
 #include "tests/tools/lib/tool.h"
 
@@ -279,6 +284,105 @@ static void look_up(struct repo *repo, uint64_t count, uint64_t reads)
 	printf("seconds %.6f\n", now() - start);
 }
 
+/* --- Everything is needed ----------------------------------------------------------------------------------------- */
+
+/* As a backup would open it. */
+static struct object_writer *open_writer(struct repo *repo)
+{
+	const struct object_writer_options o = {
+		.store = repo->store, .index = repo->index, .data = repo->data, .metadata = repo->metadata,
+		.object_id = repo->object_id, .tree_id = repo->tree_id, .segment_size = repo->config.segment_size,
+		.pack_size = repo->config.pack_size, .level = COMPRESS_LEVEL_DEFAULT, .log = log_of(),
+	};
+	struct object_writer *w;
+
+	if (object_writer_open(&o, &w) < 0)
+		die("cannot store");
+	return w;
+}
+
+static int put_page(void *arg, const void *data, size_t len, struct id *id)
+{
+	return object_writer_put(arg, data, len, id);
+}
+
+/* The file whose contents are the ${n} objects from ${first} of ${count} on. */
+static int add_file(struct dir_builder *b, uint64_t first, unsigned n, uint64_t count, uint32_t segment_size)
+{
+	uint8_t spans[ENTRY_SPANS_INLINE * SPAN_RECORD_LEN];
+	struct tree_entry e = { .type = ENTRY_REG, .nlink = 1, .mode = 0644, .spans = spans, .nspans = n };
+	struct place place;
+	struct span s;
+	char name[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		make_place(first + i, 1, segment_size, &place);
+		make_id(first + i, count, &s.id);
+		s.off = e.size;
+		s.len = place.len;
+		e.size += s.len;
+		span_encode(&s, spans + i * SPAN_RECORD_LEN);
+	}
+	e.data_bytes = e.size;
+	e.name = name;
+	e.name_len = (uint16_t)snprintf(name, sizeof(name), "%012llu", (unsigned long long)first);
+	return dir_builder_add(b, &e);
+}
+
+static void publish_root(struct repo *repo, const struct tree_entry *root)
+{
+	char name[SNAPSHOT_NAME_SIZE];
+	struct buf object = BUF_INIT;
+	struct manifest m;
+	struct id id;
+
+	manifest_init(&m);
+	m.host = xstrdup("scale");
+	m.time_ns = (int64_t)time(NULL) * 1000000000;
+	if (manifest_set_root(&m, root) != 0 ||
+	    manifest_seal(&m, repo->secrets, repo->metadata, &object, &id) != 0 ||
+	    store_put(repo->store, snapshot_object_name(&id, name), object.data, object.len, 0) != 0)
+		die("cannot publish");
+	manifest_destroy(&m);
+	buf_free(&object);
+}
+
+static void make_tree(struct repo *repo, uint64_t count)
+{
+	struct tree_entry root = { .name = "root", .name_len = 4, .type = ENTRY_DIR, .flags = ENTRY_HAS_CHILD,
+		.nlink = 1, .mode = 0755 };
+	struct object_writer *w = open_writer(repo);
+	struct dir_builder *b;
+	uint64_t entries;
+	unsigned n;
+	int rc = dir_builder_new(put_page, w, &b);
+
+	for (uint64_t i = 0; i < count && rc == 0; i += n) {
+		n = count - i < ENTRY_SPANS_INLINE ? (unsigned)(count - i) : ENTRY_SPANS_INLINE;
+		rc = add_file(b, i, n, count, repo->config.segment_size);
+	}
+	if (rc < 0 || dir_builder_finish(b, &root.child, &entries, &root.below) != 1 || object_writer_finish(w) < 0)
+		die("cannot write a tree");
+	dir_builder_free(b);
+	object_writer_close(w);
+	publish_root(repo, &root);
+}
+
+static void prune(struct repo *repo)
+{
+	const struct prune_options o = { .no_repack = true };
+	struct prune_result r;
+	struct rusage u;
+	double start = now();
+
+	if (prune_run(repo, &o, &r) != 0)
+		die("cannot prune");
+	getrusage(RUSAGE_SELF, &u);
+	printf("seconds %.3f\ncpu_seconds %.3f\nobjects %llu\nlive_objects %llu\n", now() - start,
+	    (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6,
+	    (unsigned long long)r.objects, (unsigned long long)r.live_objects);
+}
+
 /* --- Commands ----------------------------------------------------------------------------------------------------- */
 
 static bool run_command(struct repo *repo, int argc, char **argv)
@@ -291,6 +395,10 @@ static bool run_command(struct repo *repo, int argc, char **argv)
 		load(repo);
 	else if (argc == 3 && strcmp(argv[0], "lookups") == 0)
 		look_up(repo, parse_size("COUNT", argv[1]), parse_size("READS", argv[2]));
+	else if (argc == 2 && strcmp(argv[0], "tree") == 0)
+		make_tree(repo, parse_size("COUNT", argv[1]));
+	else if (argc == 1 && strcmp(argv[0], "prune") == 0)
+		prune(repo);
 	else
 		return false;
 	return true;
@@ -307,6 +415,7 @@ int main(int argc, char **argv)
 	watch_end(&watch);
 	repo_close(repo);
 	if (!known)
-		fputs("usage: scale snapshots COUNT | runs COUNT | load | lookups COUNT READS\n", stderr);
+		fputs("usage: scale snapshots COUNT | runs COUNT | load | lookups COUNT READS | tree COUNT | prune\n",
+		    stderr);
 	return known ? 0 : 2;
 }
