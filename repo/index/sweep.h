@@ -41,8 +41,8 @@ struct index_swept {
  * sees to that.
  *
  * Return 0: no run in the store names a dead pack.  -EBUSY (logged) if a live object would be lost: nothing was changed
- * by this round.  -EAGAIN if another prune was at it at the same time, again and again: nothing of ours is left, and
- * the dead packs must not be deleted.  What ${how->is_live} or ${how->may_go_on} returned; -EACCES if this role cannot
+ * by this round.  -EAGAIN if others changed the runs at the same time, again and again: the dead packs must not be
+ * deleted.  What ${how->is_live} or ${how->may_go_on} returned; -EACCES if this role cannot
  * seal or the store does not let us delete (logged by the store); otherwise as index_records_open().  ${*out} is set in
  * any case.
  */

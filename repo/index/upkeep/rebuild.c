@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repo/index/index.h"
+#include "repo/index/index_impl.h"
 
 #define RUN_OBJECTS 500000 /* objects at which a run is written */
+#define RUN_SECONDS 300    /* after which it is: a pack that was there may be deleted, and its name comes late then */
 #define RECORD_MAX (ID_LEN + 4 + PLACE_RECORD_MAX)
 
 _Static_assert(RECORD_MAX <= UINT8_MAX, "a record's length fits a byte");
@@ -38,6 +39,7 @@ struct rebuild {
 	struct packs gathered; /* for the run that is next */
 	struct buf records;   /* of its objects, each behind its length (u8) */
 	size_t nrecords;
+	time_t begun;         /* when the first of them was read */
 	uint64_t nruns, nobjects;
 	size_t nbad;
 };
@@ -126,30 +128,19 @@ static void sort_packs(struct packs *l)
 		qsort(l->info, l->n, sizeof(*l->info), compare_packs);
 }
 
-struct run_ids {
-	struct id *id;
-	size_t n;
-};
-
 static int take_run_name(void *arg, const char *name, uint64_t size)
 {
-	struct run_ids *l = arg;
-	struct id id, *grown;
+	struct id id;
 
 	(void)size;
 	if (strncmp(name, "index/", 6) != 0 || id_parse(name + 6, &id) < 0)
 		return 0;
-	grown = realloc(l->id, (l->n + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	l->id = grown;
-	l->id[l->n++] = id;
-	return 0;
+	return ids_add(arg, id.b);
 }
 
 static int read_runs(struct rebuild *b)
 {
-	struct run_ids runs = { NULL, 0 };
+	struct ids runs = { NULL, 0 };
 	int rc;
 
 	rc = store_list(b->opts->store, "index/", take_run_name, &runs);
@@ -269,6 +260,8 @@ static int gather_pack(struct rebuild *b, const struct pack_info *p)
 	struct pack_info info;
 	int rc;
 
+	if (b->gathered.n == 0)
+		b->begun = index_now();
 	rc = pack_read_table(o->store, p->kind, &p->id, o->metadata, o->segment_size, &info, take_entry, b);
 	if (rc == 0)
 		rc = add_pack(&b->gathered, &info);
@@ -332,7 +325,7 @@ static int gather_packs(struct rebuild *b)
 		rc = is_in(&b->named, &b->present.info[i]) ? lacks_objects(b, &b->present.info[i]) : 1;
 		if (rc == 1)
 			rc = gather_pack(b, &b->present.info[i]);
-		if (rc == 0 && b->nrecords >= RUN_OBJECTS)
+		if (rc == 0 && (b->nrecords >= RUN_OBJECTS || index_now() - b->begun >= RUN_SECONDS))
 			rc = put_run(b);
 	}
 	return rc < 0 ? rc : put_run(b);
