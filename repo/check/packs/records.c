@@ -117,7 +117,8 @@ int records_load(struct check *c, const struct check_pack *p, struct records *r)
 	r->from_index = false;
 	rc = pack_read_table(c->store, p->kind, &id, c->r->metadata, c->r->config.segment_size, &r->info,
 	    take_from_table, r);
-	if (rc == 0 || rc == -ENOMEM)
+	/* Of a pack that has gone nothing can be compared, and the whole index is long. */
+	if (rc == 0 || rc == -ENOMEM || rc == -ENOENT)
 		return rc;
 	index_rc = load_from_index(c, p, r);
 	return index_rc == -ENOMEM ? index_rc : rc;
