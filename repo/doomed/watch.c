@@ -148,7 +148,8 @@ static int gather(struct doom_watch *w, struct wanted *out)
 	out->n = w->nown;
 	for (number = 0; rc == 0 && numset_next(&w->relied, &number); number++) {
 		rc = index_pack(w->o.index, number, &info);
-		out->ids[out->n++] = info.id;
+		if (rc == 0)
+			out->ids[out->n++] = info.id;
 	}
 	qsort(out->ids, out->n, sizeof(*out->ids), compare_ids);
 	return rc == -ENOENT ? -ESTALE : rc;

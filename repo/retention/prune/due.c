@@ -49,13 +49,28 @@ static void write_note(struct index *x, const char *name, const struct note *n)
 	index_keep(x, name, b, sizeof(b));
 }
 
+/* The note's name in the local index.  Return ${out}. */
+static char *note_name(const struct id *record, char out[NOTE_NAME_SIZE])
+{
+	char name[DOOMED_NAME_SIZE];
+
+	strcpy(out, "age/");
+	return strcat(out, doomed_name(record, name));
+}
+
+void prune_forget_age(struct prune *p, const struct id *record)
+{
+	char key[NOTE_NAME_SIZE];
+
+	index_drop(p->r->index, note_name(record, key));
+}
+
 static int64_t age_of(struct prune *p, const struct doomed_record *rec)
 {
-	char name[DOOMED_NAME_SIZE], key[NOTE_NAME_SIZE];
+	char key[NOTE_NAME_SIZE];
 	struct note n = { .age_ns = 0 };
 
-	strcpy(key, "age/");
-	strcat(key, doomed_name(&rec->id, name));
+	note_name(&rec->id, key);
 	if (memcmp(rec->boot_id, p->start.boot_id, BOOT_ID_LEN) == 0)
 		n.age_ns = p->start.boot_ns > rec->boot_ns ? p->start.boot_ns - rec->boot_ns : 0;
 	else if (read_note(p->r->index, key, &n) == 0)

@@ -9,8 +9,8 @@
  *
  * Nothing is deleted or doomed unless all snapshots, all their directories and all index runs could be read.
  *
- * Memory: 5 bytes an object of the index, 32 to 48 a distinct page of directories and span lists, 64 a pack, and what
- * index/records.h says: at 100 million objects of 2 million directory pages in 2 million packs about 800 MB.
+ * Memory: 5 bytes an object of the index, 43 to 86 a distinct page of directories and span lists, 64 to 128 a pack, and
+ * what index/records.h says.
  */
 #ifndef VARVE_RETENTION_PRUNE_H
 #define VARVE_RETENTION_PRUNE_H

@@ -77,6 +77,9 @@ bool prune_in_time(const struct prune *p);
 /* Judge which records are due. */
 int prune_judge_ages(struct prune *p);
 
+/* A record is gone: what this machine has noted of its age is of no use any more. */
+void prune_forget_age(struct prune *p, const struct id *record);
+
 /* Is all that is damaged in doomed/ to be given up now?  Else see to it that it will be: -EBADMSG (logged). */
 int prune_judge_damaged(struct prune *p);
 

@@ -126,8 +126,11 @@ static int delete_packs(struct prune *p)
 static int delete_record(struct prune *p, const struct id *id)
 {
 	char name[DOOMED_NAME_SIZE];
+	int rc = store_delete(p->r->store, doomed_name(id, name));
 
-	return store_delete(p->r->store, doomed_name(id, name));
+	if (rc == 0)
+		prune_forget_age(p, id);
+	return rc;
 }
 
 /* Say of the records that were swept that they are spent. */
