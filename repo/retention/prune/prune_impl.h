@@ -9,7 +9,7 @@
  *   mark        all that snapshots lead to                 mark.c
  *   tally       what of that is in which pack              tally.c
  *   sweep       what is due                                sweep.c
- *   repack      what packs keep that keep little           repack.c
+ *   repack      what packs keep that keep little           choose.c, repack.c
  *   doom        what is not needed                         doom.c
  *
  * Whatever a writer has published when it began is complete in what is read after.  It acts on what it has read for a
@@ -89,6 +89,12 @@ int prune_tally(struct prune *p);
 int prune_sweep(struct prune *p);
 int prune_repack(struct prune *p);
 int prune_doom(struct prune *p);
+
+/* The packs that are to be repacked, the worst first; the list is the caller's.  0 or -ENOMEM. */
+int prune_choose(struct prune *p, struct prune_pack ***out, size_t *n);
+
+/* What a pack would have left without what nobody needs. */
+uint64_t prune_used_bytes(const struct prune_pack *pack);
 
 /* The pack of the index's number: one that is in the store, or one of those that are gone.  0, -ENOMEM, -EIO. */
 int prune_pack_at(struct prune *p, uint32_t number, struct prune_pack **out);

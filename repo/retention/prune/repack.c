@@ -18,8 +18,6 @@
 
 #define NS 1000000000LL
 #define WINDOW (4u * 1024 * 1024)
-#define PACK_COST 256  /* bytes of a pack besides segments and table */
-#define OBJECT_COST 56 /* bytes of the table for an object, about */
 
 /* An object of the pack at hand. */
 struct held {
@@ -42,72 +40,6 @@ struct repack {
 	size_t window_len;
 	int unreadable;                     /* why the pack at hand cannot be read; 0: it can */
 };
-
-/* --- Which -------------------------------------------------------------------------------------------------------- */
-
-static uint64_t used_bytes(const struct prune_pack *pack)
-{
-	uint64_t used = pack->live_bytes + PACK_COST + (uint64_t)pack->nlive * OBJECT_COST;
-
-	return used < pack->size ? used : pack->size;
-}
-
-/* Can this role read what is in it, and write packs? */
-static bool can_copy(const struct prune *p, const struct prune_pack *pack)
-{
-	const struct repo *r = p->r;
-
-	if (r->object_id == NULL || r->tree_id == NULL || !r->data->can_seal || !r->metadata->can_seal)
-		return false;
-	return (pack->kind == PACK_DATA ? r->data : r->metadata)->can_open;
-}
-
-static bool is_kept(const struct prune_pack *pack)
-{
-	return !(pack->flags & (PACK_BLOCKED | PACK_GONE | PACK_NEEDED)) && pack->nlive > 0 && pack->number != NO_PACK;
-}
-
-/* The greatest part unused first. */
-static int compare_unused(const void *a, const void *b)
-{
-	const struct prune_pack *x = *(struct prune_pack *const *)a, *y = *(struct prune_pack *const *)b;
-	double ux = (double)used_bytes(x) / x->size, uy = (double)used_bytes(y) / y->size;
-
-	return ux < uy ? -1 : ux > uy;
-}
-
-/* Mark the packs that are to be repacked, the worst first, until little enough is unused. */
-static int choose(struct prune *p, struct prune_pack ***out, size_t *n)
-{
-	struct prune_pack **list = calloc(p->nstored + 1, sizeof(struct prune_pack *));
-	uint64_t used = 0, unused = 0, copied = 0, most = p->o->max_unused_percent;
-	size_t all = 0, chosen = 0;
-
-	if (list == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < p->nstored; i++) {
-		if (!is_kept(&p->packs[i]))
-			continue;
-		used += used_bytes(&p->packs[i]);
-		unused += p->packs[i].size - used_bytes(&p->packs[i]);
-		list[all++] = &p->packs[i];
-	}
-	qsort(list, all, sizeof(struct prune_pack *), compare_unused);
-	for (size_t i = 0; i < all && unused * 100 > most * (used + unused); i++) {
-		if (!can_copy(p, list[i])) {
-			p->out->sealed_packs++;
-			continue;
-		}
-		copied += used_bytes(list[i]);
-		if (p->o->max_repack_bytes > 0 && copied > p->o->max_repack_bytes)
-			break;
-		unused -= list[i]->size - used_bytes(list[i]);
-		list[chosen++] = list[i];
-	}
-	*out = list;
-	*n = chosen;
-	return 0;
-}
 
 /* --- Copying ------------------------------------------------------------------------------------------------------ */
 
@@ -422,11 +354,11 @@ int prune_repack(struct prune *p)
 	/* Beside a damaged record nobody stores. */
 	if (p->o->no_repack || p->set.ndamaged > 0)
 		return 0;
-	rc = choose(p, &list, &n);
+	rc = prune_choose(p, &list, &n);
 	if (rc == 0 && n > 0 && p->o->dry_run) {
 		p->out->repacked_packs = n;
 		for (size_t i = 0; i < n; i++) {
-			p->out->copied_bytes += used_bytes(list[i]);
+			p->out->copied_bytes += prune_used_bytes(list[i]);
 			list[i]->flags |= PACK_COPIED;
 		}
 	} else if (rc == 0 && n > 0) {
