@@ -226,6 +226,14 @@ static bool anything_due(const struct prune *p)
 	return false;
 }
 
+/* What was damaged is gone, and writers may go on, the repacking among them. */
+static void gave_up(struct prune *p)
+{
+	log_warn(p->r->log, "%zu damaged records of doomed packs have been given up: what they named can be doomed "
+	    "again", p->set.ndamaged);
+	p->set.ndamaged = 0;
+}
+
 int prune_sweep(struct prune *p)
 {
 	int rc;
@@ -250,9 +258,8 @@ int prune_sweep(struct prune *p)
 		rc = put_spent(p);
 	if (rc == 0 && !p->out->late)
 		rc = drop_due(p);
-	/* What was damaged is gone, and writers may go on, the repacking among them. */
-	if (rc == 0 && !p->out->late)
-		p->set.ndamaged = 0;
+	if (rc == 0 && !p->out->late && p->set.ndamaged > 0)
+		gave_up(p);
 	if (is_refusal(rc))
 		log_error(p->r->log, "%s: the store does not let us delete: what is not needed stays",
 		    store_url(p->r->store));
