@@ -30,7 +30,7 @@ int prune_rig_run(struct pruning *p);
 
 void prune_rig_pass_hours(struct pruning *p, int hours);
 
-/* Two snapshots: all of the first one's data ("old") is needed by it alone, and so is all of the second one's ("new"). */
+/* Two snapshots, of "old" and "new": all of the data of each is needed by it alone. */
 void prune_rig_fill(struct pruning *p);
 
 /*
