@@ -3,8 +3,8 @@
  * own; connections are kept and reused, HTTP/2 is used where it is offered.
  *
  * It moves bytes and knows nothing of stores, retries, or what a status means.  Proxies as curl users expect
- * ($https_proxy, $no_proxy...) unless a request is ${direct}; nothing else of curl's configuration is read.  TLS is
- * verified always.  Credentials appear in no message.
+ * ($https_proxy, $no_proxy...) unless a request is ${direct}, or by plain http to this machine; nothing else of curl's
+ * configuration is read.  TLS is verified always.  Credentials, and URLs of proxies, appear in no message.
  *
  * Thread-safe: any number of threads may have a request each in flight.
  */
@@ -99,7 +99,7 @@ struct http_reply {
  *   -EMSGSIZE       the body is longer than ${q->max}
  *   -EPERM          the peer is not who it should be (certificate, host key)
  *   -EPROTO         it does not speak the protocol, or sent another range than was asked for
- *   -EACCES         sftp: login denied; the proxy wants credentials
+ *   -EACCES         sftp: login denied; the proxy wants credentials, or refuses the server
  *   -EINVAL         malformed URL, a proxy's that is malformed or of an unknown kind, an empty range, sftp without
  *                   known_hosts or user
  *   -ECANCELED, -ENOMEM, -EIO (reading the body's file)

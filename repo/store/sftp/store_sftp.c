@@ -68,7 +68,7 @@ int sftp_failed(struct store_sftp *f, int rc, const struct http_reply *r, const 
 		    "there", f->base.url, name, operation, r->cause, p->host);
 		return -EACCES;
 	}
-	if (rc == -EACCES) {
+	if (rc == -EACCES && strncmp(r->cause, "the proxy ", 10) != 0) {
 		log_error(log, "%s/%s: %s: login of %s denied, with %s%s%s", f->base.url, name, operation, p->user,
 		    p->password != NULL ? "the password" : p->key_file != NULL ? "the key " :
 						      "the agent's keys and those in ~/.ssh",

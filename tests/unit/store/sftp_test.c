@@ -277,6 +277,8 @@ static void test_refusals(void **state)
 	assert_non_null(strstr(last, "the host's key is not the one in /k"));
 	assert_int_equal(refused(-EACCES, 0, "Authentication failure", "get"), -EACCES);
 	assert_non_null(strstr(last, "login of ann denied, with the agent's keys"));
+	assert_int_equal(refused(-EACCES, 0, "the proxy wants credentials", "get"), -EACCES);
+	assert_string_equal(last, "sftp://ann@h/v/keys/12: get: the proxy wants credentials");
 }
 
 int main(void)

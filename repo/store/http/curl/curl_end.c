@@ -128,34 +128,6 @@ static int tell_length(struct transfer *t)
 	return buf_printf(&t->r->headers, "Content-Length: %lld\n", len > 0 ? (long long)len : 0);
 }
 
-/*
- * What is wrong with the proxy, in words of ours: curl's quote its URL, or what of a malformed one it took for the
- * host, and so the password.  Return 0 if it is something else that has failed.
- */
-static int proxy_failed(struct transfer *t, CURLcode code, const char *text)
-{
-	long answer = 0;
-
-	if (strstr(text, "Unsupported proxy") != NULL) {
-		transfer_cause(t, "the proxy's URL in the environment is malformed or of a kind that is not known "
-				  "(special characters of a password are written as %%XX there)");
-		return -EINVAL;
-	}
-	if (code == CURLE_COULDNT_RESOLVE_PROXY) {
-		transfer_cause(t, "the name of the proxy cannot be resolved");
-		return -EHOSTUNREACH;
-	}
-	if (code == CURLE_URL_MALFORMAT) {
-		transfer_cause(t, "the URL, or the proxy's in the environment, is malformed");
-		return -EINVAL;
-	}
-	if (curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer) == CURLE_OK && answer == 407) {
-		transfer_cause(t, "the proxy wants credentials, or others than it was given (it answered 407)");
-		return -EACCES;
-	}
-	return 0;
-}
-
 int transfer_result(struct transfer *t, CURLcode code)
 {
 	const char *text = t->error[0] != '\0' ? t->error : curl_easy_strerror(code);
@@ -181,7 +153,7 @@ int transfer_result(struct transfer *t, CURLcode code)
 	}
 	if (t->r->cause[0] != '\0')
 		return errno_of(code, text);
-	rc = proxy_failed(t, code, text);
+	rc = transfer_proxy_failed(t, code, text);
 	if (rc < 0)
 		return rc;
 	transfer_cause(t, "%s", text);

@@ -1,6 +1,6 @@
 /*
  * What the files that speak to libcurl share: curl.c (the thread), curl_setup.c (a request becomes curl's options),
- * curl_flow.c (its bytes, in and out), curl_end.c (its end becomes ours).
+ * curl_flow.c (its bytes, in and out), curl_end.c (its end becomes ours), curl_proxy.c (proxies).
  *
  * A struct transfer is the caller's, who waits.  Between its start and its end it belongs to the thread, which is the
  * only one to call curl, so that nothing in curl is shared between threads.
@@ -88,6 +88,20 @@ int transfer_judge(struct transfer *t);
 
 /* What http_perform() is to return, now that curl has ended with ${code}. */
 int transfer_result(struct transfer *t, CURLcode code);
+
+/**
+ * transfer_direct(t):
+ * Must it go by no proxy?  So it is with what says so, and with plain http to this machine: that is trusted with
+ * passwords as nobody can listen on the way, so that there must be none.
+ */
+bool transfer_direct(const struct transfer *t);
+
+/**
+ * transfer_proxy_failed(t, code, text):
+ * Curl has ended with ${code} and ${text}.  Return 0 if that is not for the proxy; else what http_perform() is to
+ * return, and the cause is noted without curl's words, which quote the proxy's URL.
+ */
+int transfer_proxy_failed(struct transfer *t, CURLcode code, const char *text);
 
 /* Note the cause of a failure in the reply, made fit for a line of a log. */
 void transfer_cause(struct transfer *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

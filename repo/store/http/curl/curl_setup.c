@@ -111,7 +111,7 @@ static bool setup_common(struct transfer *t)
 	       SET(CURLOPT_PREREQFUNCTION, on_connected) && SET(CURLOPT_PREREQDATA, t) &&
 	       /* A name server that does not answer must not hold up the thread when its request is given up. */
 	       SET(CURLOPT_QUICK_EXIT, 1L) && SET(CURLOPT_PATH_AS_IS, 1L) &&
-	       (!t->q->direct || SET(CURLOPT_NOPROXY, "*")) &&
+	       (!transfer_direct(t) || SET(CURLOPT_NOPROXY, "*")) &&
 	       SET(CURLOPT_WRITEFUNCTION, transfer_on_body) && SET(CURLOPT_WRITEDATA, t);
 }
 
