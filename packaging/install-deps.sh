@@ -84,8 +84,10 @@ services want cmd:nginx     nginx                nginx             nginx       n
 services want nginx:http_dav_ext libnginx-mod-http-dav-ext -       -           nginx-mod-http-dav-ext
 services want cmd:sshd      openssh-server       openssh-server    openssh     openssh-server
 services want cmd:ssh-keygen openssh-client      openssh           openssh     openssh-keygen
+services want cmd:ssh-add   openssh-client       openssh-clients   openssh     openssh-client-common
 services want cmd:openssl   openssl              openssl           openssl     openssl
 services want cmd:curl      curl                 curl              curl        curl
+services want cmd:tinyproxy tinyproxy-bin        tinyproxy         tinyproxy   tinyproxy
 services want cmd:node      nodejs               nodejs            nodejs      nodejs
 services want cmd:npm       npm                  npm               npm         npm
 servers want cmd:apache2    apache2-bin          httpd             apache      apache2
