@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# OpenSSH's sshd with nothing but SFTP, and throwaway keys.  Who starts it logs in, with the key alone.
+# OpenSSH's sshd with nothing but SFTP, and throwaway keys.  Who starts it logs in, with the key alone.  With SFTP_TAP in the
+# environment, sftp_tap.py looks on.
 # shellcheck source=tests/services/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -17,7 +18,7 @@ port_names() {
 }
 
 configure() {
-	local key
+	local key server=internal-sftp
 
 	mkdir -p "$dir/files"
 	# Not RSA: libssh2 1.10 signs with it over SHA-1, which sshd refuses.
@@ -27,6 +28,8 @@ configure() {
 	cp "$dir/user_key.pub" "$dir/authorized_keys"
 	echo "[127.0.0.1]:$(port ssh) $(cat "$dir/host_key.pub")" >"$dir/known_hosts"
 	echo "[127.0.0.1]:$(port ssh) $(cat "$dir/other_key.pub")" >"$dir/known_hosts.wrong"
+	# What sshd itself has is not to be looked into.
+	[ -z "${SFTP_TAP:-}" ] || server="python3 $services_top/tests/services/sftp_tap.py $dir/tap"
 	# sshd started by root refuses to run without its empty folder.
 	[ "$(id -u)" -ne 0 ] || mkdir -p /run/sshd
 	cat >"$dir/sshd_config" <<-CONF
@@ -43,7 +46,7 @@ configure() {
 	AllowTcpForwarding no
 	X11Forwarding no
 	Subsystem sftp internal-sftp
-	ForceCommand internal-sftp -d $dir/files
+	ForceCommand $server -d $dir/files
 	MaxStartups 100
 	MaxSessions 100
 	CONF
@@ -64,6 +67,7 @@ environment() {
 	export SFTP_KNOWN_HOSTS=$dir/known_hosts
 	export SFTP_WRONG_KNOWN_HOSTS=$dir/known_hosts.wrong
 	export SFTP_ROOT=$dir/files
+	export SFTP_TAPPED=$dir/tap
 	ENV
 }
 

@@ -15,11 +15,15 @@
 
 #define RANDOM_LEN 16
 #define COMMANDS_MAX 64
+#define ASIDE ".old"
 
 struct sftp_put {
 	struct store_put base;
 	struct spool spool;
-	char tmp[sizeof(SFTP_TMP "/") + 2 * RANDOM_LEN]; /* the same for each try: nothing is left behind */
+	/* The same for each try, so that nothing is left behind: */
+	char tmp[sizeof(SFTP_TMP "/") + 2 * RANDOM_LEN];               /* the upload */
+	char aside[sizeof(SFTP_TMP "/") + 2 * RANDOM_LEN + sizeof(ASIDE)]; /* what it replaces */
+	bool replacing; /* there may be something at ${aside} */
 };
 
 /* Commands that are run one after the other, each with a NUL in ${text}. */
@@ -47,6 +51,7 @@ int sftp_put_begin(struct store *s, struct store_put **out)
 	crypt_random(random, sizeof(random));
 	memcpy(p->tmp, SFTP_TMP "/", sizeof(SFTP_TMP));
 	hex_encode(random, sizeof(random), p->tmp + sizeof(SFTP_TMP));
+	snprintf(p->aside, sizeof(p->aside), "%s" ASIDE, p->tmp);
 	spool_init(&p->spool, sftp_of(s)->spool_dir);
 	*out = &p->base;
 	return 0;
@@ -144,36 +149,68 @@ static int make_parents(struct store_sftp *f, const struct sftp_put *p, const ch
 	return rc == -ENOENT ? -EIO : rc;
 }
 
-/* Remove what was uploaded.  It is no more than litter if that fails. */
-static void drop_upload(struct store_sftp *f, const struct sftp_put *p)
+/* Remove a file in tmp/.  It is no more than litter if that fails. */
+static void drop(struct store_sftp *f, const char *tmp)
 {
 	struct http_reply r = { 0 };
 	struct batch b = { 0 };
 
-	(void)run_batch(&b, add(&b, f, "*rm", p->tmp, NULL), f, &r);
+	(void)run_batch(&b, add(&b, f, "*rm", tmp, NULL), f, &r);
 	http_reply_free(&r);
 }
 
-/* Rename the upload; ${replace}: after removing what has that name.  As http_perform(). */
-static int rename_upload(struct store_sftp *f, const struct sftp_put *p, const char *name, bool replace,
-    struct http_reply *r)
+/* As http_perform(). */
+static int rename_upload(struct store_sftp *f, const struct sftp_put *p, const char *name, struct http_reply *r)
+{
+	struct batch b = { 0 };
+
+	http_reply_free(r);
+	return run_batch(&b, add(&b, f, "rename", p->tmp, name), f, r);
+}
+
+/* Failures don't matter: it stays aside then. */
+static void put_back(struct store_sftp *f, const struct sftp_put *p, const char *name)
+{
+	struct http_reply r = { 0 };
+	struct batch b = { 0 };
+
+	(void)run_batch(&b, add(&b, f, "*rename", p->aside, name), f, &r);
+	http_reply_free(&r);
+}
+
+/*
+ * Rename the upload onto what has that name.  No command does that at once, and none makes a second name: so the old
+ * one is put aside before, and removed afterwards.  Who is killed in between leaves both in tmp/.  As http_perform().
+ */
+static int replace(struct store_sftp *f, struct sftp_put *p, const char *name, struct http_reply *r)
 {
 	struct batch b = { 0 };
 	int rc = 0;
 
 	http_reply_free(r);
-	if (replace)
-		rc = add(&b, f, "*rm", name, NULL);
+	/* From a try whose end is not known; now there is one of the name again. */
+	if (p->replacing)
+		rc = add(&b, f, "*rm", p->aside, NULL);
+	p->replacing = true;
+	/* It may have gone meanwhile. */
+	if (rc == 0)
+		rc = add(&b, f, "*rename", name, p->aside);
 	if (rc == 0)
 		rc = add(&b, f, "rename", p->tmp, name);
-	return run_batch(&b, rc, f, r);
+	if (rc == 0)
+		rc = add(&b, f, "*rm", p->aside, NULL);
+	rc = run_batch(&b, rc, f, r);
+	if (rc == 0 && r->status != 200)
+		put_back(f, p, name);
+	p->replacing = rc != 0 || r->status != 200;
+	return rc;
 }
 
 /*
  * The rename has failed.  Is it because there is an object?  Without STORE_EXCL it is the same one, if it is as long;
  * a damaged one gives way.
  */
-static int judge_existing(struct store_sftp *f, const struct sftp_put *p, const char *name, unsigned flags,
+static int judge_existing(struct store_sftp *f, struct sftp_put *p, const char *name, unsigned flags,
     struct http_reply *r)
 {
 	uint64_t size = 0;
@@ -185,7 +222,7 @@ static int judge_existing(struct store_sftp *f, const struct sftp_put *p, const 
 	if (rc == 0 && size == p->spool.len && (flags & STORE_REPLACE) == 0)
 		return 0;
 	if (rc == 0) {
-		rc = rename_upload(f, p, name, true, r);
+		rc = replace(f, p, name, r);
 		if (rc == 0 && r->status == 200)
 			return 0;
 	} else if (rc != -ENOENT) {
@@ -217,7 +254,7 @@ static int upload(struct store_sftp *f, const struct sftp_put *p, const char *na
 }
 
 /* ${*uploaded}: there is something at ${p->tmp} that has to go. */
-static int publish(struct store_sftp *f, const struct sftp_put *p, const char *name, unsigned flags, bool *uploaded)
+static int publish(struct store_sftp *f, struct sftp_put *p, const char *name, unsigned flags, bool *uploaded)
 {
 	struct http_reply r = { 0 };
 	int rc;
@@ -228,7 +265,7 @@ static int publish(struct store_sftp *f, const struct sftp_put *p, const char *n
 		rc = make_parents(f, p, name);
 		if (rc < 0)
 			goto out;
-		rc = rename_upload(f, p, name, false, &r);
+		rc = rename_upload(f, p, name, &r);
 		if (rc == 0 && r.status == 404)
 			rc = upload(f, p, name, &r);
 	}
@@ -258,7 +295,10 @@ int sftp_put_commit(struct store_put *base, const char *name, unsigned flags)
 	else if (rc == -ENOENT)
 		rc = publish(f, p, name, flags, &uploaded);
 	if (uploaded)
-		drop_upload(f, p);
+		drop(f, p->tmp);
+	/* A try before this one has put it aside, and did not learn how that ended. */
+	if (rc == 0 && p->replacing)
+		drop(f, p->aside);
 	if (rc != -EAGAIN)
 		sftp_put_abort(base);
 	return rc;

@@ -12,8 +12,11 @@
  * (store_absent() in store_impl.h), and no directory is made without.
  *
  * An object is written to tmp/RANDOM and then renamed.  OpenSSH does not rename onto what exists, so that STORE_EXCL is
- * atomic there; other servers replace it, and for them there is but a look before.  libcurl has no fsync@openssh.com:
- * an object is as safe from a power cut of the server as that one's own filesystem makes it.
+ * atomic there; other servers replace it, and for them there is but a look before.  For STORE_REPLACE (libcurl has no
+ * posix-rename@openssh.com) what has the name becomes tmp/RANDOM.old, the upload takes its name, and then the old one
+ * is removed: for a round trip there is none of that name, but at no moment less than one of them on the server, whole.
+ * Nor has libcurl fsync@openssh.com: an object is as safe from a power cut of the server as that one's own filesystem
+ * makes it.
  */
 #ifndef VARVE_STORE_STORE_SFTP_H
 #define VARVE_STORE_STORE_SFTP_H
