@@ -164,7 +164,11 @@ $(UNIT): $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS))
 
 $(TESTTOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(call objects,$(TOOLLIB_SRC)) $(LIB)
-	$(call link,$(TEST_LIBS))
+	$(call link,$(TEST_LIBS) $(TOOL_LIBS))
+
+# A filesystem, to be compared with ours.
+$(BUILD)/tests/tools/fuse_zero: $(call objects,fs/kernel/push/readahead.c)
+$(BUILD)/tests/tools/fuse_zero: TOOL_LIBS = $(FS_LIBS)
 
 $(foreach t,$(TESTTOOL_SRC),$(eval $(BUILD)/$(t:.c=): $(call objects,$(wildcard $(t:.c=)/*.c))))
 
@@ -285,7 +289,7 @@ fuzz-seeds: $(SEEDERS) ## rewrite the seed corpora in tests/fuzz/corpus
 
 bench: ## compare with restic and borg on the same data
 	@packaging/install-deps.sh --bench --if-needed
-	+@$(AGAIN) all
+	+@$(AGAIN) all $(BUILD)/tests/tools/fuse_zero
 	@BUILD='$(abspath $(BUILD))' tests/bench/bench.sh
 
 bench-remote: ## the same over S3, behind 20 ms and 200 Mbit/s: requests, bytes, rates, beside restic

@@ -32,9 +32,10 @@ DELETED_LATELY = 300  # seconds; RECENTCY_MIN and RECENTCY_DIRTY of fs/ext4/iall
 class Bench:
     """The data, the work directory, and what cases need of them."""
 
-    def __init__(self, data, work):
+    def __init__(self, data, work, build):
         self.data = data
         self.work = work
+        self.build = build
         self.runner = Runner(os.path.join(work, "log"))
         self.counts = {}
         self.requests = {}  # by case: what the last mount counted
@@ -245,7 +246,7 @@ def make_programs(options, bench):
         sys.exit(f"bench: no such peer: {', '.join(sorted(unknown))}")
     programs = []
     if not options.no_varve:
-        programs.append(Varve(bench.runner, bench.work, os.path.abspath(options.build)))
+        programs.append(Varve(bench.runner, bench.work, bench.build))
     if "restic" in peers:
         programs.append(Restic(bench.runner, bench.work))
     if "borg" in peers:
@@ -311,7 +312,7 @@ def main():
     data = find_data(options)
     parent = options.work or os.path.dirname(data["tree"])
     os.makedirs(parent, exist_ok=True)
-    bench = Bench(data, tempfile.mkdtemp(prefix="varve-bench-", dir=parent))
+    bench = Bench(data, tempfile.mkdtemp(prefix="varve-bench-", dir=parent), os.path.abspath(options.build))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     programs = []
     results = {}

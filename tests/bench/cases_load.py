@@ -1,15 +1,17 @@
 """More rows: a key file, readers that are many or go backwards, mounts that are many, one processor.  Peers are not asked."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import threading
 import time
 
-from cases import Case, backup_warm, mount_ls, native_zstd_warm, tar_bytes
+from cases import Case, backup_warm, big_sequential, mount_ls, native_zstd_warm, read_all, tar_bytes
 from measure import Failed, drop_caches, processes_with
 
 MOUNTS = 8
+MOUNT_SECONDS = 20
 BACKWARDS = 512 << 20
 BLOCK = 128 << 10
 
@@ -97,6 +99,46 @@ def native_backwards(bench):
         return backwards_of(bench, source)
 
 
+# --- Beside a daemon that does no work ---
+
+
+@contextlib.contextmanager
+def daemon_without_work(bench):
+    """A mounted file as long as the big one, whose reads are answered from one buffer; nothing of it is cached."""
+    place = os.path.join(bench.work, "zero")
+    os.makedirs(place, exist_ok=True)
+    argv = [os.path.join(bench.build, "tests/tools/fuse_zero"), str(bench.bytes("big")), place]
+    with subprocess.Popen(argv, stderr=bench.runner.log) as daemon:
+        try:
+            deadline = time.monotonic() + MOUNT_SECONDS
+            while not os.path.ismount(place):
+                if daemon.poll() is not None or time.monotonic() > deadline:
+                    raise Failed("fuse_zero: nothing is mounted")
+                time.sleep(0.01)
+            drop_caches()
+            yield place
+        finally:
+            if subprocess.run(["fusermount3", "-u", place], stderr=bench.runner.log, check=False).returncode != 0:
+                daemon.terminate()
+
+
+def native_without_work(bench):
+    with daemon_without_work(bench) as path:
+        return read_all(bench, path)
+
+
+def big_again(bench, program):
+    with bench.mounted(program, "big") as path:
+        read_all(bench, path)
+        return read_all(bench, path)
+
+
+def native_without_work_again(bench):
+    with daemon_without_work(bench) as path:
+        read_all(bench, path)
+        return read_all(bench, path)
+
+
 # --- Many mounts ---
 
 
@@ -167,6 +209,10 @@ CASES = [
     Case("mount-key", "mount to first ls with a key file, cold", "s", only_varve(mount_key_file), goals=[(None, 0.1)]),
     Case("readers", "8 tars at once, of 2 snapshots, cold", "s", only_varve(readers), native_readers),
     Case("backwards", "the big file backwards, cold", "MB/s", only_varve(backwards), native_backwards),
+    # At least 70 % of its rate.
+    Case("zero", "the big file; native: of a daemon that does no work", "s", only_varve(big_sequential),
+         native_without_work, [("native", 1.43)]),
+    Case("zero-again", "the same, again", "s", only_varve(big_again), native_without_work_again),
     Case("mounts", f"memory of {MOUNTS} mounts after a find in each", "MB", only_varve(mounts)),
     Case("one-backup", "backup of the tree, warm, 1 processor", "s", only_varve(on_one(backup_warm)),
          on_one(native_zstd_warm)),

@@ -18,7 +18,6 @@
 #include "fs/kernel/push/push.h"
 #include "fs/kernel/push/readahead.h"
 
-#define READ_AHEAD_KIB 512 /* two segments of the usual size; a page fault in a mapped file reads as much around it */
 #define EVENTS 64u
 #define TASKS 4096u
 #define LOADERS_MAX 4

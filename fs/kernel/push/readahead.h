@@ -4,6 +4,8 @@
 #ifndef VARVE_FS_READAHEAD_H
 #define VARVE_FS_READAHEAD_H
 
+#define READ_AHEAD_KIB 512 /* two segments of the usual size; a page fault in a mapped file reads as much around it */
+
 /**
  * readahead_raise(mountpoint, kib):
  * Let the kernel read ${kib} KiB ahead; without that it is 128, whatever the daemon offers it in the FUSE handshake.
