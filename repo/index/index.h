@@ -86,12 +86,14 @@ int index_find(struct index *x, const struct id *id, struct place *out);
 /**
  * index_resolve(x, kind, id, out):
  * As index_find(), and if that knows no place, ask the store: for the table of a pack that index_learn() has named; for
- * the list of runs (at most every 2 seconds), which are loaded if they are small and few (INDEX_LOAD_...); else for the
- * object in each of them that is not loaded, the one that had any last and then the largest first, and for the table of
- * its pack, as its neighbours in the backup are wanted next.  All that is learned for good, and so are the ends of
- * runs, so that nothing is asked twice.  Once this has read as much as all runs have, they are loaded.  Return 0;
- * -ENOENT if no run has it, and all were read; -EBADMSG if one is damaged or the like (logged) and may have it; what
- * the store returned if one, or the list of them, could not be had just now; -EIO, -ENOMEM.
+ * the list of runs (at most every 2 seconds, and as long as there is no news only if those that are known have not the
+ * object), which are loaded if they are small and few (INDEX_LOAD_...); else for the object in each of them that is not
+ * loaded, the one that had any last and then the largest first, and for the table of its pack, if its neighbours in the
+ * backup may be wanted next: of directories, and of contents if this is not the first object of that pack, or the pack
+ * was stored soon after the one asked for last.  All that is learned for good, and so are the ends of runs, so that
+ * nothing is asked twice.  Once this has read as much as all runs have, they are loaded.  Return 0; -ENOENT if no run
+ * has it, and all were read; -EBADMSG if one is damaged or the like (logged) and may have it; what the store returned
+ * if one, or the list of them, could not be had just now; -EIO, -ENOMEM.
  *
  * What is not loaded is asked for by one thread at a time; index_find() does not wait for that.
  */

@@ -77,6 +77,7 @@ struct resolver {
 	atomic_bool everywhere; /* packs were missing: runs that are loaded are asked, too */
 	struct told unlearned; /* objects whose places were wrong */
 	struct told gone;      /* packs that were not there, for which the runs have been listed */
+	struct told met;       /* packs in which an object was looked for */
 	pthread_mutex_t hint_lock; /* of the rest */
 	uint32_t hinted[HINTED_MAX]; /* packs whose tables may be worth reading, the last one last */
 	unsigned nhinted;
@@ -155,6 +156,9 @@ void bad_run_forget(struct index *x, const struct id *id);
 
 /* This run's pack ${number}, of which the block has just been read: note it, and those after it. */
 void index_note_order(struct index *x, struct run *r, uint32_t number);
+
+/* Is this pack among those that were noted? */
+bool index_order_has(struct index *x, const struct id *pack);
 
 /**
  * index_bring_up(x, env, present):

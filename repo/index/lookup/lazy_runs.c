@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "repo/util/bytes/le.h"
+
 #define RETRY 600                      /* seconds until a run that cannot be read is tried again */
 #define OPEN_MEMORY (8u * 1024 * 1024) /* of runs that are held open */
 
@@ -131,11 +133,21 @@ static int open_run(struct index *x, struct lazy_run *l)
 	return 0;
 }
 
-/* The place itself if the table of the pack cannot be read, or does not name the object. */
-static int learn(struct index *x, const struct id *id, const struct pack_info *pack, const struct place *place,
-    struct place *out)
+/*
+ * Is the table of this pack worth a request?  Of directories always.  Of contents if somebody goes on from the pack
+ * that was stored before it, or comes back: who reads a few bytes here and there wants one object of a pack, and the
+ * table of a pack with small files has half a megabyte.
+ */
+static bool wants_table(struct index *x, const struct pack_info *pack, bool goes_on)
 {
-	int rc = index_learn_table(x, pack, &x->resolver.spent);
+	return pack->kind == PACK_TREE || goes_on || told_before(&x->resolver.met, le64dec(pack->id.b));
+}
+
+/* The place itself if the table of the pack is not wanted, cannot be read, or does not name the object. */
+static int learn(struct index *x, const struct id *id, const struct pack_info *pack, const struct place *place,
+    bool table, struct place *out)
+{
+	int rc = table ? index_learn_table(x, pack, &x->resolver.spent) : 0;
 
 	if (rc == -ENOMEM)
 		return rc;
@@ -163,6 +175,7 @@ static int ask_open(struct index *x, struct lazy_run *l, const struct id *id, st
 	struct place place;
 	size_t before = run_memory(l->run);
 	int rc = run_lookup(l->run, id, &place, &pack);
+	bool table = rc == 0 && wants_table(x, &pack, index_order_has(x, &pack.id));
 
 	if (rc == 0)
 		index_note_order(x, l->run, place.pack);
@@ -171,7 +184,7 @@ static int ask_open(struct index *x, struct lazy_run *l, const struct id *id, st
 	r->spent += (rc == 0 ? 2 : 1) * RUN_BLOCK_LEN;
 	if (r->memory > OPEN_MEMORY)
 		close_run(r, l);
-	return rc == 0 ? learn(x, id, &pack, &place, out) : rc;
+	return rc == 0 ? learn(x, id, &pack, &place, table, out) : rc;
 }
 
 /* 0; -ENOENT if it is not in it; -ESTALE if the run has gone; or why it cannot be told. */

@@ -25,6 +25,18 @@ void index_note_order(struct index *x, struct run *r, uint32_t number)
 	pthread_mutex_unlock(&s->hint_lock);
 }
 
+bool index_order_has(struct index *x, const struct id *pack)
+{
+	struct resolver *s = &x->resolver;
+	bool found = false;
+
+	pthread_mutex_lock(&s->hint_lock);
+	for (unsigned i = 0; i < s->norder && !found; i++)
+		found = id_equal(&s->order[i].id, pack);
+	pthread_mutex_unlock(&s->hint_lock);
+	return found;
+}
+
 /* 0, or -ENOENT if the run that was asked last says nothing of it. */
 static int after_in_run(struct resolver *s, const struct pack_info *pack, struct pack_info *out)
 {

@@ -3,7 +3,7 @@
  *
  * Reading the tables of packs: ids are hashes, so that two objects that are read one after the other are in different
  * blocks of a run; but they are in the same pack, mostly, and its table names all that is in there (Zhu et al., FAST
- * 2008: locality-preserved caching).  So a run is asked once for each pack that is read from.
+ * 2008: locality-preserved caching).  So a run is asked once or twice for each pack that is read from.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 
 #define LIST_AGAIN 2     /* seconds in which the runs are listed once at most */
 #define UNLEARN_AGAIN 60 /* seconds in which the place of an object is forgotten once at most */
+#define MET_FOR 3600     /* seconds in which who comes back to a pack is taken for a reader of all of it */
 
 void resolver_init(struct resolver *r)
 {
@@ -20,6 +21,7 @@ void resolver_init(struct resolver *r)
 	pthread_mutex_init(&r->hint_lock, NULL);
 	told_init(&r->unlearned, UNLEARN_AGAIN);
 	told_init(&r->gone, UNLEARN_AGAIN);
+	told_init(&r->met, MET_FOR);
 	numset_init(&r->missing);
 }
 
@@ -150,6 +152,21 @@ static int list_runs(struct index *x, bool whole)
 
 /* --- All together ------------------------------------------------------------------------------------------------- */
 
+/*
+ * In the runs that were listed some time ago.  They say nothing wrong, as they are immutable, and what they had is
+ * mostly where it was; so while nothing newer is known of, the store is not asked for another listing before they have
+ * been asked in vain.
+ */
+static int find_in_listed(struct index *x, const struct id *id, struct place *out)
+{
+	struct resolver *r = &x->resolver;
+
+	if (!r->listed || r->listed_rc < 0 || index_now() - r->listed_at <= LIST_AGAIN || atomic_load(&r->news) ||
+	    r->spent > lazy_runs_bytes(r))
+		return -ENOENT;
+	return lazy_runs_find(x, id, out);
+}
+
 /* By what the runs say that are in the store.  -ESTALE if they have changed meanwhile. */
 static int find_in_store(struct index *x, const struct id *id, struct place *out)
 {
@@ -176,6 +193,8 @@ static int resolve(struct index *x, enum pack_kind kind, const struct id *id, st
 		rc = find_in_hinted(x, id, out);
 	if (rc != -ENOENT)
 		return rc;
+	if (find_in_listed(x, id, out) == 0)
+		return 0;
 	rc = find_in_store(x, id, out);
 	for (unsigned i = 0; i < INDEX_LISTINGS && rc == -ESTALE; i++) {
 		index_pause(i);

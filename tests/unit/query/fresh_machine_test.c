@@ -3,6 +3,7 @@
  * too large to be loaded for that.
  *
  * Opening a repository (config, a listing of keyslots, the keyslot) is not in these counts: three requests more.
+ * Nothing is cached here but the index: a run's blocks are read each time.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -20,6 +21,8 @@
 #define OTHERS 100000 /* objects of each of two runs that have nothing to do with the snapshot */
 #define DIRS 300
 #define FILES_PER_DIR 3
+#define CHUNKS 3200
+#define CHUNK_LEN 4000 /* some 260 in a pack */
 
 /* A run of objects in packs that nobody asks for; ids are spread as those of others are. */
 static void put_others(struct fixture *f, uint64_t seed)
@@ -123,6 +126,89 @@ static void test_root(void **state)
 	rig_same(g, "tree", "tree");
 }
 
+/* --- Contents, here and there --- */
+
+/* Noise, in a dozen packs. */
+struct contents {
+	uint8_t *data;
+	struct id id[CHUNKS];
+	uint32_t pack[CHUNKS]; /* its number where it was stored: the later the larger */
+};
+
+static void store_contents(struct fixture *f, struct contents *c)
+{
+	struct object_writer *w = fixture_writer(f);
+	struct place place;
+
+	c->data = malloc((size_t)CHUNKS * CHUNK_LEN);
+	assert_non_null(c->data);
+	fixture_noise(3, c->data, (size_t)CHUNKS * CHUNK_LEN);
+	assert_int_equal(fixture_store_chunks(f, w, c->data, CHUNK_LEN, CHUNKS, c->id), 0);
+	assert_int_equal(object_writer_finish(w), 0);
+	object_writer_close(w);
+	assert_int_equal(index_refresh(f->index), 0);
+	for (unsigned i = 0; i < CHUNKS; i++) {
+		assert_int_equal(index_lookup(f->index, &c->id[i], &place), 0);
+		c->pack[i] = place.pack;
+	}
+	put_others(f, 1);
+	put_others(f, 2);
+	fixture_forget_index(f);
+}
+
+/* The ${nth} chunk, in order, of the ${pack}-th pack; they are some hundred. */
+static unsigned chunk_of(const struct contents *c, unsigned pack, unsigned nth)
+{
+	unsigned first = 0;
+
+	for (; pack > 0; pack--)
+		for (uint32_t number = c->pack[first]; c->pack[first] == number; first++)
+			assert_true(first + 1 < CHUNKS);
+	assert_int_equal(c->pack[first], c->pack[first + nth]);
+	return first + nth;
+}
+
+/* Read one, and expect at most so many requests. */
+static void expect_requests(struct fixture *f, struct object_reader *r, const struct contents *c, unsigned n,
+    uint64_t most)
+{
+	uint8_t got[100];
+	struct store_counters before, after;
+
+	store_get_counters(f->store, &before);
+	assert_int_equal(object_read_range(r, &c->id[n], 17, sizeof(got), got), 0);
+	assert_memory_equal(got, c->data + (size_t)n * CHUNK_LEN + 17, sizeof(got));
+	store_get_counters(f->store, &after);
+	assert_in_range(after.gets + after.stats + after.lists - before.gets - before.stats - before.lists, 1, most);
+}
+
+/*
+ * Of a pack that is met for the first time no table is read: a block of objects and one of packs (which a cache around
+ * a remote store has by then), and a segment.
+ */
+static void test_contents(void **state)
+{
+	struct fixture *f = *state;
+	struct contents c;
+	struct object_reader *r;
+
+	store_contents(f, &c);
+	r = fixture_reader(f);
+	expect_requests(f, r, &c, chunk_of(&c, 11, 0), 20);
+	expect_requests(f, r, &c, chunk_of(&c, 10, 0), 3);
+	expect_requests(f, r, &c, chunk_of(&c, 0, 0), 3);
+	expect_requests(f, r, &c, chunk_of(&c, 9, 0), 3);
+	/* Who comes back gets the table, and needs no run for the rest. */
+	expect_requests(f, r, &c, chunk_of(&c, 0, 100), 4);
+	expect_requests(f, r, &c, chunk_of(&c, 0, 200), 1);
+	expect_requests(f, r, &c, chunk_of(&c, 0, 50), 1);
+	/* And so does who goes on. */
+	expect_requests(f, r, &c, chunk_of(&c, 1, 0), 4);
+	expect_requests(f, r, &c, chunk_of(&c, 1, 100), 1);
+	object_reader_free(r);
+	free(c.data);
+}
+
 /* Of a manifest that has no hint, or whose hint is not true any more. */
 static void test_without_hint(void **state)
 {
@@ -171,6 +257,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_root),
+		cmocka_unit_test_setup_teardown(test_contents, fixture_setup, fixture_teardown),
 		TEST(test_without_hint),
 		TEST(test_backup),
 	};
