@@ -92,12 +92,19 @@ tar df "$WORK/tar1" -C "$WORK/src" || die "tar out of the mount differs"
 ok "tar fetched $ranges bytes of $stored in $(counted ranges) ranges"
 umount_varve "$mnt"
 
+# What may have changed is asked for again: what there is, and the config.
+before=$(wc -l <"$WORK/net.log")
 proxy net zero
 mount_varve "$mnt"
 tar cf "$WORK/tar2" -C "$mnt/latest" .
 cmp "$WORK/tar1" "$WORK/tar2"
 expect_equal "ranges that were asked for again" "$(counted ranges)" 0
 [ "$(counted requests)" -le 4 ] || die "$(counted requests) requests the second time"
+again=$(tail -n "+$((before + 1))" "$WORK/net.log" | python3 -c '
+import json, sys
+targets = [r["target"] for r in map(json.loads, sys.stdin)]
+print(*(t for t in targets if "list-type" not in t and not t.partition("?")[0].endswith("/config")))')
+[ -z "$again" ] || die "asked for again: $again"
 ok "second time: $(counted requests) requests"
 umount_varve "$mnt"
 expect_status 0 "$VARVE" snapshots
