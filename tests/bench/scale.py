@@ -8,11 +8,11 @@ scales: 1 is a straight line, 0 flat.  A line that is steeper than it should be 
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import curves
 from growth import GROUPS, Scale
@@ -50,12 +50,14 @@ def chosen_groups(options):
 
 def run_group(scale, group, sizes):
     for size in sizes:
+        start = time.monotonic()
         try:
             group.measure(scale, size)
         except (Failed, OSError, subprocess.SubprocessError) as error:
             scale.failed.append(f"{group.name} {size}")
             print(f"{group.name} {size}: failed: {error}", file=sys.stderr)
             scale.varve.unmount()
+        print(f"{group.name} {size}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
 
 
 def main():
@@ -76,9 +78,7 @@ def main():
     except KeyboardInterrupt:
         print("bench-scale: interrupted; what there is:", file=sys.stderr)
     finally:
-        scale.runner.stop()
-        scale.varve.unmount()
-        shutil.rmtree(scale.work, ignore_errors=True)
+        scale.close()
     table = curves.Curves([g for g in groups if g.name in scale.results], scale.results, machine, version, scale.failed)
     out = options.out or os.path.join(options.build, "bench")
     written = table.write(out, options.name)

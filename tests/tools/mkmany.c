@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +16,7 @@
 #include "tests/tools/lib/tool.h"
 
 #define PIECE 4096
+#define MAKERS 4 /* threads, each in a directory of its own: what waits for the disk's journal lets others go on */
 
 /* Make a directory, if it is not there, and open it. */
 static int make_dir(const char *path)
@@ -44,31 +47,61 @@ static void make_file(int dir, uint64_t number, size_t len)
 	close(fd);
 }
 
+/* Files to be made. */
+struct making {
+	const char *top;
+	uint64_t count, per_dir, ndirs;
+	size_t len;
+	bool nested; /* each directory below the top */
+	_Atomic uint64_t next; /* directory */
+};
+
+static void make_directory(const struct making *m, uint64_t number, char *path)
+{
+	uint64_t first = number * m->per_dir, end = first + m->per_dir < m->count ? first + m->per_dir : m->count;
+	int dir;
+
+	if (m->nested)
+		sprintf(path, "%s/%06llu", m->top, (unsigned long long)number);
+	else
+		strcpy(path, m->top);
+	dir = make_dir(path);
+	for (uint64_t i = first; i < end; i++)
+		make_file(dir, i, m->len);
+	close(dir);
+}
+
+static void *make_directories(void *arg)
+{
+	struct making *m = arg;
+	char *path = xmalloc(strlen(m->top) + 32);
+	uint64_t number;
+
+	while ((number = m->next++) < m->ndirs)
+		make_directory(m, number, path);
+	free(path);
+	return NULL;
+}
+
 static void make_files(char **argv)
 {
-	uint64_t count = parse_size("COUNT", argv[1]), per_dir = parse_size("PER_DIR", argv[2]);
-	size_t len = (size_t)parse_size("BYTES", argv[3]);
-	char *path = xmalloc(strlen(argv[0]) + 32);
-	int dir = -1;
+	struct making m = { .top = argv[0], .count = parse_size("COUNT", argv[1]) };
+	pthread_t thread[MAKERS];
 
-	if (len > PIECE)
+	m.per_dir = parse_size("PER_DIR", argv[2]);
+	m.len = (size_t)parse_size("BYTES", argv[3]);
+	if (m.len > PIECE)
 		die("BYTES: more than 4096");
 	close(make_dir(argv[0]));
-	for (uint64_t i = 0; i < count; i++) {
-		if (dir < 0 || (per_dir > 0 && i % per_dir == 0)) {
-			if (per_dir > 0)
-				sprintf(path, "%s/%06llu", argv[0], (unsigned long long)(i / per_dir));
-			else
-				strcpy(path, argv[0]);
-			if (dir >= 0)
-				close(dir);
-			dir = make_dir(path);
-		}
-		make_file(dir, i, len);
-	}
-	if (dir >= 0)
-		close(dir);
-	free(path);
+	m.nested = m.per_dir > 0;
+	m.ndirs = m.nested ? (m.count + m.per_dir - 1) / m.per_dir : 1;
+	if (!m.nested)
+		m.per_dir = m.count;
+	for (unsigned i = 0; i < MAKERS; i++)
+		if (pthread_create(&thread[i], NULL, make_directories, &m) != 0)
+			die("no thread");
+	for (unsigned i = 0; i < MAKERS; i++)
+		pthread_join(thread[i], NULL);
 }
 
 static void make_sparse(char **argv)

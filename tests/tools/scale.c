@@ -3,7 +3,7 @@
  * tests/bench/scale.py.
  *
  *   scale snapshots COUNT      publish so many snapshots, each a minute after the newest, with its contents
- *   scale runs COUNT           index runs of COUNT objects, as a backup would put them
+ *   scale runs COUNT [EACH]    index runs of COUNT objects, as a backup would put them, or of EACH objects in a run
  *   scale load                 bring the local index up to date
  *   scale lookups COUNT READS  look READS of the COUNT objects up, in no order
  *   scale tree COUNT           a snapshot whose files have all of the COUNT objects
@@ -32,6 +32,7 @@
 #define RUN_OBJECTS (128u * 1024) /* as repo/object/writer.c has it */
 #define PACK_OBJECTS 64           /* 32 MiB in chunks of 512 KiB */
 #define PUTTERS 16                /* threads that publish: most of it is waiting for the disk */
+#define RUN_MAKERS 4              /* threads that make runs: half of it is computing */
 #define MINUTE_NS (60 * INT64_C(1000000000))
 
 static double now(void)
@@ -63,9 +64,9 @@ static struct repo *open_repo(void)
 	char *cache_dir = access_cache_dir(&access);
 	struct repo *repo;
 
-	ro.store.url = access_url(&access);
 	ro.cache_dir = cache_dir;
-	if (!ro.store.url || repo_open(&ro, &repo) < 0)
+	if (access_store_options(&access, STORE_DEADLINE_DEFAULT_MS, &ro.store) < 0 || !ro.store.url ||
+	    repo_open(&ro, &repo) < 0)
 		die("no repository");
 	access_destroy(&access);
 	free(cache_dir);
@@ -246,12 +247,35 @@ static void make_run(struct repo *repo, uint64_t r, uint64_t nruns, uint64_t cou
 		die("cannot write a run");
 }
 
-static void make_runs(struct repo *repo, uint64_t count)
-{
-	uint64_t nruns = (count + RUN_OBJECTS - 1) / RUN_OBJECTS;
+struct making {
+	struct repo *repo;
+	uint64_t count, nruns;
+	_Atomic uint64_t next;
+};
 
-	for (uint64_t r = 0; r < nruns; r++)
-		make_run(repo, r, nruns, count);
+static void *make_some_runs(void *arg)
+{
+	struct making *m = arg;
+	uint64_t r;
+
+	while ((r = m->next++) < m->nruns)
+		make_run(m->repo, r, m->nruns, m->count);
+	return NULL;
+}
+
+static void make_runs(struct repo *repo, uint64_t count, uint64_t each)
+{
+	struct making m = { .repo = repo, .count = count };
+	pthread_t thread[RUN_MAKERS];
+
+	if (each == 0)
+		die("EACH: 0");
+	m.nruns = (count + each - 1) / each;
+	for (unsigned i = 0; i < RUN_MAKERS; i++)
+		if (pthread_create(&thread[i], NULL, make_some_runs, &m) != 0)
+			die("no thread");
+	for (unsigned i = 0; i < RUN_MAKERS; i++)
+		pthread_join(thread[i], NULL);
 }
 
 static void load(struct repo *repo)
@@ -390,7 +414,9 @@ static bool run_command(struct repo *repo, int argc, char **argv)
 	if (argc == 2 && strcmp(argv[0], "snapshots") == 0)
 		make_snapshots(repo, parse_size("COUNT", argv[1]));
 	else if (argc == 2 && strcmp(argv[0], "runs") == 0)
-		make_runs(repo, parse_size("COUNT", argv[1]));
+		make_runs(repo, parse_size("COUNT", argv[1]), RUN_OBJECTS);
+	else if (argc == 3 && strcmp(argv[0], "runs") == 0)
+		make_runs(repo, parse_size("COUNT", argv[1]), parse_size("EACH", argv[2]));
 	else if (argc == 1 && strcmp(argv[0], "load") == 0)
 		load(repo);
 	else if (argc == 3 && strcmp(argv[0], "lookups") == 0)
@@ -415,7 +441,7 @@ int main(int argc, char **argv)
 	watch_end(&watch);
 	repo_close(repo);
 	if (!known)
-		fputs("usage: scale snapshots COUNT | runs COUNT | load | lookups COUNT READS | tree COUNT | prune\n",
+		fputs("usage: scale snapshots COUNT | runs COUNT [EACH] | load | lookups COUNT READS | tree COUNT | prune\n",
 		    stderr);
 	return known ? 0 : 2;
 }
