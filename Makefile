@@ -295,7 +295,7 @@ bench: ## compare with restic and borg on the same data
 bench-remote: ## the same over S3, behind 20 ms and 200 Mbit/s: requests, bytes, rates, beside restic
 	@packaging/install-deps.sh --bench --if-needed
 	@packaging/install-deps.sh --services --if-needed
-	+@$(AGAIN) all
+	+@$(AGAIN) all $(BUILD)/tests/tools/scale
 	@BUILD='$(abspath $(BUILD))' tests/bench/remote.sh
 
 bench-scale: all $(BUILD)/tests/tools/mkmany $(BUILD)/tests/tools/scale ## how costs grow: millions of files, chunks, snapshots
