@@ -130,3 +130,23 @@ expect_equal "a directory as the root" "$(ls "$mnt" | tr '\n' ' ')" "file file2 
 expect_equal "its contents" "$(cat "$mnt/sub/link")" one
 umount_varve "$mnt"
 ok "options"
+
+# What is new cannot be noted, as nothing can be written: it shows later, and what was there stays.
+if command -v prlimit >/dev/null; then
+	mkdir -p "$mnt"
+	scenario_mounts+=("$mnt")
+	(trap '' XFSZ && expect_status 0 "$VARVE" mount -o refresh=1 "$mnt")
+	daemon=$(pgrep -f "varvefs.*$mnt" | head -n 1)
+	prlimit --pid "$daemon" --fsize=0:
+	VARVE_CACHE_DIR=$WORK/other backup --time '2024-04-01 00:00:00'
+	sleep 3
+	expect_equal "while nothing can be written" "$(readlink "$mnt/latest")" snapshots/2024-03-01T00:00
+	prlimit --pid "$daemon" --fsize=unlimited:
+	for _ in $(seq 50); do
+		[ "$(readlink "$mnt/latest")" = snapshots/2024-04-01T00:00 ] && break
+		sleep 0.2
+	done
+	expect_equal "the newest" "$(readlink "$mnt/latest")" snapshots/2024-04-01T00:00
+	umount_varve "$mnt"
+	ok "a full disk does not end a mount"
+fi

@@ -288,7 +288,9 @@ static int fill(struct view *v, const struct catalog *c, const size_t *chosen, s
 			enter_name(v, i);
 		}
 	}
-	qsort(v->by_slot, v->n, sizeof(*v->by_slot), by_slot_order);
+	/* After a failure it points nowhere yet. */
+	if (rc == 0)
+		qsort(v->by_slot, v->n, sizeof(*v->by_slot), by_slot_order);
 	return rc;
 }
 
