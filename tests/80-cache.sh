@@ -179,8 +179,10 @@ import json, sys
 lines = [json.loads(l) for l in open(sys.argv[1])]
 assert lines[0]["pinned_pieces"] > 0 and lines[0]["pinned_bytes"] > 0, lines
 assert lines[1]["path"] == "small" and lines[1]["complete"] is True, lines' "$WORK/out"
+expect_status 0 "$VARVE" cache --json --cache-size 0
+expect_match '"sealed_max_bytes":134217728,' "$WORK/out"
 proxy net zero
-mount_varve "$mnt" -o offline
+mount_varve "$mnt" --offline
 diff -r "$WORK/src/small" "$mnt/latest/small"
 ! cat "$mnt/latest/large/5" >"$WORK/out" 2>"$WORK/err" || die "what is not there was read"
 expect_match 'Input/output error' "$WORK/err"

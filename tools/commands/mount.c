@@ -81,6 +81,8 @@ static int pass_on(struct cli *c, struct mount_args *a)
 		rc = add_option(&a->options, "replica=", store.replicas[i]);
 	if (rc == 0 && c->utc)
 		rc = add_option(&a->options, "utc", NULL);
+	if (rc == 0 && c->offline)
+		rc = add_option(&a->options, "offline", NULL);
 	if (rc == 0 && a->given.len > 0 && (rc = buf_u8(&a->given, 0)) == 0)
 		rc = add_option(&a->options, (const char *)a->given.data, NULL);
 	if (rc == 0)
