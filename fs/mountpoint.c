@@ -8,16 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "fs/mountpoint.h"
 #include "repo/util/files/inside.h"
+
+#define AUTOFS_MAGIC 0x0187 /* AUTOFS_SUPER_MAGIC, linux/magic.h */
+
+/* Systemd's automount units, and direct maps of autofs: what is there waits for a mount to go on it. */
+static bool is_trigger(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == AUTOFS_MAGIC;
+}
 
 static bool is_mounted_on(const char *path)
 {
 	struct stat here, above;
 	char parent[4096];
 
-	if (snprintf(parent, sizeof(parent), "%s/..", path) >= (int)sizeof(parent))
+	if (is_trigger(path) || snprintf(parent, sizeof(parent), "%s/..", path) >= (int)sizeof(parent))
 		return false;
 	return stat(path, &here) == 0 && stat(parent, &above) == 0 &&
 	    (here.st_dev != above.st_dev || here.st_ino == above.st_ino);

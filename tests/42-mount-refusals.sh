@@ -145,3 +145,20 @@ timeout 60 bash -c 'exec 2>&1; "$1" mount "$2" | cat; find "$2/latest/" -type f 
 	die "varve mount into a pipe does not end"
 umount_varve "$WORK/held"
 ok "output ends"
+
+# What waits on the mountpoint for a mount to come, as systemd's automounts and direct maps of autofs do, is not in the way.
+# This script is of the group that such a thing lets through, as what systemd starts for it is.
+if [ "$(id -u)" -eq 0 ] && grep -qw autofs /proc/filesystems; then
+	mkfifo "$WORK/requests"
+	exec 8<>"$WORK/requests"
+	at_exit umount -lq "$WORK/empty"
+	mount -t autofs -o "fd=8,pgrp=$(ps -o pgid= -p $$ | tr -d ' '),minproto=5,maxproto=5,direct" trigger "$WORK/empty"
+	expect_status 0 "$VARVE" mount "$WORK/empty"
+	expect_equal "on a trigger" "$(cat "$WORK/empty/latest/file")" data
+	expect_status 1 "$VARVE" mount "$WORK/empty"
+	expect_match 'something is mounted here already' "$WORK/err"
+	expect_status 0 "$VARVE" unmount "$WORK/empty"
+	umount "$WORK/empty"
+	exec 8>&-
+	ok "automounts"
+fi
