@@ -136,7 +136,7 @@ static int mount_args(const struct mount *m, struct buf *out)
 	const struct fs_options *o = &m->options;
 	int rc;
 
-	rc = buf_printf(out, "ro,subtype=varvefs,fsname=");
+	rc = buf_printf(out, "ro,subtype=varvefs,max_read=%u,fsname=", OPS_READ_MAX);
 	for (const char *p = store_url(m->repo->store); rc == 0 && *p != '\0'; p++) {
 		if (*p == ',' || *p == '\\')
 			rc = buf_u8(out, '\\');

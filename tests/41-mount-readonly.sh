@@ -43,6 +43,8 @@ ok "nothing can be written"
 expect_equal "device and setuid options" "$(findmnt -no OPTIONS "$mnt" | tr ',' '\n' | grep -cE '^(nosuid|nodev)$')" 2
 expect_equal "type" "$(findmnt -no FSTYPE "$mnt")" fuse.varvefs
 expect_equal "source" "$(findmnt -no SOURCE "$mnt")" "$VARVE_REPOSITORY"
+# A read of more would be answered with less, and so end the file for the kernel.
+expect_equal "longest read" "$(findmnt -no OPTIONS "$mnt" | tr ',' '\n' | grep '^max_read=')" max_read=1048576
 [ "$(stat -f -c %b "$mnt")" -gt 0 ] || die "statfs has no size"
 ok "mount options and statfs"
 

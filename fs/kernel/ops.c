@@ -18,7 +18,6 @@
 #define FOREVER 1e9       /* seconds; the kernel takes no more than fits its clock */
 #define COUNTERS_XATTR "user.varve.requests"
 #define COUNTERS_SLACK 64
-#define READ_MAX (1u << 20) /* bytes of one read request */
 
 /* The kernel's number 1 is the root of the mount, whichever node that is. */
 static uint64_t node_of(const struct ops *o, fuse_ino_t ino)
@@ -178,11 +177,9 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 	ssize_t n;
 
 	(void)fi;
-	if (size > READ_MAX)
-		size = READ_MAX;
-	buf = malloc(size);
+	buf = size <= OPS_READ_MAX ? malloc(size) : NULL;
 	if (buf == NULL) {
-		fuse_reply_err(req, ENOMEM);
+		fuse_reply_err(req, size <= OPS_READ_MAX ? ENOMEM : EINVAL);
 		return;
 	}
 	pusher_read_begins(o->pusher, node, (uint64_t)off, (uint32_t)size);
@@ -363,6 +360,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	/* Always with attributes: the kernel's own guess (AUTO) would stop asking for them. */
 	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA);
 	conn->want |= wanted & conn->capable;
+	conn->max_read = OPS_READ_MAX;
 }
 
 const struct fuse_lowlevel_ops fs_ops = {

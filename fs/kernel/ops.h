@@ -18,6 +18,12 @@ enum op_kind {
 	OP_FORGET, OP_OTHER, OP_KINDS,
 };
 
+/*
+ * Bytes of one read request; the kernel is told when mounting (max_read).  It takes a shorter answer than it has asked
+ * for as the end of the file, and where pages have 64 KiB it would ask for 16 MiB at once.
+ */
+#define OPS_READ_MAX (1u << 20)
+
 /* What the handlers get as their userdata. */
 struct ops {
 	struct vfs *vfs;
