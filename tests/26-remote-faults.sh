@@ -85,3 +85,26 @@ expect_match 's3://varve/faults.*: answers again$' "$WORK/log"
 umount_varve "$WORK/mnt"
 wait "$mounting"
 ok "a replica takes over"
+
+# Two dozen readers wait for a network that has gone: what has been fetched before can be read meanwhile.
+rm -rf "$VARVE_CACHE_DIR"
+mount_varve "$WORK/mnt" -r "$remote" -o deadline=20
+cat "$WORK/mnt/latest/d/1" >"$WORK/1"
+umount_varve "$WORK/mnt"
+mount_varve "$WORK/mnt" -r "$remote" -o deadline=20
+ls -l "$WORK/mnt/latest/d" >/dev/null
+proxy s3 set gone=1
+readers=()
+for i in $(seq 11 34); do
+	head -c 1 "$WORK/mnt/latest/d/$i" >/dev/null 2>&1 &
+	readers+=($!)
+done
+sleep 1
+timeout 10 cat "$WORK/mnt/latest/d/1" >"$WORK/1" || die "what is at hand could not be read: $?"
+cmp "$WORK/1" "$src/d/1"
+proxy s3 set gone=0
+for i in "${readers[@]}"; do
+	wait "$i" || true
+done
+umount_varve "$WORK/mnt"
+ok "who waits for a network keeps nobody from what is at hand"

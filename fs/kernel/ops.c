@@ -361,6 +361,10 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA);
 	conn->want |= wanted & conn->capable;
 	conn->max_read = OPS_READ_MAX;
+	if (o->waiting.on) {
+		conn->max_background = OPS_AHEAD_FAR;
+		conn->congestion_threshold = OPS_AHEAD_FAR / 4 * 3;
+	}
 }
 
 const struct fuse_lowlevel_ops fs_ops = {

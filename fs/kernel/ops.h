@@ -24,6 +24,12 @@ enum op_kind {
  */
 #define OPS_READ_MAX (1u << 20)
 
+/*
+ * Reads ahead under way, if the store is a remote one.  By default the kernel has 12 at a time, and all others wait,
+ * also those for what is at hand.  Fewer than there are threads, so that names can be looked up meanwhile.
+ */
+#define OPS_AHEAD_FAR 48
+
 /* What the handlers get as their userdata. */
 struct ops {
 	struct vfs *vfs;
