@@ -12,6 +12,7 @@
 #include "fs/options.h"
 
 #define REFRESH_DEFAULT 10 /* seconds */
+#define NOBODY UINT32_MAX /* what the kernel takes for no user or group at all */
 #define CACHE_MEM_MIN (4u * 1024 * 1024)
 
 const char fs_usage[] =
@@ -85,7 +86,10 @@ static const struct option_def {
 	{ "auto", IGNORED, 0 }, { "noauto", IGNORED, 0 }, { "user", IGNORED, 0 },
 	{ "users", IGNORED, 0 }, { "nouser", IGNORED, 0 }, { "_netdev", IGNORED, 0 }, { "nofail", IGNORED, 0 },
 	{ "defaults", IGNORED, 0 }, { "relatime", IGNORED, 0 }, { "norelatime", IGNORED, 0 },
-	{ "async", IGNORED, 0 }, { "nodiratime", IGNORED, 0 },
+	{ "async", IGNORED, 0 }, { "nodiratime", IGNORED, 0 }, { "diratime", IGNORED, 0 },
+	{ "strictatime", IGNORED, 0 }, { "lazytime", IGNORED, 0 }, { "nolazytime", IGNORED, 0 },
+	{ "owner", IGNORED, 0 }, { "noowner", IGNORED, 0 }, { "group", IGNORED, 0 }, { "nogroup", IGNORED, 0 },
+	{ "nousers", IGNORED, 0 },
 };
 
 static const struct option_def *find_def(const char *name, size_t len)
@@ -123,7 +127,7 @@ static int parse_uid(const char *text, uint32_t *out)
 	const struct passwd *p;
 
 	if (parse_number(text, out) == 0)
-		return 0;
+		return *out != NOBODY ? 0 : -EINVAL;
 	p = getpwnam(text);
 	if (p == NULL)
 		return -EINVAL;
@@ -136,7 +140,7 @@ static int parse_gid(const char *text, uint32_t *out)
 	const struct group *g;
 
 	if (parse_number(text, out) == 0)
-		return 0;
+		return *out != NOBODY ? 0 : -EINVAL;
 	g = getgrnam(text);
 	if (g == NULL)
 		return -EINVAL;

@@ -32,6 +32,7 @@ expect_status 2 "$VARVE" mount -o cache_mem=much "$WORK/empty"
 expect_status 2 "$VARVE" mount -o cache_mem=4095k "$WORK/empty"
 expect_match 'cache_mem=4095k: at least 4M is needed' "$WORK/err"
 expect_status 2 "$VARVE" mount -o utc=1 "$WORK/empty"
+expect_status 2 "$VARVE" mount -o uid=4294967295 "$WORK/empty"
 expect_status 10 "$VARVE" mount -r "$WORK/nowhere" "$WORK/empty"
 expect_status 10 "$VARVE" mount -r "$WORK/full" "$WORK/empty"
 head -c 64 /dev/urandom >"$WORK/otherkey"
@@ -79,7 +80,7 @@ ok "unmounting by a user"
 
 # The other ways in: mount(8) and varvefs itself.
 scenario_mounts+=("$WORK/empty")
-expect_status 0 "$VARVEFS" "$VARVE_REPOSITORY" "$WORK/empty" -o "key_file=$VARVE_KEY_FILE,noatime,_netdev"
+expect_status 0 "$VARVEFS" "$VARVE_REPOSITORY" "$WORK/empty" -o "key_file=$VARVE_KEY_FILE,noatime,_netdev,owner,group,lazytime"
 expect_equal "contents" "$(cat "$WORK/empty/latest/file")" data
 expect_status 1 "$VARVE" mount "$WORK/empty"
 expect_match 'something is mounted here already' "$WORK/err"
