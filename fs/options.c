@@ -167,6 +167,15 @@ static int add_line(char **field, const char *value)
 	return 0;
 }
 
+/* None is as little as can be, and not the default. */
+static int set_size(uint64_t *field, const char *value)
+{
+	int rc = size_parse(value, field);
+
+	*field += rc == 0 && *field == 0;
+	return rc;
+}
+
 /* Less would be rounded up in silence. */
 static int set_memory(uint64_t *field, const char *value)
 {
@@ -209,7 +218,7 @@ static int set_value(struct fs_options *o, const struct option_def *d, const cha
 		*(bool *)(void *)field = d->kind == FLAG;
 		return 0;
 	case SIZE:
-		return size_parse(value, (uint64_t *)(void *)field);
+		return set_size((uint64_t *)(void *)field, value);
 	case MEMORY:
 		return set_memory((uint64_t *)(void *)field, value);
 	case SECONDS:

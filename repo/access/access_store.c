@@ -75,8 +75,12 @@ int access_cache_bytes(const struct access *a, uint64_t *out)
 	struct setting s = find(a->cache_size, "cache-size", "VARVE_CACHE_SIZE");
 
 	*out = 0;
-	if (s.value != NULL && size_parse(s.value, out) != 0)
+	if (s.value == NULL)
+		return 0;
+	if (size_parse(s.value, out) != 0)
 		return bad_value(a, s, "a size (500M, 4G)");
+	/* None is as little as can be, and not the default. */
+	*out += *out == 0;
 	return 0;
 }
 
