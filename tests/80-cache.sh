@@ -149,6 +149,9 @@ for option in --read-data --packs --verify-signatures; do
 	expect_status 2 "$VARVE" --offline check $option
 	expect_match 'check: --offline: a check reads the store, and cannot work without asking it' "$WORK/err"
 done
+expect_status 2 "$VARVE" --offline sync "$WORK/there"
+expect_match 'sync: --offline: ' "$WORK/err"
+[ ! -e "$WORK/there" ] || die "something was made for a copy"
 expect_status 0 "$VARVE" init --repo "$WORK/here"
 expect_status 0 "$VARVE" --offline check --repo "$WORK/here"
 ok "offline: all that has been read can be read"

@@ -112,6 +112,8 @@ static int open_stores(struct sync_args *a, const char *url)
 		return EXIT_USAGE;
 	if (so.url == NULL)
 		return cli_usage(a->cli, "no repository given: --repo URL or $VARVE_REPOSITORY");
+	if (a->cli->offline && (store_url_is_remote(so.url) || store_url_is_remote(url)))
+		return cli_usage(a->cli, "--offline: both stores are asked for what they have");
 	rc = store_open(&so, &a->o.from);
 	if (rc == -ENOENT || rc == -ENOTDIR)
 		return EXIT_NO_REPOSITORY;
