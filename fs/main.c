@@ -179,7 +179,7 @@ static int open_session(struct mount *m)
 	return rc;
 }
 
-/* What is ahead within one file may take a sixteenth of the memory for opened segments. */
+/* What is ahead within one file may take a twelfth of the memory for opened segments, as the default is. */
 static int start_pusher(struct mount *m)
 {
 	struct pusher_options po = {
@@ -190,8 +190,8 @@ static int start_pusher(struct mount *m)
 		.file_window = FILE_WINDOW,
 	};
 
-	if (m->options.cache_mem != 0 && m->options.cache_mem / 16 < FILE_WINDOW)
-		po.file_window = (uint32_t)(m->options.cache_mem / 16);
+	if (m->options.cache_mem != 0 && m->options.cache_mem / 12 < FILE_WINDOW)
+		po.file_window = (uint32_t)(m->options.cache_mem / 12);
 	return pusher_start(&po, &m->ops.pusher);
 }
 

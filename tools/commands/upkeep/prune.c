@@ -20,7 +20,7 @@ const char prune_details[] =
     "snapshot or a part of the index cannot be read, nothing is deleted.";
 
 const struct cli_option prune_options[] = {
-	{ "grace", 0, "D", "delete what is doomed now after that time (7d) and not earlier" },
+	{ "grace", 0, "D", "delete what is doomed now after that time (the repository's) and not earlier" },
 	{ "max-unused", 0, "P%", "repack until at most that part of the packs is unused, or \"unlimited\" (5%)" },
 	{ "max-repack", 0, "SIZE", "copy at most that much for it" },
 	{ "max-time", 0, "D", "begin to copy no other pack after that time" },
