@@ -140,8 +140,12 @@ void json_append_text(json_value *array, const char *value)
 
 bool json_print(json_value *v)
 {
-	bool ok = json_dumpf(v, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) == 0 && putchar('\n') != EOF;
+	bool ok;
 
+	/* It is written in pieces, and progress has a thread of its own: a line must not begin within another. */
+	flockfile(stdout);
+	ok = json_dumpf(v, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) == 0 && putchar('\n') != EOF;
+	funlockfile(stdout);
 	json_decref(v);
 	return ok;
 }
