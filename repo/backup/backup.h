@@ -22,7 +22,7 @@ struct backup_progress {
 	_Atomic uint64_t bytes;               /* of contents dealt with: read, or known unchanged */
 	_Atomic uint64_t files_new, files_changed, files_unchanged;
 	_Atomic uint64_t errors;              /* items that could not be read */
-	_Atomic uint64_t scan_files, scan_bytes; /* estimate of the whole, from the parent; 0: unknown */
+	_Atomic uint64_t scan_items, scan_bytes; /* estimate of the whole, from the parent; 0: unknown */
 };
 
 struct backup_options {

@@ -114,7 +114,7 @@ static void find_parent(struct run *run, const struct catalog *c)
 	s->has_parent = true;
 	s->parent = catalog_at(c, (size_t)i)->id;
 	s->root = run->parent.root;
-	atomic_store(&s->progress->scan_files, run->parent.files);
+	atomic_store(&s->progress->scan_items, run->parent.files + run->parent.dirs + run->parent.others);
 	atomic_store(&s->progress->scan_bytes, run->parent.bytes);
 }
 

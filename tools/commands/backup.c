@@ -183,7 +183,7 @@ static void fill_progress(void *arg, struct progress_state *s)
 
 	s->items = p->files + p->dirs + p->others;
 	s->bytes = p->bytes;
-	s->total_items = p->scan_files;
+	s->total_items = p->scan_items;
 	s->total_bytes = p->scan_bytes;
 	s->errors = p->errors;
 }

@@ -56,7 +56,7 @@ static void test_read_elsewhere(void **state)
 static void test_unchanged(void **state)
 {
 	struct rig *g = *state;
-	uint64_t files, bytes;
+	uint64_t files, bytes, items;
 	struct manifest m;
 	struct id first;
 
@@ -65,6 +65,7 @@ static void test_unchanged(void **state)
 	first = g->result.snapshot;
 	files = g->result.files;
 	bytes = g->result.bytes;
+	items = g->progress.files + g->progress.dirs + g->progress.others;
 	assert_int_equal(g->result.files_new, files);
 	assert_int_equal(rig_backup(g, "all", NULL), 0);
 	assert_int_equal(g->result.errors, 0);
@@ -75,6 +76,7 @@ static void test_unchanged(void **state)
 	assert_int_equal(g->result.data_added + g->result.tree_added, 0);
 	assert_int_equal(atomic_load(&g->progress.bytes), bytes);
 	assert_int_equal(atomic_load(&g->progress.scan_bytes), bytes);
+	assert_int_equal(atomic_load(&g->progress.scan_items), items);
 	rig_same(g, "all", "all");
 	rig_manifest(g, &m);
 	assert_true(m.has_parent && m.has_previous);
