@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ struct mount {
 	struct fuse_session *session;
 	struct refresher *refresher;
 	bool has_handlers; /* of signals */
+	atomic_int ended;  /* nobody waits for a store any more */
 };
 
 /* To stderr while there is one; a daemon's messages go to the system log. */
@@ -111,6 +113,7 @@ static int open_repo(struct mount *m)
 		ro.cache_bytes = o->cache_disk;
 	m->cache_dir = access_cache_dir(&m->access);
 	ro.cache_dir = m->cache_dir;
+	ro.store.cancel = &m->ended;
 	m->store = ro.store;
 	rc = repo_open(&ro, &m->repo);
 	access_destroy(&m->access);
@@ -217,6 +220,7 @@ static int serve(struct mount *m)
 		/* A signal that ends the loop is the proper way to end. */
 		rc = rc > 0 ? 0 : rc;
 	}
+	atomic_store(&m->ended, 1);
 	refresher_stop(m->refresher);
 	pusher_stop(m->ops.pusher);
 	fuse_loop_cfg_destroy(cfg);
