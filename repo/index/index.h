@@ -91,9 +91,10 @@ int index_find(struct index *x, const struct id *id, struct place *out);
  * loaded, the one that had any last and then the largest first, and for the table of its pack, if its neighbours in the
  * backup may be wanted next: of directories, and of contents if this is not the first object of that pack, or the pack
  * was stored soon after the one asked for last.  All that is learned for good, and so are the ends of runs, so that
- * nothing is asked twice.  Once this has read as much as all runs have, they are loaded.  Return 0; -ENOENT if no run
- * has it, and all were read; -EBADMSG if one is damaged or the like (logged) and may have it; what the store returned
- * if one, or the list of them, could not be had just now; -EIO, -ENOMEM.
+ * nothing is asked twice.  Once this has read as much as all runs have, they are loaded.  A place in a pack that
+ * index_doubt() was told is gone is given only if all runs have no other.  Return 0; -ENOENT if no run has it, all were
+ * read, and a second listing has named no other ones; -EBADMSG if one is damaged or the like (logged) and may have it;
+ * what the store returned if one, or the list of them, could not be had just now; -EIO, -ENOMEM.
  *
  * What is not loaded is asked for by one thread at a time; index_find() does not wait for that.
  */
@@ -117,8 +118,8 @@ int index_learn(struct index *x, const struct id *id, const struct pack_info *pa
  * is not in the store (a prune has moved the object, or its pack is lost), else because what is there is not it.  The
  * place is forgotten, if it was learned; with ${gone}, also if it was loaded, and then index_resolve() lists the runs
  * anew and asks also those that are loaded.  What was only learned of the pack (its key) is taken from a run when that
- * comes by.  Return 0 if it may be tried to resolve the object and to read it again (once a minute for each object);
- * else -ENOENT.
+ * comes by.  Return 0 if it may be tried to resolve the object and to read it again: once a minute for each object in
+ * each pack, and also if another thread has forgotten the place meanwhile.  Else -ENOENT.
  */
 int index_doubt(struct index *x, const struct id *id, const struct place *place, bool gone);
 

@@ -23,9 +23,9 @@
  *     sweep.c      without what is deleted
  *   run/         a run   env/  the tables on this machine   lmdb/  what they are in
  *
- * Locks, in the order in which they are taken: ${resolver.lock} (one thread asks for what is not known), ${loader} (one
- * thread loads runs), env_lock_load() (one process does), ${lock} (shared while ${env} is used, exclusive while it is
- * replaced).
+ * Locks, in the order in which they are taken: ${resolver.lock} (one thread asks for what is not known) or
+ * ${resolver.doubt_lock}, ${loader} (one thread loads runs), env_lock_load() (one process does), ${lock} (shared while
+ * ${env} is used, exclusive while it is replaced).
  */
 #ifndef VARVE_INDEX_INDEX_IMPL_H
 #define VARVE_INDEX_INDEX_IMPL_H
@@ -68,6 +68,8 @@ struct resolver {
 	bool listed;
 	time_t listed_at;     /* or tried */
 	int listed_rc;        /* what that gave */
+	uint64_t listing;     /* the hashes of the runs in it, together */
+	bool sure;            /* the one after it gave the same: what is in neither is in no run */
 	atomic_bool news;     /* somebody has learned of something that may be newer than the listing */
 	struct lazy_run *run; /* in the order in which they are asked */
 	size_t n;
@@ -75,6 +77,8 @@ struct resolver {
 	size_t memory;        /* of those that are open */
 	uint64_t spent;       /* bytes that were read in place of loading the runs */
 	atomic_bool everywhere; /* packs were missing: runs that are loaded are asked, too */
+	bool second_best;     /* a run has what was looked for last, in a pack that was not there */
+	pthread_mutex_t doubt_lock; /* one thread doubts a place at a time */
 	struct told unlearned; /* objects whose places were wrong */
 	struct told gone;      /* packs that were not there, for which the runs have been listed */
 	struct told met;       /* packs in which an object was looked for */

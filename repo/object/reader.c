@@ -11,7 +11,7 @@
 #include "repo/object/segment/segment_open.h"
 
 #define CACHE_MIN (4u * 1024 * 1024)
-#define ATTEMPTS 3 /* at an object that is being moved */
+#define ATTEMPTS 3 /* at an object that is damaged where it is said to be */
 
 struct object_reader {
 	struct object_reader_options o;
@@ -125,7 +125,7 @@ static bool attempt_again(struct attempt *a, int *rc)
 
 	if (!a->found || (*rc != -EBADMSG && !gone))
 		return false;
-	if (++a->n < ATTEMPTS && is_doubtful(a->r, a->id, &a->place, gone))
+	if (++a->n < (gone ? OBJECT_MOVES_MAX : ATTEMPTS) && is_doubtful(a->r, a->id, &a->place, gone))
 		return true;
 	if (gone)
 		*rc = segment_pack_missing(a->r->opener, a->place.pack);

@@ -24,6 +24,9 @@ struct segment {
 	uint32_t len;
 };
 
+/* How often one object may turn out to have been moved, or to have one more place in a pack that is gone. */
+#define OBJECT_MOVES_MAX 16
+
 struct object_reader;
 
 struct object_reader_options {

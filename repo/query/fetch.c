@@ -69,7 +69,7 @@ static int fetch_chunk(struct fetching *f, const struct id *id)
 	struct place place;
 	int rc = -ENOENT;
 
-	for (unsigned i = 0; i < 2 && rc == -ENOENT; i++) {
+	for (unsigned i = 0; i < OBJECT_MOVES_MAX && rc == -ENOENT; i++) {
 		rc = object_place(f->r->reader, PACK_DATA, id, &place);
 		if (rc < 0 || (f->any && f->pack == place.pack && f->offset == place.offset))
 			return rc;

@@ -10,6 +10,7 @@
 
 #define RETRY 600                      /* seconds until a run that cannot be read is tried again */
 #define OPEN_MEMORY (8u * 1024 * 1024) /* of runs that are held open */
+#define PLACE_MISSED 5                 /* beside RUN_...: it is in a pack that was not there */
 
 static void close_run(struct resolver *r, struct lazy_run *l)
 {
@@ -167,8 +168,17 @@ static int ask_small(struct index *x, struct lazy_run *l, const struct id *id, s
 	return rc == 0 ? index_find(x, id, out) : rc;
 }
 
+/* Was the pack not there when something was read of it? */
+static bool is_missed(struct index *x, const struct pack_info *pack)
+{
+	uint32_t number;
+
+	return atomic_load(&x->resolver.everywhere) && index_number_packs(x, pack, 1, &number) == 0 &&
+	    resolver_misses_pack(&x->resolver, number);
+}
+
 /* In a run that is open.  -ESTALE if it has gone. */
-static int ask_open(struct index *x, struct lazy_run *l, const struct id *id, struct place *out)
+static int ask_open(struct index *x, struct lazy_run *l, const struct id *id, bool any, struct place *out)
 {
 	struct resolver *r = &x->resolver;
 	struct pack_info pack;
@@ -184,11 +194,13 @@ static int ask_open(struct index *x, struct lazy_run *l, const struct id *id, st
 	r->spent += (rc == 0 ? 2 : 1) * RUN_BLOCK_LEN;
 	if (r->memory > OPEN_MEMORY)
 		close_run(r, l);
+	if (rc == 0 && !any && is_missed(x, &pack))
+		return PLACE_MISSED;
 	return rc == 0 ? learn(x, id, &pack, &place, table, out) : rc;
 }
 
-/* 0; -ENOENT if it is not in it; -ESTALE if the run has gone; or why it cannot be told. */
-static int ask_run(struct index *x, struct lazy_run *l, const struct id *id, struct place *out)
+/* 0; -ENOENT if it is not in it; PLACE_MISSED; -ESTALE if the run has gone; or why it cannot be told. */
+static int ask_run(struct index *x, struct lazy_run *l, const struct id *id, bool any, struct place *out)
 {
 	int rc = RUN_LOCKED;
 
@@ -203,7 +215,7 @@ static int ask_run(struct index *x, struct lazy_run *l, const struct id *id, str
 	rc = open_run(x, l);
 	if (rc == -ENOENT)
 		return -ESTALE;
-	return rc == 0 ? ask_open(x, l, id, out) : rc;
+	return rc == 0 ? ask_open(x, l, id, any, out) : rc;
 }
 
 /* What one backup stored is in few runs: the one that was right is asked first from now on. */
@@ -237,19 +249,11 @@ static bool is_out(const struct resolver *r, const struct lazy_run *l)
 	return l->replaced || (l->loaded && !atomic_load(&r->everywhere)) || (l->again && index_now() < l->again);
 }
 
-/* What asking all of them has come to, besides a place. */
-struct outcome {
-	int trouble;         /* why some could not be read; 0: all could */
-	struct place missed; /* where it is said to be, in a pack that is missing; only if no other run knows better */
-	bool has_missed;
-};
-
 /*
- * In the runs that are not loaded: the one that was right last, then the largest, as it is the likeliest.  A run that
- * was put late may name a pack that a prune has deleted, where another one names a copy.  Return 0; or -ENOENT if none
- * of those that could be read has it in a pack that may be there.
+ * In the runs that are not loaded: the one that was right last, then the largest, as it is the likeliest.  Return 0; or
+ * -ENOENT if none of those that could be read has it, with the reason for which others could not to ${*trouble}.
  */
-static int ask_runs(struct index *x, const struct id *id, struct place *out, struct outcome *o)
+static int ask_runs(struct index *x, const struct id *id, bool any, struct place *out, int *trouble)
 {
 	struct resolver *r = &x->resolver;
 	int rc = -ENOENT;
@@ -259,14 +263,14 @@ static int ask_runs(struct index *x, const struct id *id, struct place *out, str
 
 		if (is_out(r, l))
 			continue;
-		rc = ask_run(x, l, id, out);
-		if (rc == 0 && resolver_misses_pack(r, out->pack)) {
-			o->missed = *out;
-			o->has_missed = true;
-			rc = -ENOENT;
-		}
+		rc = ask_run(x, l, id, any, out);
 		if (rc == 0)
 			move_to_front(r, i);
+		/* A run may be left, or be put late, that names what a prune has deleted: others are right. */
+		if (rc == PLACE_MISSED) {
+			r->second_best = true;
+			rc = -ENOENT;
+		}
 		if (rc == 0 || rc == -ENOENT || rc == -ENOMEM)
 			continue;
 		unhide(r, l);
@@ -274,30 +278,25 @@ static int ask_runs(struct index *x, const struct id *id, struct place *out, str
 			/* Those may have been passed already; this one is from now on. */
 			l->again = index_now() + RETRY;
 			i = (size_t)-1;
-		} else if (o->trouble != -ESTALE) {
-			o->trouble = rc;
+		} else if (*trouble != -ESTALE) {
+			*trouble = rc;
 		}
 		rc = -ENOENT;
 	}
 	return rc;
 }
 
-int lazy_runs_find(struct index *x, const struct id *id, struct place *out)
+int lazy_runs_find(struct index *x, const struct id *id, bool any, struct place *out)
 {
 	struct resolver *r = &x->resolver;
-	struct outcome o = { .trouble = 0 };
-	int rc = ask_runs(x, id, out, &o);
+	int trouble = 0, rc;
 
-	for (size_t i = 0; i < r->n && o.trouble == 0; i++)
+	r->second_best = false;
+	rc = ask_runs(x, id, any, out, &trouble);
+	for (size_t i = 0; i < r->n && trouble == 0; i++)
 		if (r->run[i].again && !r->run[i].replaced)
-			o.trouble = -EBADMSG;
-	if (rc != -ENOENT)
-		return rc;
-	if (o.trouble != 0)
-		return o.trouble;
-	if (o.has_missed)
-		*out = o.missed;
-	return o.has_missed ? 0 : -ENOENT;
+			trouble = -EBADMSG;
+	return rc == -ENOENT && trouble ? trouble : rc;
 }
 
 uint64_t lazy_runs_bytes(const struct resolver *r)

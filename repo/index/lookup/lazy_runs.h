@@ -17,11 +17,12 @@ int lazy_runs_take(struct index *x, struct run_list *present);
 void lazy_runs_close(struct resolver *r);
 
 /**
- * lazy_runs_find(x, id, out):
- * Ask them for an object, and learn what is found: in a pack that was missed only if no run names another one.  Return
- * 0; -ENOENT only if no run has it; -ESTALE if one of them has gone; else why it cannot be told.
+ * lazy_runs_find(x, id, any, out):
+ * Ask them for an object, and learn what is found.  Runs that have it in a pack that was not there are passed over, and
+ * ${second_best} is set for that; but with ${any} that will do.  Return 0; -ENOENT only if no run has it; -ESTALE if
+ * one of them has gone; else why it cannot be told.
  */
-int lazy_runs_find(struct index *x, const struct id *id, struct place *out);
+int lazy_runs_find(struct index *x, const struct id *id, bool any, struct place *out);
 
 /* Bytes of what is not loaded, and can be. */
 uint64_t lazy_runs_bytes(const struct resolver *r);

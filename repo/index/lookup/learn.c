@@ -244,30 +244,41 @@ static int ask_doubt(struct env *env, void *arg)
 	return rc;
 }
 
-/* Nothing is changed here where the object has another place by now: somebody was faster. */
-static bool is_elsewhere(struct index *x, const struct doubt *d)
+/* Somebody was faster: the object has another place by now, or is being looked for. */
+static bool is_forgotten(struct index *x, const struct doubt *d)
 {
 	struct place now;
+	int rc = index_find(x, &d->id, &now);
 
-	return index_find(x, &d->id, &now) == 0 && now.pack != d->pack;
+	return rc == -ENOENT || (rc == 0 && now.pack != d->pack);
+}
+
+static int doubt(struct index *x, struct doubt *d)
+{
+	struct resolver *r = &x->resolver;
+
+	if (is_forgotten(x, d))
+		return 0;
+	if (told_before(&r->unlearned, le64dec(d->id.b) ^ d->pack))
+		return -ENOENT;
+	if (index_ask(x, ask_doubt, d) != 0 || !d->forgot)
+		return -ENOENT;
+	resolver_doubt_pack(r, d->pack, d->gone);
+	/* Its run has gone before it: one new listing does for all that was in it. */
+	if (d->gone && !told_before(&r->gone, d->pack))
+		atomic_store(&r->news, true);
+	return 0;
 }
 
 int index_doubt(struct index *x, const struct id *id, const struct place *place, bool gone)
 {
 	struct doubt d = { .id = *id, .pack = place->pack, .gone = gone };
-	struct resolver *r = &x->resolver;
+	int rc;
 
-	if (is_elsewhere(x, &d))
-		return 0;
-	if (told_before(&r->unlearned, le64dec(id->b) ^ place->pack))
-		return -ENOENT;
-	if (index_ask(x, ask_doubt, &d) != 0 || !d.forgot)
-		return -ENOENT;
-	resolver_doubt_pack(r, place->pack, gone);
-	/* Its run has gone before it: one new listing does for all that was in it. */
-	if (gone && !told_before(&r->gone, place->pack))
-		atomic_store(&r->news, true);
-	return 0;
+	pthread_mutex_lock(&x->resolver.doubt_lock);
+	rc = doubt(x, &d);
+	pthread_mutex_unlock(&x->resolver.doubt_lock);
+	return rc;
 }
 
 int learn_clear(struct env *env)

@@ -19,6 +19,7 @@ void resolver_init(struct resolver *r)
 {
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_mutex_init(&r->hint_lock, NULL);
+	pthread_mutex_init(&r->doubt_lock, NULL);
 	told_init(&r->unlearned, UNLEARN_AGAIN);
 	told_init(&r->gone, UNLEARN_AGAIN);
 	told_init(&r->met, MET_FOR);
@@ -31,6 +32,7 @@ void resolver_destroy(struct resolver *r)
 	numset_destroy(&r->missing);
 	pthread_mutex_destroy(&r->lock);
 	pthread_mutex_destroy(&r->hint_lock);
+	pthread_mutex_destroy(&r->doubt_lock);
 }
 
 /* --- Hints -------------------------------------------------------------------------------------------------------- */
@@ -129,6 +131,15 @@ static int find_in_hinted(struct index *x, const struct id *id, struct place *ou
 
 /* --- Which runs there are ----------------------------------------------------------------------------------------- */
 
+static uint64_t hash_listing(const struct run_list *l)
+{
+	uint64_t hash = l->n;
+
+	for (size_t i = 0; i < l->n; i++)
+		hash ^= id_hash(&l->run[i].id);
+	return hash;
+}
+
 /*
  * List the runs and load what is small, or with ${whole} all, unless that has just been done.  Return what the latest
  * attempt returned.
@@ -143,6 +154,8 @@ static int list_runs(struct index *x, bool whole)
 		r->listed_rc = index_refresh_some(x, whole, &present);
 		if (r->listed_rc >= 0 && lazy_runs_take(x, &present) < 0)
 			r->listed_rc = -ENOMEM;
+		r->listing = hash_listing(&present);
+		r->sure = false;
 		r->listed = true;
 		r->listed_at = index_now();
 	}
@@ -164,11 +177,11 @@ static int find_in_listed(struct index *x, const struct id *id, struct place *ou
 	if (!r->listed || r->listed_rc < 0 || index_now() - r->listed_at <= LIST_AGAIN || atomic_load(&r->news) ||
 	    r->spent > lazy_runs_bytes(r))
 		return -ENOENT;
-	return lazy_runs_find(x, id, out);
+	return lazy_runs_find(x, id, false, out);
 }
 
 /* By what the runs say that are in the store.  -ESTALE if they have changed meanwhile. */
-static int find_in_store(struct index *x, const struct id *id, struct place *out)
+static int find_once(struct index *x, const struct id *id, struct place *out)
 {
 	struct resolver *r = &x->resolver;
 	uint64_t left;
@@ -181,8 +194,44 @@ static int find_in_store(struct index *x, const struct id *id, struct place *out
 		rc = index_find(x, id, out);
 	}
 	if (rc == -ENOENT)
-		rc = lazy_runs_find(x, id, out);
+		rc = lazy_runs_find(x, id, false, out);
 	return rc == -ENOENT && listed < 0 ? listed : rc;
+}
+
+/* The same, listing anew as long as they change. */
+static int find_in_store(struct index *x, const struct id *id, struct place *out)
+{
+	int rc = find_once(x, id, out);
+
+	for (unsigned i = 0; i < INDEX_LISTINGS && rc == -ESTALE; i++) {
+		index_pause(i);
+		atomic_store(&x->resolver.news, true);
+		rc = find_once(x, id, out);
+	}
+	return rc;
+}
+
+/*
+ * It is in none of those that are listed.  But a listing is not of one moment: it may lack a run that was being
+ * replaced, and the one that was put in its place behind where the listing was.
+ */
+static int find_again(struct index *x, const struct id *id, struct place *out)
+{
+	struct resolver *r = &x->resolver;
+	uint64_t before;
+	int listed, rc = -ENOENT;
+
+	for (unsigned i = 0; i < INDEX_LISTINGS && rc == -ENOENT && !r->sure; i++) {
+		before = r->listing;
+		atomic_store(&r->news, true);
+		listed = list_runs(x, false);
+		if (listed < 0)
+			return listed;
+		r->sure = r->listing == before;
+		if (!r->sure)
+			rc = find_in_store(x, id, out);
+	}
+	return rc;
 }
 
 static int resolve(struct index *x, enum pack_kind kind, const struct id *id, struct place *out)
@@ -196,11 +245,11 @@ static int resolve(struct index *x, enum pack_kind kind, const struct id *id, st
 	if (find_in_listed(x, id, out) == 0)
 		return 0;
 	rc = find_in_store(x, id, out);
-	for (unsigned i = 0; i < INDEX_LISTINGS && rc == -ESTALE; i++) {
-		index_pause(i);
-		atomic_store(&x->resolver.news, true);
-		rc = find_in_store(x, id, out);
-	}
+	if (rc == -ENOENT)
+		rc = find_again(x, id, out);
+	/* Who finds out that this pack is gone says so of it, or that it is back. */
+	if (rc == -ENOENT && x->resolver.second_best)
+		rc = lazy_runs_find(x, id, true, out);
 	return rc == -ESTALE ? -EIO : rc;
 }
 

@@ -59,7 +59,7 @@ int faults_apply(struct faults *f, enum store_op op, const char *name, struct fa
 	pthread_mutex_lock(&f->lock);
 	for (i = 0; i < f->n; i++) {
 		r = &f->set[i].rule;
-		if (r->fault == STORE_FAULT_NOSPACE || (r->ops & op) == 0 ||
+		if (r->fault == STORE_FAULT_NOSPACE || r->fault == STORE_FAULT_HIDE || (r->ops & op) == 0 ||
 		    strncmp(name, r->prefix, strlen(r->prefix)) != 0 || !rule_hits(f, i))
 			continue;
 		if (r->fault == STORE_FAULT_ERROR) {
@@ -80,6 +80,21 @@ int faults_apply(struct faults *f, enum store_op op, const char *name, struct fa
 	if (delay_ms > 0)
 		sleep_ms(delay_ms);
 	return rc;
+}
+
+bool faults_hide(struct faults *f, const char *name)
+{
+	bool hidden = false;
+
+	pthread_mutex_lock(&f->lock);
+	for (size_t i = 0; i < f->n; i++) {
+		const struct store_fault_rule *r = &f->set[i].rule;
+
+		if (r->fault == STORE_FAULT_HIDE && strncmp(name, r->prefix, strlen(r->prefix)) == 0 && rule_hits(f, i))
+			hidden = true;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return hidden;
 }
 
 bool faults_no_space(struct faults *f, uint64_t bytes)

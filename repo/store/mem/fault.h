@@ -37,6 +37,9 @@ void faults_set(struct faults *f, const struct store_fault_rule *rules, size_t n
 /* Count ${op} on ${name}, and sleep if a rule says so.  Return 0 with ${*e} set, or the error that the call returns. */
 int faults_apply(struct faults *f, enum store_op op, const char *name, struct fault_effect *e);
 
+/* Is a list not to name this object?  Counts the name in the HIDE rules that it falls under. */
+bool faults_hide(struct faults *f, const char *name);
+
 /* Is a store full that is to hold ${bytes}?  Counts the call in the NOSPACE rules that it exceeds. */
 bool faults_no_space(struct faults *f, uint64_t bytes);
 

@@ -231,7 +231,8 @@ static int mem_list(struct store *s, const char *prefix, store_list_fn *fn, void
 	memcpy(last, prefix, strlen(prefix) + 1);
 	while (rc == 0 && next_name(m, prefix, last, name, &size)) {
 		memcpy(last, name, sizeof(last));
-		rc = fn(arg, name, size);
+		if (!faults_hide(&m->faults, name))
+			rc = fn(arg, name, size);
 	}
 	return rc;
 }

@@ -13,6 +13,7 @@ enum store_fault {
 	STORE_FAULT_DELAY,    /* the call sleeps ${amount} milliseconds first */
 	STORE_FAULT_TRUNCATE, /* a get sees the object cut to ${amount} bytes */
 	STORE_FAULT_FLIP,     /* a get sees bit ${amount} of the object inverted */
+	STORE_FAULT_HIDE,     /* a list does not name the object */
 	STORE_FAULT_NOSPACE,  /* appends fail with -ENOSPC if the store would then hold more than ${amount} bytes */
 };
 
@@ -21,7 +22,8 @@ enum store_op { STORE_OP_GET = 1, STORE_OP_STAT = 2, STORE_OP_LIST = 4, STORE_OP
 /*
  * One rule: applies to ${ops} on names that begin with ${prefix}, after ${skip} such calls, for ${count} (0: all).  Of
  * a put it is the commit, which gives it its name, that is counted, delayed and failed.  A NOSPACE rule heeds neither
- * ${ops} nor ${prefix}; the calls that it counts are appends beyond ${amount}.  Several rules may apply to one call.
+ * ${ops} nor ${prefix}; the calls that it counts are appends beyond ${amount}.  Nor does a HIDE rule heed ${ops}: it
+ * counts the names that a list comes to.  Several rules may apply to one call.
  */
 struct store_fault_rule {
 	enum store_fault fault;

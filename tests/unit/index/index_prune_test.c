@@ -198,6 +198,88 @@ static void test_other_copy(void **state)
 	assert_true(is_in(w, 7, 7 + 500 * (1 - first)));
 }
 
+/* Is the object now found in that made-up pack, the one where it was having gone? */
+static bool moves_to(struct indexes *w, uint64_t n, uint64_t pack)
+{
+	struct place place;
+
+	return doubt(w, n, true) == 0 && resolve(w, n, &place) == 0 && is_in(w, n, pack);
+}
+
+/*
+ * A run that names what a prune has deleted: it was put late, by somebody who began earlier.  It is asked first, as it
+ * is the largest, and is passed over for those that are right.
+ */
+static void test_dangling(void **state)
+{
+	struct indexes *w = *state;
+	struct place place;
+
+	indexes_put_run(w, 0, LARGE, 500, 100);
+	assert_int_equal(index_refresh(w->x), 0);
+	indexes_put_run(w, 0, LARGE + 20000, 700, 100);
+	assert_int_equal(index_refresh(w->x), 0);
+	indexes_put_run(w, 0, LARGE + 40000, 0, 100);
+	load_before(w);
+	assert_true(is_in(w, 7, 7));
+	assert_true(moves_to(w, 7, 707));
+	assert_true(moves_to(w, 7, 507));
+	/* Of another object in there, too, by whoever comes first. */
+	assert_int_equal(resolve(w, 107, &place), 0);
+	assert_true(is_in(w, 107, 507));
+	/* All of them are gone: any will do to say so. */
+	assert_int_equal(doubt(w, 7, true), 0);
+	assert_int_equal(resolve(w, 7, &place), 0);
+	assert_int_equal(doubt(w, 7, true), -ENOENT);
+}
+
+/* The pack has gone, and another thread has found that out just now, and looks for the object: so does this one. */
+static void test_doubted_by_another(void **state)
+{
+	struct indexes *w = *state;
+	struct place place;
+	struct id id;
+
+	indexes_put_run(w, 0, 3000, 0, 10);
+	load_before(w);
+	packs_id(7, &id);
+	assert_int_equal(index_find(w->x, &id, &place), 0);
+	assert_int_equal(index_doubt(w->x, &id, &place, true), 0);
+	assert_int_equal(index_doubt(w->x, &id, &place, true), 0);
+}
+
+/*
+ * A listing is not of one moment: it lacks the run that was being replaced, and the one that replaces it, which was put
+ * behind where the listing was.
+ */
+static void test_torn_listing(void **state)
+{
+	static const uint64_t counts[] = { 300, 5000, LARGE };
+	struct indexes *w = *state;
+	struct store_fault_rule fault = { .fault = STORE_FAULT_HIDE, .count = 1 };
+	struct store_counters before, after;
+	char name[RUN_NAME_SIZE];
+	struct place place;
+	struct id id;
+
+	for (unsigned i = 0; i < 3; i++) {
+		id = indexes_put_run(w, i * LARGE, counts[i], 0, 10);
+		fault.prefix = run_name(&id, name);
+		store_mem_set_faults(w->store, &fault, 1);
+		assert_int_equal(resolve(w, i * LARGE + 7, &place), 0);
+		store_mem_set_faults(w->store, NULL, 0);
+		indexes_close(w);
+		assert_int_equal(index_remove(w->cache_dir, w->k.repo_id), 0);
+		indexes_open(w);
+	}
+	/* What is in none is looked for twice, and not again for each of a million files. */
+	store_get_counters(w->store, &before);
+	for (uint64_t n = 0; n < 5; n++)
+		assert_int_equal(resolve(w, REAL + n, &place), -ENOENT);
+	store_get_counters(w->store, &after);
+	assert_in_range(after.lists - before.lists, 2, 6);
+}
+
 /* The pack is lost, and no prune was it: there is no end of looking for it. */
 static void test_lost(void **state)
 {
@@ -296,6 +378,9 @@ int main(void)
 		TEST(test_vanishing),
 		TEST(test_moved),
 		TEST(test_other_copy),
+		TEST(test_dangling),
+		TEST(test_doubted_by_another),
+		TEST(test_torn_listing),
 		TEST(test_lost),
 		TEST(test_small),
 		TEST(test_locked),

@@ -3,6 +3,7 @@
  * it has learned, still has the old one.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #define SEGMENT FIXTURE_SEGMENT_SIZE
 #define LEN 5000u
 #define COUNT 20u
+#define READERS 8
 
 /* Chunks that are stored: some that share segments, and one with segments of its own. */
 struct chunks {
@@ -48,25 +50,31 @@ static void free_chunks(struct chunks *c)
 	free(c->large);
 }
 
-/* Another machine copies all to a new pack and deletes the old run and the old pack; or only does the latter. */
-static void prune(struct fixture *f, struct chunks *c, bool copy)
+/* Another machine, which knows nothing, puts all into a new pack. */
+static void copy(struct fixture *f, struct chunks *c)
 {
-	char pack[STORE_NAME_MAX + 1], run[STORE_NAME_MAX + 1];
 	struct index *mine = f->index, *theirs;
 	struct index_options opts = {
 		.store = f->store, .metadata = &f->metadata, .repo_id = f->config.repo_id,
 		.segment_size = f->config.segment_size, .log = f->log,
 	};
 
+	assert_int_equal(index_open(&opts, &theirs), 0);
+	f->index = theirs;
+	store_with(f, fixture_writer(f), c);
+	f->index = mine;
+	index_close(theirs);
+}
+
+/* Another machine copies all to a new pack and deletes the old run and the old pack; or only does the latter. */
+static void prune(struct fixture *f, struct chunks *c, bool with_copy)
+{
+	char pack[STORE_NAME_MAX + 1], run[STORE_NAME_MAX + 1];
+
 	fixture_object(f, "packs/", 0, pack);
 	fixture_object(f, "index/", 0, run);
-	if (copy) {
-		assert_int_equal(index_open(&opts, &theirs), 0);
-		f->index = theirs;
-		store_with(f, fixture_writer(f), c);
-		f->index = mine;
-		index_close(theirs);
-	}
+	if (with_copy)
+		copy(f, c);
 	assert_int_equal(store_delete(f->store, run), 0);
 	assert_int_equal(store_delete(f->store, pack), 0);
 }
@@ -117,6 +125,85 @@ static void test_reader(void **state)
 	prune(f, &c, true);
 	object_reader_free(r);
 	r = fixture_reader(f);
+	expect_readable(f, r, &c);
+	object_reader_free(r);
+	free_chunks(&c);
+}
+
+/* Copies upon copies that have gone, of which runs are left: the one that is there is found all the same. */
+static void test_dangling(void **state)
+{
+	char first[STORE_NAME_MAX + 1], pack[STORE_NAME_MAX + 1];
+	struct fixture *f = *state;
+	struct object_reader *r;
+	struct chunks c;
+
+	store(f, &c);
+	fixture_object(f, "packs/", 0, first);
+	for (unsigned i = 0; i < 5; i++) {
+		copy(f, &c);
+		assert_int_equal(index_refresh(f->index), 0);
+	}
+	r = fixture_reader(f);
+	for (unsigned i = fixture_count(f, "packs/"); i-- > 0;)
+		if (strcmp(fixture_object(f, "packs/", i, pack), first) != 0)
+			assert_int_equal(store_delete(f->store, pack), 0);
+	assert_int_equal(fixture_count(f, "packs/"), 1);
+	expect_readable(f, r, &c);
+	object_reader_free(r);
+	free_chunks(&c);
+}
+
+/* One of several who read the same at the same time. */
+struct one {
+	struct object_reader *r;
+	const struct chunks *c;
+	pthread_barrier_t *barrier;
+	int rc;
+};
+
+static void *read_one(void *arg)
+{
+	struct one *o = arg;
+	struct buf b = BUF_INIT;
+
+	pthread_barrier_wait(o->barrier);
+	o->rc = object_read(o->r, PACK_DATA, &o->c->id[0], LEN, &b);
+	if (o->rc == 0 && memcmp(b.data, o->c->data, LEN) != 0)
+		o->rc = -EBADMSG;
+	buf_free(&b);
+	return NULL;
+}
+
+/* Of many who want what has moved one looks for it, which takes its time; the others wait for that. */
+static void test_together(void **state)
+{
+	const struct store_fault_rule slow[2] = {
+		{ .fault = STORE_FAULT_DELAY, .ops = STORE_OP_GET, .prefix = "packs/", .amount = 200 },
+		{ .fault = STORE_FAULT_DELAY, .ops = STORE_OP_LIST, .prefix = "index/", .amount = 200 },
+	};
+	struct fixture *f = *state;
+	pthread_barrier_t barrier;
+	pthread_t thread[READERS];
+	struct one one[READERS];
+	struct object_reader *r;
+	struct chunks c;
+
+	store(f, &c);
+	r = fixture_reader(f);
+	prune(f, &c, true);
+	store_mem_set_faults(f->store, slow, 2);
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, READERS), 0);
+	for (unsigned i = 0; i < READERS; i++) {
+		one[i] = (struct one){ r, &c, &barrier, -1 };
+		assert_int_equal(pthread_create(&thread[i], NULL, read_one, &one[i]), 0);
+	}
+	for (unsigned i = 0; i < READERS; i++)
+		pthread_join(thread[i], NULL);
+	pthread_barrier_destroy(&barrier);
+	store_mem_set_faults(f->store, NULL, 0);
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(one[i].rc, 0);
 	expect_readable(f, r, &c);
 	object_reader_free(r);
 	free_chunks(&c);
@@ -253,6 +340,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_reader),
+		TEST(test_dangling),
+		TEST(test_together),
 		TEST(test_lost),
 		TEST(test_unreachable),
 		TEST(test_writer),
