@@ -370,6 +370,28 @@ static void test_wrong_key(void **state)
 	buf_free(&record);
 }
 
+/* A run that was put late names a pack that is gone, and is asked first: another one knows better. */
+static void test_late_run(void **state)
+{
+	struct indexes *w = *state;
+	struct id late = indexes_put_run(w, 0, 5000, 0, 1), other = indexes_put_run(w, 0, 100, 50, 1);
+	struct place place;
+
+	/* Of runs that are loaded at once the first one's places count. */
+	while (id_compare(&other, &late) < 0) {
+		indexes_delete_run(w, &other);
+		other = indexes_put_run(w, 0, 100, 50, 1);
+	}
+	assert_int_equal(resolve(w, 5, &place), 0);
+	assert_true(is_in(w, 5, 0));
+	assert_int_equal(doubt(w, 5, true), 0);
+	assert_int_equal(resolve(w, 5, &place), 0);
+	assert_true(is_in(w, 5, 50));
+	/* What no other run names is said to be there, so that the pack is called missing, and not the object. */
+	assert_int_equal(resolve(w, 4000, &place), 0);
+	assert_true(is_in(w, 4000, 0));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, indexes_setup, indexes_teardown)
@@ -385,6 +407,7 @@ int main(void)
 		TEST(test_small),
 		TEST(test_locked),
 		TEST(test_wrong_key),
+		TEST(test_late_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
