@@ -75,6 +75,28 @@ static void test_unreadable_record(void **state)
 	prune_rig_check(p);
 }
 
+/* Nor does the prune that gives it up delete anything: it may have been one that said that others are spent. */
+static void test_unreadable_record_and_another(void **state)
+{
+	struct pruning *p = *state;
+	char record[DOOMED_NAME_SIZE];
+	struct id id;
+
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
+	crypt_hash("forged", 6, &id);
+	assert_int_equal(store_put(p->g->f.store, doomed_name(&id, record), "forged", 6, 0), 0);
+	assert_int_equal(prune_rig_run(p), -EBADMSG);
+	prune_rig_pass_hours(p, GRACE_H);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(p->out.deleted_packs, 0);
+	assert_int_equal(fixture_count(&p->g->f, "doomed/"), 1);
+	assert_int_equal(prune_rig_run(p), 0);
+	assert_int_equal(p->out.deleted_packs, 2);
+	prune_rig_check(p);
+}
+
 /* What it named was deleted, and a run that names it came late: nobody may rely on that when the record has gone. */
 static void test_unreadable_record_of_gone_packs(void **state)
 {
@@ -239,18 +261,66 @@ static void test_lost_with_its_pack(void **state)
 	assert_non_null(strstr(p->first, "missing"));
 }
 
+/* --- A check meanwhile -------------------------------------------------------------------------------------------- */
+
+/* What a check logs tells how far it has come. */
+struct meanwhile {
+	struct pruning *p;
+	struct log log;
+	bool swept, stored;
+};
+
+static void on_message(void *arg, enum log_level level, const char *message)
+{
+	struct meanwhile *m = arg;
+
+	(void)level;
+	if (!m->swept && strncmp(message, "packs/0: ", 9) == 0) {
+		m->swept = true;
+		assert_int_equal(prune_rig_run(m->p), 0);
+		assert_int_equal(m->p->out.deleted_packs, 2);
+	} else if (!m->stored && strncmp(message, "trees/zz: ", 10) == 0) {
+		m->stored = true;
+		rig_file("more", 5, 50000);
+		assert_int_equal(rig_backup(m->p->g, "more", NULL), 0);
+	}
+}
+
+/* It has loaded the index, and begins to list the packs; a prune deletes some, and when all are listed more come. */
+static void test_check_meanwhile(void **state)
+{
+	struct pruning *p = *state;
+	struct meanwhile m = { .p = p, .log = { .write = on_message, .max = LOG_LEVEL_DEBUG } };
+	const struct log *own = p->g->repo.log;
+
+	prune_rig_fill(p);
+	prune_rig_forget_oldest(p);
+	assert_int_equal(prune_rig_run(p), 0);
+	prune_rig_pass_hours(p, GRACE_H);
+	/* Names that are no packs' are told: one is listed first, the other last. */
+	assert_int_equal(store_put(p->g->f.store, "packs/0", "x", 1, 0), 0);
+	assert_int_equal(store_put(p->g->f.store, "trees/zz", "x", 1, 0), 0);
+	m.log.arg = &m;
+	p->g->repo.log = &m.log;
+	prune_rig_check(p);
+	p->g->repo.log = own;
+	assert_true(m.swept && m.stored);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, prune_rig_setup, prune_rig_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_unreadable_record),
+		TEST(test_unreadable_record_and_another),
 		TEST(test_unreadable_record_of_gone_packs),
 		TEST(test_unreadable_record_and_lost_pack),
 		TEST(test_repack_gone),
 		TEST(test_repack_damaged),
 		TEST(test_late_runs),
 		TEST(test_lost_with_its_pack),
+		TEST(test_check_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
