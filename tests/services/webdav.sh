@@ -94,7 +94,8 @@ configure() {
 	error_log $dir/log;
 	events { worker_connections 256; }
 	http {
-		access_log off;
+		log_format versions '\$server_protocol \$connection \$request_method \$status';
+		access_log $dir/requests versions;
 		default_type application/octet-stream;
 		client_max_body_size 0;
 		client_body_temp_path $dir/tmp/body;
@@ -128,6 +129,7 @@ environment() {
 	export WEBDAV_USER=$user
 	export WEBDAV_PASSWORD=$password
 	export WEBDAV_ROOT=$dir/files
+	export WEBDAV_LOG=$dir/requests
 	ENV
 }
 
