@@ -88,8 +88,13 @@ proxy net zero
 tar cf "$WORK/tar1" -C "$mnt/latest" .
 ranges=$(counted range_bytes)
 [ $((ranges * 100)) -le $((stored * 115)) ] || die "tar fetched $ranges bytes of $stored"
+# What is read ahead comes in parts of 512 KiB to 1 MiB; the first reads of each pack are as large as what is read, and some meet
+# the end of what is there.  32 to 37 were seen; there are about 90 segments.
+most=$((stored / (512 * 1024) + 16))
+n=$(counted ranges)
+[ "$n" -le $most ] || die "tar fetched $n ranges, where $most are enough"
 tar df "$WORK/tar1" -C "$WORK/src" || die "tar out of the mount differs"
-ok "tar fetched $ranges bytes of $stored in $(counted ranges) ranges"
+ok "tar fetched $ranges bytes of $stored in $n ranges"
 umount_varve "$mnt"
 
 # What may have changed is asked for again: what there is, and the config.
