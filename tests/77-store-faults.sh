@@ -46,7 +46,7 @@ through() {
 	expect_status 0 in_src backup .
 	expect_status 0 "$VARVE" restore latest --target "$WORK/got"
 	diff -r "$src" "$WORK/got" || die "restored through $*: other bytes"
-	# These two tell what they find.
+	# These two tell what they find, see below.
 	[ "${1%%=*}" = corrupt ] || expect_status 0 "$VARVE" check --read-data
 	[ "${1%%=*}" = corrupt ] || expect_status 0 "$VARVE" sync "$WORK/copy"
 	mount_varve "$WORK/mnt"
@@ -69,13 +69,66 @@ expect_status 0 "$VARVE" check --read-data -r "$WORK/copy"
 # A byte of an object that was turned on its way is asked for again.  (Of a listing only TLS would notice.)
 through corrupt=300 method=GET path=varve/repo/ every=7
 
-# A server that stops in the middle of an answer costs a third of the deadline, and not the backup.
-proxy net rule stall=30 method=GET path=packs nth=2
+# check asks once more for what is wrong, and tells it if it comes wrong again.  It is not what the store has: all is well after.
 forget
-expect_status 0 "$VARVE" restore latest --target "$WORK/got" --deadline 6
-diff -r "$src" "$WORK/got"
+proxy net rule corrupt=300 method=GET path=/packs/ nth=2
+expect_status 0 "$VARVE" check --read-data
 proxy net clear
-ok "a stalled answer"
+forget
+proxy net rule corrupt=300 method=GET path=/packs/
+expect_status 5 "$VARVE" check --read-data
+expect_match '^packs/[0-9a-f]{2}/[0-9a-f]{64}: ' "$WORK/out"
+proxy net clear
+expect_status 0 "$VARVE" check --read-data
+ok "check through corrupt"
+
+# sync copies nothing that is wrong, and has it the next time.
+for nth in "" nth=2; do
+	rm -rf "$WORK/bad"
+	proxy net rule corrupt=300 method=GET path=/packs/ $nth
+	expect_status 5 "$VARVE" sync "$WORK/bad"
+	expect_match '^packs/[0-9a-f]{2}/[0-9a-f]{64}: damaged, not copied$' "$WORK/out"
+	sed -n 's/: damaged, not copied$//p' "$WORK/out" | while read -r name; do
+		[ ! -e "$WORK/bad/$name" ] || die "$name was copied, damaged"
+	done
+	proxy net clear
+	expect_status 0 "$VARVE" sync "$WORK/bad"
+	expect_status 0 "$VARVE" check --read-data -r "$WORK/bad"
+done
+ok "sync through corrupt"
+
+# A server that stops in the middle of an answer costs a third of the deadline, and nothing else.
+# stalled PATH COMMAND...: an answer about such does.
+stalled() {
+	local start=$SECONDS path=$1
+
+	shift
+	forget
+	proxy net zero
+	proxy net rule stall=60 method=GET "path=$path" times=1
+	expect_status 0 "$@"
+	[ "$(proxy_count net faults)" -ge 1 ] || die "$*: nothing stalled"
+	[ $((SECONDS - start)) -lt 50 ] || die "$*: took $((SECONDS - start)) s"
+	proxy net clear
+	ok "stalled: $*"
+}
+
+echo new >"$src/c/stalled"
+stalled varve/repo/ in_src backup --deadline 9 .
+stalled packs/ "$VARVE" restore latest --target "$WORK/got" --deadline 9
+diff -r "$src" "$WORK/got"
+stalled packs/ "$VARVE" check --read-data --deadline 9
+rm -rf "$WORK/bad"
+stalled packs/ "$VARVE" sync --deadline 9 "$WORK/bad"
+expect_status 0 "$VARVE" check --read-data -r "$WORK/bad"
+mkdir -p "$WORK/mnt"
+scenario_mounts+=("$WORK/mnt")
+stalled varve/repo/ "$VARVE" mount -o deadline=9 "$WORK/mnt"
+proxy net rule stall=60 method=GET path=packs/ times=1
+diff -r "$src" "$WORK/mnt/latest"
+proxy net clear
+umount_varve "$WORK/mnt"
+ok "mounted and read, stalled"
 
 # The network goes in mid-backup, and comes back.
 head -c 8000000 /dev/urandom >"$src/c/huge"
