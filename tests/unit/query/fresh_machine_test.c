@@ -172,11 +172,12 @@ static unsigned chunk_of(const struct contents *c, unsigned pack, unsigned nth)
 static void expect_requests(struct fixture *f, struct object_reader *r, const struct contents *c, unsigned n,
     uint64_t most)
 {
+	const struct object_wanted wanted = { &c->id[n], CHUNK_LEN };
 	uint8_t got[100];
 	struct store_counters before, after;
 
 	store_get_counters(f->store, &before);
-	assert_int_equal(object_read_range(r, &c->id[n], 17, sizeof(got), got), 0);
+	assert_int_equal(object_read_range(r, &wanted, 17, sizeof(got), got), 0);
 	assert_memory_equal(got, c->data + (size_t)n * CHUNK_LEN + 17, sizeof(got));
 	store_get_counters(f->store, &after);
 	assert_in_range(after.gets + after.stats + after.lists - before.gets - before.stats - before.lists, 1, most);
