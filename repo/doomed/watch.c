@@ -30,6 +30,7 @@ struct doom_watch {
 	struct clock_reading told;  /* when it was said what is needed; before that, when it was opened */
 	struct doomed_set needed;   /* the records that say so */
 	bool mute;                  /* the store does not let us say so */
+	bool stuck;                 /* nor take it back */
 };
 
 /* Packs that must be there. */
@@ -268,12 +269,16 @@ int doom_watch_look_back(struct doom_watch *w)
 
 /* --- Saying what is needed ---------------------------------------------------------------------------------------- */
 
+/*
+ * What stays is good for a grace and then removed by a prune.  So a writer that may add and not delete goes on saying
+ * what it needs, and is refused once and not again each time.
+ */
 static void drop_records(struct doom_watch *w, struct doomed_set *set)
 {
 	char name[DOOMED_NAME_SIZE];
 
-	for (size_t i = 0; i < set->n && !w->mute; i++)
-		w->mute = store_delete(w->o.at.store, doomed_name(&set->record[i].id, name)) < 0;
+	for (size_t i = 0; i < set->n && !w->stuck; i++)
+		w->stuck = store_delete(w->o.at.store, doomed_name(&set->record[i].id, name)) < 0;
 	doomed_set_destroy(set);
 }
 

@@ -398,6 +398,36 @@ static void test_watch_mute(void **state)
 	doom_watch_close(w);
 }
 
+/* Who may not take back what it has said goes on saying what it needs. */
+static void test_watch_stuck(void **state)
+{
+	const struct store_fault_rule rule = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_DELETE, .prefix = "doomed/",
+		.err = -EACCES };
+	struct fixture *f = *state;
+	struct fake_clock c;
+	struct store_counters before, after;
+	struct pack_info a;
+	struct doom_watch *w;
+
+	fake_clock_init(&c, 1);
+	w = open_watch(f, &c);
+	put_pack(f, 1, &a);
+	assert_int_equal(doom_watch_own(w, &a), 0);
+	store_mem_set_faults(f->store, &rule, 1);
+	store_get_counters(f->store, &before);
+	for (unsigned n = 1; n <= 4; n++) {
+		fake_clock_pass(&c, 6 * FAKE_HOUR);
+		assert_int_equal(doom_watch_tell(w), 0);
+		assert_int_equal(records(f), n);
+	}
+	doom_watch_end(w);
+	assert_int_equal(records(f), 4);
+	store_get_counters(f->store, &after);
+	assert_int_equal(after.deletes - before.deletes, 1);
+	store_mem_set_faults(f->store, NULL, 0);
+	doom_watch_close(w);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -416,6 +446,7 @@ int main(void)
 		TEST(test_watch_tells),
 		TEST(test_watch_tells_too_late),
 		TEST(test_watch_mute),
+		TEST(test_watch_stuck),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
