@@ -4,6 +4,8 @@
 #ifndef VARVE_STORE_S3_IMPL_H
 #define VARVE_STORE_S3_IMPL_H
 
+#include <stdatomic.h>
+
 #include "repo/store/aws/s3_credentials.h"
 #include "repo/store/http/http.h"
 #include "repo/store/http/spool.h"
@@ -21,6 +23,7 @@ struct store_s3 {
 	pthread_mutex_t lock;        /* of ${region} */
 	char region[S3_REGION_SIZE]; /* what the server last said it is */
 	struct told told;            /* which objects cannot be read, for they are archived */
+	atomic_bool told_versions;   /* that what is deleted stays as a version */
 };
 
 /* Header lines of a request, "x-amz-" or "x-goog-" in front where the service has its own. */

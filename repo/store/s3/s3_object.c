@@ -95,6 +95,17 @@ int s3_stat(struct store *base, const char *name, uint64_t *size)
 	return rc;
 }
 
+/* Where there are versions a delete hides: the room that it seems to free is paid for until a rule empties it. */
+static void tell_of_versions(struct store_s3 *s, const struct http_reply *r)
+{
+	char marker[8];
+
+	if (http_header(r, "x-amz-delete-marker", marker, sizeof(marker)) && strcmp(marker, "true") == 0 &&
+	    !atomic_exchange(&s->told_versions, true))
+		log_info(s->base.log, "%s: the bucket keeps versions: what is deleted takes up room until a rule of "
+		    "the bucket removes it", s->base.url);
+}
+
 int s3_delete(struct store *base, const char *name)
 {
 	struct store_s3 *s = s3_of(base);
@@ -103,6 +114,8 @@ int s3_delete(struct store *base, const char *name)
 	int rc;
 
 	rc = s3_perform(s, &q, &r);
+	if (rc == 0)
+		tell_of_versions(s, &r);
 	http_reply_free(&r);
 	/* AWS says 204 also if it was gone already; others, such as Google, that there is no such key. */
 	return rc == -ENOENT ? 0 : rc;

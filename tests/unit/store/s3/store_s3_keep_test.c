@@ -308,6 +308,26 @@ static void test_retain(void **state)
 	s3_rig_close(&r);
 }
 
+/* With versions, as with every lock, a delete frees nothing yet: that is told once. */
+static void test_versions(void **state)
+{
+	static const struct script_step steps[] = {
+		{ "DELETE " KEY "x", NULL, NULL, 204, NULL, NULL },
+		{ "DELETE " KEY "x", NULL, NULL, 204, "x-amz-delete-marker: true\r\nx-amz-version-id: a\r\n", NULL },
+		{ "DELETE " KEY "y", NULL, NULL, 204, "x-amz-delete-marker: true\r\nx-amz-version-id: b\r\n", NULL },
+	};
+	struct s3_rig r;
+
+	s3_rig_open(&r, state, URL, steps, COUNT(steps), NULL);
+	assert_int_equal(store_delete(r.store, "x"), 0);
+	assert_int_equal(r.scratch->nmessages, 0);
+	assert_int_equal(store_delete(r.store, "x"), 0);
+	assert_true(scratch_logged(r.scratch, "the bucket keeps versions"));
+	assert_int_equal(store_delete(r.store, "y"), 0);
+	assert_int_equal(r.scratch->nmessages, 1);
+	s3_rig_close(&r);
+}
+
 /* In place of the system's: all this happens at 2040-01-02T03:04:05Z, less the ten days. */
 time_t time(time_t *out)
 {
@@ -419,6 +439,7 @@ int main(void)
 		WITH_AWS(test_states),
 		WITH_AWS(test_thaw),
 		WITH_AWS(test_retain),
+		WITH_AWS(test_versions),
 		WITH_AWS(test_locked_puts),
 		WITH_AWS(test_locked_late),
 		WITH_AWS(test_google),
