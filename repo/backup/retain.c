@@ -11,10 +11,11 @@
 
 #define KEY_SIZE (STORE_NAME_MAX + 16)
 #define DAY 86400
+#define MORE_MAX (10 * DAY) /* that something is retained longer than for one period */
 
 struct retention {
 	struct repo *repo;
-	int64_t now, until; /* seconds since 1970 */
+	int64_t least, until; /* seconds since 1970: it must be retained until then, and is if anything is done */
 	int rc;             /* of what failed first */
 };
 
@@ -25,7 +26,7 @@ static bool is_retained(const struct retention *t, const char *key)
 	bool retained = false;
 
 	if (index_kept(t->repo->index, key, &kept) == 0 && kept.len == 8)
-		retained = (int64_t)le64dec(kept.data) - t->now > (t->until - t->now) / 2;
+		retained = (int64_t)le64dec(kept.data) >= t->least;
 	buf_free(&kept);
 	return retained;
 }
@@ -74,13 +75,13 @@ static int retain_packs(struct retention *t, const struct numset *packs)
 
 int retain_relied(struct session *s)
 {
-	unsigned days = store_retain_days(s->repo->store);
-	struct retention t = { .repo = s->repo, .now = time(NULL) };
+	int64_t period = (int64_t)store_retain_days(s->repo->store) * DAY;
+	struct retention t = { .repo = s->repo, .least = time(NULL) + period };
 	int rc;
 
-	if (days == 0)
+	if (period == 0)
 		return 0;
-	t.until = t.now + (int64_t)days * DAY;
+	t.until = t.least + (period / 2 < MORE_MAX ? period / 2 : MORE_MAX);
 	rc = retain_packs(&t, object_writer_relied(s->writer));
 	if (rc == 0)
 		rc = store_list_names(s->repo->store, "index/", retain, &t);

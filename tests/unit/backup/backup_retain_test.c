@@ -111,15 +111,52 @@ static void test_relied(void **state)
 	assert_int_equal(l.packs, 1);
 	assert_true(l.runs >= 1);
 	assert_int_equal(l.others, 0);
-	assert_true(l.until > time(NULL) + 29 * DAY && l.until <= time(NULL) + 30 * DAY);
+	assert_true(l.until > time(NULL) + 39 * DAY && l.until <= time(NULL) + 40 * DAY);
 
-	/* Known now; with a longer period it is too early again. */
+	/* Known now; with a longer period it is too short. */
 	assert_int_equal(back_up(g, &l), 0);
 	l.days = 100;
 	assert_int_equal(back_up(g, &l), 0);
 	assert_true(l.packs >= 1 && l.others > 0);
 	assert_int_equal(back_up(g, &l), 0);
 	assert_int_equal(l.packs + l.others, 0);
+}
+
+/* In place of the system's. */
+static time_t ahead;
+
+time_t time(time_t *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += ahead;
+	if (out != NULL)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
+/* Day by day: each snapshot is whole for the whole period, and a pack costs a request in ten days. */
+static void test_renewed(void **state)
+{
+	struct rig *g = *state;
+	struct locks l = { .days = 30 };
+	unsigned renewals = 0;
+	int64_t until = 0;
+
+	rig_note("src/a", "something");
+	assert_int_equal(back_up(g, &l), 0);
+	for (int day = 1; day <= 31; day++) {
+		ahead = day * DAY;
+		assert_int_equal(back_up(g, &l), 0);
+		if (l.packs > 0) {
+			until = l.until;
+			renewals++;
+		}
+		assert_true(until >= time(NULL) + 30 * DAY - 60);
+	}
+	ahead = 0;
+	assert_int_equal(renewals, 3);
 }
 
 static void test_off(void **state)
@@ -178,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_relied, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_renewed, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_off, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_unreachable, rig_setup, rig_teardown),
