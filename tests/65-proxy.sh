@@ -106,6 +106,10 @@ proxy http clear
 proxy http rule delay=0.4
 takes 400 status_of 200 "$url"
 proxy http clear
+proxy http rule header=x-test:a=b method=HEAD
+status_of 200 -I "$url"
+expect_match '^x-test: a=b' headers
+proxy http clear
 expect_status 1 proxy http rule nonsense=1
 expect_status 1 proxy http set nonsense=1
 expect_status 1 proxy http rule status=500 corrupt=1

@@ -10,7 +10,8 @@
 #include "repo/restore/thaw.h"
 #include "repo/util/bytes/numset.h"
 
-#define POLL_DEFAULT_S 60
+#define POLL_FIRST_S 5    /* a pause, and then twice as long each time, */
+#define POLL_DEFAULT_S 60 /* up to that */
 
 /* The packs that are needed. */
 struct needed {
@@ -20,6 +21,7 @@ struct needed {
 	uint32_t *number; /* of those that are not known to be readable */
 	size_t n, cap;
 	uint64_t packs;
+	unsigned pause_s; /* the last one */
 };
 
 static bool cancelled(const struct needed *d)
@@ -206,7 +208,12 @@ static int look_at_all(struct needed *d)
 static int pause_between(struct needed *d)
 {
 	const struct timespec slice = { .tv_nsec = 200 * 1000 * 1000 };
-	unsigned slices = 5 * (d->opts->poll_s != 0 ? d->opts->poll_s : POLL_DEFAULT_S);
+	unsigned most = d->opts->poll_s != 0 ? d->opts->poll_s : POLL_DEFAULT_S, slices;
+
+	d->pause_s = d->pause_s == 0 ? POLL_FIRST_S : 2 * d->pause_s;
+	if (d->pause_s > most)
+		d->pause_s = most;
+	slices = 5 * d->pause_s;
 
 	for (; slices > 0 && !cancelled(d); slices--)
 		nanosleep(&slice, NULL);

@@ -14,7 +14,7 @@
 struct thaw_options {
 	const struct match_list *include, *exclude; /* as for the restore; NULL: all, nothing */
 	unsigned days;                              /* to stay readable; 0: the default */
-	unsigned poll_s;                            /* seconds between looks; 0: one minute */
+	unsigned poll_s;                            /* seconds between looks, at most; 0: one minute */
 	const atomic_int *cancel;                   /* NULL: none */
 	/* So many of the packs are not readable yet; after each look.  May be NULL. */
 	void (*waiting)(void *arg, uint64_t frozen, uint64_t packs);

@@ -24,6 +24,7 @@ What it is told (tell.py) takes effect at once:
         corrupt=OFFSET                this byte of the answer's body has a bit turned
         stall=SECONDS                 the answer's body stops half way for so long
         delay=SECONDS                 the answer comes so much later
+        header=NAME:VALUE             the answer has this header besides (no blanks in it)
         reset=1                       the connection is reset, the request may have come through
                                       and without --http (nth and every count connections):
         drop=BYTES                    the connection is reset after so many bytes of the server
@@ -176,7 +177,7 @@ class Client:
 class Rule:
     """One thing that goes wrong, and with what."""
 
-    ACTIONS = {False: {'drop', 'stall'}, True: {'status', 'truncate', 'corrupt', 'stall', 'delay', 'reset'}}
+    ACTIONS = {False: {'drop', 'stall'}, True: {'status', 'truncate', 'corrupt', 'stall', 'delay', 'reset', 'header'}}
     DETAILS = {'retry_after', 'code', 'after', 'method', 'path', 'nth', 'every', 'times'}
 
     def __init__(self, words, http):

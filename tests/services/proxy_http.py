@@ -149,6 +149,8 @@ class Exchange:
             headers.append(('Connection', 'close'))
         self.status = int(reply.first[1])
         self.note_range(reply)
+        if rule and 'header' in rule.options:
+            headers.append(tuple(rule.options['header'].split(':', 1)))
         if rule and 'delay' in rule.options:
             await asyncio.sleep(rule.number('delay'))
         await self.client.write(head_of(' '.join(reply.first), headers))
