@@ -183,6 +183,34 @@ status_of 200 --aws-sigv4 aws:amz:x:s3 "${signed[@]:2}" "${unsigned[@]}" -H 'x-a
 refused InvalidToken 400 --aws-sigv4 aws:amz:x:s3 "${signed[@]:2}" "${unsigned[@]}" "$url"
 ok "signatures, checksums, conditions"
 
+# --- Users --------------------------------------------------------------------------------------------------------------
+cat >policy <<'P'
+{"Statement": [
+	{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam:::user/ann"}, "Action": ["s3:Get*", "s3:ListBucket"],
+	 "Resource": ["arn:aws:s3:::varve", "arn:aws:s3:::varve/some/*"]},
+	{"Effect": "Deny", "Principal": {"AWS": ["arn:aws:iam::12:user/ann"]}, "Action": "s3:GetObject",
+	 "Resource": "arn:aws:s3:::varve/some/data.new"}]}
+P
+start_proxy users "$S3_PORT" --http --sigv4 AKEXAMPLE:secret/Key+1 --user ann=AKANN:secret/of/ann
+url=http://127.0.0.1:$proxy_port/varve/some/data
+ann=(--aws-sigv4 aws:amz:us-east-1:s3 --user AKANN:secret/of/ann "${unsigned[@]}")
+refused AccessDenied 403 "${ann[@]}" "$url"
+proxy users policy "$WORK/policy"
+status_of 200 "${ann[@]}" "$url"
+cmp got data
+status_of 200 "${ann[@]}" "${url%/some/data}?list-type=2&prefix=some%2F"
+refused AccessDenied 403 "${ann[@]}" "$url.new"
+refused AccessDenied 403 "${ann[@]}" "${url%some/data}other"
+refused AccessDenied 403 "${ann[@]}" -T data "$url"
+refused AccessDenied 403 "${ann[@]}" -X DELETE "$url"
+refused AccessDenied 403 "${ann[@]}" "$url?acl="
+refused SignatureDoesNotMatch 403 "${ann[@]:0:3}" AKANN:wrong "${unsigned[@]}" "$url"
+status_of 204 "${signed[@]}" "${unsigned[@]}" -X DELETE "$url.new"
+sed 's/"Effect": "Deny"/"Condition": {}, &/' policy >odd
+expect_status 1 proxy users policy "$WORK/odd"
+expect_status 1 proxy users policy "$WORK/none"
+ok "what users may do by a policy"
+
 # --- Bytes --------------------------------------------------------------------------------------------------------------
 start_proxy bytes "$S3_PORT"
 url=http://127.0.0.1:$proxy_port/varve/some/data

@@ -30,6 +30,7 @@ What it is told (tell.py) takes effect at once:
         drop=BYTES                    the connection is reset after so many bytes of the server
         stall=SECONDS [after=BYTES]   nothing for so long after so many bytes of the server
     clear                             no rules any more
+    policy FILE                       what others than the bucket's owner may do, from now on (policy.py)
     zero                              all counts are 0
     count                             prints them: {"connections": 1, "requests": {"GET": 7}, "up_bytes": ...,
                                       "down_bytes": ..., "ranges": 5, "range_bytes": ..., "faults": 0}
@@ -52,6 +53,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+import policy
 import proxy_http
 import sigv4
 
@@ -214,7 +216,7 @@ class Proxy:
         self.clients, self.server = set(), None
         self.log = open(options.log, 'a', buffering=1) if options.log else None
         self.locks = collections.defaultdict(asyncio.Lock)
-        self.judge = sigv4.Judge(options.sigv4, options.region) if options.sigv4 else None
+        self.judge = sigv4.Judge(options.sigv4, options.region, options.user) if options.sigv4 else None
         self.zero()
         for name in ('delay_ms', 'rate'):
             if getattr(options, name):
@@ -330,13 +332,15 @@ class Proxy:
         answer = ''
         try:
             verb, *words = (await reader.readline()).decode().split()
-            pairs = dict(w.split('=', 1) for w in words)
+            pairs = dict(w.split('=', 1) for w in words if verb != 'policy')
             if verb == 'set':
                 for name, text in pairs.items():
                     self.set(name, text)
                 await self.applied()
             elif verb == 'rule':
                 self.rules.append(Rule(pairs, self.options.http))
+            elif verb == 'policy' and self.judge and len(words) == 1:
+                self.judge.policy = policy.Policy(words[0])
             elif verb == 'clear':
                 self.rules.clear()
             elif verb == 'zero':
@@ -346,7 +350,7 @@ class Proxy:
             else:
                 raise ValueError(f'{verb}: nobody understands that')
             writer.write(f'ok {answer}\n'.encode())
-        except ValueError as e:
+        except (ValueError, KeyError, OSError) as e:
             writer.write(f'no {e}\n'.encode())
         await writer.drain()
         writer.close()
@@ -379,6 +383,8 @@ def main():
     parser.add_argument('--delay-ms', metavar='MS')
     parser.add_argument('--rate', metavar='BITS')
     parser.add_argument('--sigv4', metavar='ACCESS:SECRET[:TOKEN]', help='judge signatures and checksums as S3 does')
+    parser.add_argument('--user', metavar='NAME=ACCESS:SECRET', action='append', default=[],
+                        help='somebody else, who may do what the policy says')
     parser.add_argument('--region', default='us-east-1')
     asyncio.run(run(parser.parse_args()))
 

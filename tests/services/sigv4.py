@@ -39,13 +39,27 @@ def signature(secret, date, region, text):
 
 
 class Judge:
-    def __init__(self, credentials, region):
-        self.access, self.secret, self.token = (credentials.split(':', 2) + [''])[:3]
-        self.region = region
+    """Of requests to one bucket.  ${credentials} are its owner's, ${users} others': "NAME=ACCESS:SECRET"."""
+
+    def __init__(self, credentials, region, users=()):
+        self.known = {}
+        for user in (f'={credentials}', *users):
+            name, _, keys = user.partition('=')
+            access, secret, token = (keys.split(':', 2) + [''])[:3]
+            self.known[access] = name, secret, token
+        self.region, self.policy = region, None
 
     def refuses(self, method, target, request, body, now):
         """None if the request is well signed and its body is what its headers say; else status, code and message."""
-        return self.refuses_signature(method, target, request, now) or self.refuses_body(request, body)
+        return (self.refuses_signature(method, target, request, now) or self.refuses_user(method, target, request) or
+                self.refuses_body(request, body))
+
+    def refuses_user(self, method, target, request):
+        """Whom the owner's policy does not let do it.  The signature has been found good."""
+        name = self.known[re.search(r'Credential=([^/]+)/', request.get('authorization'))[1]][0]
+        if not name or self.policy and self.policy.allows(name, method, target, request):
+            return None
+        return 403, 'AccessDenied', 'Access Denied'
 
     def refuses_signature(self, method, target, request, now):
         m = re.fullmatch(r'AWS4-HMAC-SHA256 +Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request, *'
@@ -56,12 +70,13 @@ class Judge:
             return 403, 'AccessDenied', 'Access Denied'
         access, day, region, service, signed, given = m.groups()
         signed, date = signed.split(';'), request.get('x-amz-date')
-        if access != self.access:
+        if access not in self.known:
             return 403, 'InvalidAccessKeyId', 'The AWS Access Key Id you provided does not exist in our records.'
+        _, secret, token = self.known[access]
         if region != self.region or service != 's3':
             return 400, 'AuthorizationHeaderMalformed', (
                 f"The authorization header is malformed; the region '{region}' is wrong; expecting '{self.region}'")
-        if request.get('x-amz-security-token') != self.token:
+        if request.get('x-amz-security-token') != token:
             return 400, 'InvalidToken', 'The provided token is malformed or otherwise invalid.'
         if not request.get('x-amz-content-sha256'):
             return 400, 'InvalidRequest', 'Missing required header for this request: x-amz-content-sha256'
@@ -77,7 +92,7 @@ class Judge:
         scope = f'{day}/{region}/s3/aws4_request'
         asked = canonical_request(method, target, request, signed, request.get('x-amz-content-sha256'))
         text = '\n'.join(['AWS4-HMAC-SHA256', date, scope, hashlib.sha256(asked.encode()).hexdigest()])
-        if not hmac.compare_digest(signature(self.secret, date, region, text), given):
+        if not hmac.compare_digest(signature(secret, date, region, text), given):
             return 403, 'SignatureDoesNotMatch', (
                 'The request signature we calculated does not match the signature you provided.')
         return None
