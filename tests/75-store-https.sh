@@ -20,10 +20,18 @@ export VARVE_REPOSITORY=https://localhost:$WEBDAV_STATIC_PORT/repo
 suite_forget_caches
 suite_look
 suite_mount
+suite_offline
 suite_restore
 suite_check
+suite_pin
 suite_opens
 suite_hidden
+expect_status 0 env -u VARVE_KEY_FILE "$VARVE" sync "$WORK/synced"
+expect_status 0 "$VARVE" --repo "$WORK/synced" --cache-dir "$WORK/cache.synced" check --packs
+suite_forget_caches
+expect_status 1 env -u VARVE_CA_FILE "$VARVE" snapshots
+expect_match '[Cc]ertificate' "$WORK/err"
+ok "sync from it, an unknown authority"
 find "$store_objects" -type f | sort >"$WORK/before"
 expect_status 1 "$VARVE" backup "$suite_src"
 expect_match 'read-only|Read-only' "$WORK/err"

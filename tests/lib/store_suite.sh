@@ -60,6 +60,26 @@ suite_init() {
 	ok "init, once"
 }
 
+# Of several that make a repository at the same moment one does.  Not for a server that replaces what is there.
+suite_race() {
+	local round pid pids won place
+
+	for round in 1 2 3; do
+		place=$(suite_beside "race$round")
+		pids=() won=0
+		for _ in 1 2 3 4; do
+			"$VARVE" --repo "$place" init >/dev/null 2>>"$WORK/race.err" &
+			pids+=($!)
+		done
+		for pid in "${pids[@]}"; do
+			! wait "$pid" || won=$((won + 1))
+		done
+		expect_equal "repositories made at one place" $won 1
+		expect_status 0 "$VARVE" --repo "$place" --cache-dir "$WORK/cache.race" snapshots
+	done
+	ok "of four that make a repository at once one does"
+}
+
 suite_backup() {
 	(cd "$suite_src" && expect_status 0 "$VARVE" backup --tag one .)
 	echo new >"$suite_src/many/new"
@@ -98,6 +118,48 @@ suite_mount() {
 	suite_same "cp -a from the mount" "$suite_src" "$WORK/copied" --holes none
 	rm -rf "$WORK/copied"
 	umount_varve "$suite_mnt"
+}
+
+# suite_unplugged COMMAND...: run it where there is no network, not even this machine's own, if we may make such a place.
+suite_unplugged() {
+	if unshare -n true 2>/dev/null; then
+		unshare -n "$@"
+	else
+		"$@"
+	fi
+}
+
+suite_is_remote() {
+	case $VARVE_REPOSITORY in
+	file:* | /*) return 1 ;;
+	esac
+}
+
+# After suite_mount: what that has read is on this machine.
+suite_offline() {
+	if ! suite_is_remote; then return; fi
+	mkdir -p "$suite_mnt"
+	scenario_mounts+=("$suite_mnt")
+	expect_status 0 suite_unplugged "$VARVE" mount -o offline "$suite_mnt"
+	suite_same "a mount from the cache alone" "$suite_src" "$suite_mnt/latest/" --nlink --dirent
+	umount_varve "$suite_mnt"
+	expect_status 0 suite_unplugged "$VARVE" --offline ls latest:many
+	expect_match 'new$' "$WORK/out"
+}
+
+# What is pinned can be read without the store; the rest cannot, and is not said to be absent.
+suite_pin() {
+	if ! suite_is_remote; then return; fi
+	suite_forget_caches
+	expect_status 0 "$VARVE" cache --pin latest:many
+	expect_match '^[0-9]+ items, .* pinned$' "$WORK/out"
+	expect_status 0 suite_unplugged "$VARVE" mount -o offline "$suite_mnt"
+	diff -r "$suite_src/many" "$suite_mnt/latest/many"
+	expect_status 1 cat "$suite_mnt/latest/large"
+	expect_match 'Input/output error' "$WORK/err"
+	umount_varve "$suite_mnt"
+	expect_status 0 "$VARVE" cache --unpin latest:many
+	ok "what is pinned can be read offline"
 }
 
 suite_restore() {
@@ -221,15 +283,98 @@ suite_hidden() {
 	ok "a disk that is not mounted"
 }
 
+# --- A small repository that is pruned and copied ------------------------------------------------------------------------
+
+# suite_beside NAME: the URL of a repository NAME beside this one.
+suite_beside() {
+	local path=${VARVE_REPOSITORY%%\?*}
+
+	echo "$path-$1${VARVE_REPOSITORY#"$path"}"
+}
+
+# small ARGUMENT...: varve with the small repository, from another machine.
+small() {
+	"$VARVE" --repo "$suite_small" --cache-dir "$WORK/cache.small" "$@"
+}
+
+# value NAME: that number in the summary of the last command with --json.
+value() {
+	sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$WORK/out" | tail -n 1
+}
+
+# Two snapshots, of which one is forgotten; what nobody else needs is doomed.  suite_sweep comes a grace later.
+suite_doom() {
+	local src=$WORK/small
+
+	suite_small=$(suite_beside small)
+	mkdir "$src"
+	head -c 4000000 /dev/urandom >"$src/goes"
+	head -c 1500000 /dev/urandom >"$src/stays"
+	expect_status 0 small init --pack-size 1M --grace 8s
+	(cd "$src" && expect_status 0 small backup .)
+	rm "$src/goes"
+	(cd "$src" && expect_status 0 small backup .)
+	expect_status 0 small forget --keep-last 1
+	expect_status 0 small snapshots --json
+	expect_equal "snapshots that are kept" "$(grep -o '"id"' "$WORK/out" | wc -l)" 1
+	expect_status 0 small prune --max-unused unlimited --json
+	[ "$(value doomed_packs)" -ge 3 ] || die "$(value doomed_packs) packs were doomed"
+	expect_equal "packs deleted before the grace is over" "$(value deleted_packs)" 0
+	suite_before=$(value pack_bytes)
+	ok "forget, and the first half of prune"
+}
+
+# Into a directory and from there to the store, without a key.
+suite_sync() {
+	local copy=$WORK/copy back
+
+	back=$(suite_beside back)
+	expect_status 0 env -u VARVE_KEY_FILE "$VARVE" --repo "$suite_small" sync "$copy"
+	expect_status 0 env -u VARVE_KEY_FILE "$VARVE" --repo "$copy" sync "$back"
+	expect_status 0 env -u VARVE_KEY_FILE "$VARVE" --repo "$copy" sync --json "$back"
+	expect_equal "what the second sync copies" "$(value copied)" 0
+	expect_status 0 "$VARVE" --repo "$copy" check --read-data
+	expect_status 0 "$VARVE" --repo "$back" --cache-dir "$WORK/cache.back" check --read-data
+	ok "sync to a directory and back"
+}
+
+# The second half of prune; and the copies follow.
+suite_sweep() {
+	local copy=$WORK/copy back i
+
+	back=$(suite_beside back)
+	# One that is late leaves some to the next.
+	for ((i = 0; ; i++)); do
+		expect_status 0 small prune --max-unused unlimited --json
+		[ "$(value pack_bytes)" -ge $((suite_before - 3000000)) ] || break
+		[ $i -lt 30 ] || die "$(value pack_bytes) bytes are left of $suite_before"
+		sleep 0.5
+	done
+	expect_status 0 small check --read-data
+	expect_status 0 small restore latest --target "$WORK/small-restored"
+	diff -r "$WORK/small" "$WORK/small-restored"
+	expect_status 0 "$VARVE" --repo "$suite_small" sync --delete "$copy"
+	expect_status 0 "$VARVE" --repo "$copy" sync --delete "$back"
+	expect_match '^[1-9][0-9]* objects, .*, deleted$' "$WORK/out"
+	expect_status 0 "$VARVE" --repo "$back" --cache-dir "$WORK/cache.back" check --read-data
+	ok "the second half of prune, and the copies follow"
+}
+
 store_suite() {
 	suite_trees
 	suite_init
+	suite_race
+	suite_doom
+	suite_sync
 	suite_backup
 	suite_look
 	suite_mount
+	suite_offline
 	suite_restore
 	suite_check
+	suite_pin
 	suite_hidden
 	suite_keys
+	suite_sweep
 	suite_damage
 }

@@ -51,21 +51,6 @@ VARVE_REPOSITORY=$(at varve/some/repo)
 export VARVE_REPOSITORY
 store_suite
 
-# --- Conditional put ----------------------------------------------------------------------------------------------------
-for round in 1 2 3; do
-	pids=() won=0
-	for _ in 1 2 3 4; do
-		"$VARVE" -r "$(at "varve/race/$round")" init >/dev/null 2>>"$WORK/race.err" &
-		pids+=($!)
-	done
-	for pid in "${pids[@]}"; do
-		! wait "$pid" || won=$((won + 1))
-	done
-	expect_equal "repositories made at one place" $won 1
-	expect_status 0 "$VARVE" -r "$(at "varve/race/$round")" snapshots
-done
-ok "of four that make a repository at once one does"
-
 # --- Wrong credentials --------------------------------------------------------------------------------------------------
 suite_forget_caches
 expect_status 1 env AWS_SECRET_ACCESS_KEY=wrong-one "$VARVE" snapshots

@@ -38,12 +38,17 @@ written() {
 	store_place=$2
 	suite_trees
 	suite_init
+	suite_doom
+	suite_sync
 	suite_backup
 	suite_look
 	suite_mount
+	suite_offline
 	suite_restore
 	suite_check
+	suite_pin
 	suite_hidden
+	suite_sweep
 }
 
 # read_only URL: what written() has left.
@@ -53,8 +58,10 @@ read_only() {
 	suite_forget_caches
 	suite_look
 	suite_mount
+	suite_offline
 	suite_restore
 	suite_check
+	suite_pin
 	suite_hidden
 	expect_status 1 "$VARVE" backup "$suite_src"
 	expect_match '[Rr]ead-only' "$WORK/err"
