@@ -16,6 +16,17 @@ url=webdav+https://$WEBDAV_USER@localhost:$WEBDAV_TLS_PORT/some/repo
 export VARVE_REPOSITORY=$url VARVE_WEBDAV_PASSWORD=$WEBDAV_PASSWORD VARVE_CA_FILE=$WEBDAV_CA_FILE
 store_suite
 
+# --- Who may do what ----------------------------------------------------------------------------------------------------
+suite_forget_caches
+adding=${url/$WEBDAV_TLS_PORT/$WEBDAV_ADDER_PORT}
+expect_status 0 "$VARVE" -r "$adding" backup "$WORK/key"
+expect_no_match . "$WORK/err"
+expect_status 1 "$VARVE" -r "$adding" forget latest
+expect_match 'does not let us delete: 1 of 1' "$WORK/err"
+expect_status 0 "$VARVE" -r "$adding" dump "latest:$WORK/key"
+cmp "$WORK/out" "$WORK/key"
+ok "one who may not delete"
+
 # --- Who it is, on both sides -------------------------------------------------------------------------------------------
 suite_forget_caches
 expect_status 1 env VARVE_WEBDAV_PASSWORD=wrong-one "$VARVE" snapshots

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# nginx: WebDAV with basic auth over TLS and plain, the same files read-only without a password over TLS, and once more with a
-# certificate that has expired.
+# nginx: WebDAV with basic auth over TLS and plain, the same files read-only without a password over TLS, once more with a
+# certificate that has expired, and once for who may not delete.
 # shellcheck source=tests/services/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -23,7 +23,7 @@ find_module() {
 }
 
 port_names() {
-	echo plain tls static expired
+	echo plain tls static expired adder
 }
 
 # An authority, a certificate of it, and one that was good in 2020.
@@ -67,6 +67,7 @@ listen() {
 	CONF
 }
 
+# $1: further lines for the location.
 dav() {
 	cat <<-CONF
 	auth_basic varve;
@@ -76,6 +77,7 @@ dav() {
 		dav_ext_methods PROPFIND OPTIONS LOCK UNLOCK;
 		dav_ext_lock zone=locks;
 		min_delete_depth 1;
+		${1:-}
 	}
 	CONF
 }
@@ -108,6 +110,7 @@ configure() {
 		server { $(listen "$(port tls)" tls.pem) $(dav) }
 		server { $(listen "$(port static)" tls.pem) autoindex on; }
 		server { $(listen "$(port expired)" expired.pem) $(dav) }
+		server { $(listen "$(port adder)" tls.pem) $(dav "limit_except GET PUT MKCOL MOVE PROPFIND { deny all; }") }
 	}
 	CONF
 }
@@ -123,6 +126,7 @@ environment() {
 	export WEBDAV_TLS_PORT=$(port tls)
 	export WEBDAV_STATIC_PORT=$(port static)
 	export WEBDAV_EXPIRED_PORT=$(port expired)
+	export WEBDAV_ADDER_PORT=$(port adder)
 	export WEBDAV_CA_FILE=$dir/ca.pem
 	export WEBDAV_CERTIFICATE=$dir/tls.pem
 	export WEBDAV_CERTIFICATE_KEY=$dir/tls.key
