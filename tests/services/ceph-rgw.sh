@@ -5,6 +5,7 @@
 #   ceph-rgw.sh start-osd DIR N         run it again
 #   ceph-rgw.sh wait-clean DIR          until all is replicated again (two minutes at most)
 #   ceph-rgw.sh ceph DIR ARGUMENT...    the cluster's own command
+#   ceph-rgw.sh add-user DIR NAME ACCESS SECRET    one more user of S3, who owns nothing
 #
 # Pools have the size 3 and the min_size 2: with an OSD lost everything works, with two lost every request hangs until one is
 # back.  Its daemons go on by themselves; stop ends them.
@@ -167,13 +168,19 @@ make_cluster() {
 	touch "$dir/made"
 }
 
+admin() {
+	timeout 120 radosgw-admin -c "$dir/ceph.conf" -n client.rgw "$@"
+}
+
+add_user() {
+	admin user create --uid="$1" --display-name="$1" --access-key="$2" --secret-key="$3"
+}
+
 # The S3 user, and a second storage class in a pool of its own.
 make_user() {
-	local admin=(timeout 120 radosgw-admin -c "$dir/ceph.conf" -n client.rgw)
-
-	"${admin[@]}" user create --uid=varve --display-name=varve --access-key=$access_key --secret-key=$secret_key
-	"${admin[@]}" zonegroup placement add --rgw-zonegroup default --placement-id default-placement --storage-class GLACIER
-	"${admin[@]}" zone placement add --rgw-zone default --placement-id default-placement --storage-class GLACIER \
+	add_user varve $access_key $secret_key
+	admin zonegroup placement add --rgw-zonegroup default --placement-id default-placement --storage-class GLACIER
+	admin zone placement add --rgw-zone default --placement-id default-placement --storage-class GLACIER \
 		--data-pool default.rgw.cold.data
 	touch "$dir/user-made"
 }
@@ -263,7 +270,7 @@ environment() {
 }
 
 case ${1:-} in
-kill-osd | start-osd | wait-clean | ceph)
+kill-osd | start-osd | wait-clean | ceph | add-user)
 	verb=$1
 	dir=$(realpath -m "${2:?a directory}")
 	shift 2
@@ -272,6 +279,7 @@ kill-osd | start-osd | wait-clean | ceph)
 	start-osd) start_osd "$1" ;;
 	wait-clean) wait_for 120 clean ;;
 	ceph) cli "$@" ;;
+	add-user) add_user "$@" >/dev/null ;;
 	esac
 	;;
 *) service_main "$@" ;;
