@@ -41,7 +41,7 @@ static const char *const file_options[] = { "known_hosts", "key", NULL };
 
 /* Parts of a repository in a directory: somebody may have put one elsewhere, with a symlink. */
 static const char *const repository_parts[] = {
-	"config", "keys", "packs", "trees", "index", "revoked", "snapshots", "doomed", NULL,
+	"config", "keys", "generations", "packs", "trees", "index", "revoked", "snapshots", "doomed", NULL,
 };
 
 static int allow_all(struct sandbox *s, const char *const *paths)

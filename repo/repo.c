@@ -15,6 +15,7 @@
 /* Keys and domains, together in one locked allocation. */
 struct key_memory {
 	struct seal_domain data, metadata;
+	struct seal_ring data_ring, metadata_ring;
 	struct hash_key object_id, tree_id;
 };
 
@@ -64,6 +65,7 @@ void repo_close(struct repo *r)
 	object_reader_free(r->reader);
 	revocations_free(r->revocations);
 	witness_close(r->witness);
+	generations_free(r->generations);
 	index_close(r->index);
 	secrets_free(r->secrets);
 	crypt_secret_free(r->keys);
@@ -80,6 +82,10 @@ static void derive_keys(struct repo *r)
 
 	seal_data_domain(&r->config, r->secrets, r->data);
 	seal_metadata_domain(&r->config, r->secrets, r->metadata);
+	seal_data_ring(&r->config, r->secrets, &k->data_ring);
+	seal_metadata_ring(&r->config, r->secrets, &k->metadata_ring);
+	r->data->ring = &k->data_ring;
+	r->metadata->ring = &k->metadata_ring;
 	seal_tree_id_key(r->secrets, &k->tree_id);
 	r->tree_id = &k->tree_id;
 	if (r->secrets->mask & SECRET_OBJECT_ID) {
@@ -100,6 +106,38 @@ static int open_index(struct repo *r)
 	};
 
 	return index_open(&io, &r->index);
+}
+
+/* Whoever was left out may read what he could, and must not go on writing with secrets that are out of date. */
+static int judge_generations(const struct repo *r)
+{
+	char when[WHEN_SIZE] = "an unknown date";
+	int64_t time_ns;
+
+	if (!generations_behind(r->generations, &time_ns))
+		return 0;
+	if (time_ns != 0)
+		when_format(time_ns, WHEN_HUMAN, false, when);
+	log_error(r->log, "the repository's secrets were rotated on %s, and this key has not got the new ones: the "
+	    "owner has to give it another keyslot", when);
+	return -EKEYREJECTED;
+}
+
+static int open_generations(struct repo *r, const struct repo_options *opts)
+{
+	struct generations_options o = {
+		.store = r->store,
+		.index = r->index,
+		.config = &r->config,
+		.secrets = r->secrets,
+		.look = opts->exact,
+		.listings = !opts->offline && opts->store.nreplicas == 0,
+		.trust = opts->trust,
+		.log = r->log,
+	};
+	int rc = generations_new(&o, &r->generations);
+
+	return rc == 0 && opts->exact ? judge_generations(r) : rc;
 }
 
 static int open_readers(struct repo *r, const struct repo_options *opts)
@@ -199,8 +237,11 @@ int repo_open(const struct repo_options *opts, struct repo **out)
 		rc = open_index(r);
 	if (rc == 0)
 		rc = unlock_repo(r, &cred);
+	if (rc == 0)
+		rc = open_generations(r, opts);
 	if (rc == 0) {
 		derive_keys(r);
+		generations_serve(r->generations, r->data, r->metadata);
 		rc = open_witness(r, opts, opts->trust);
 	}
 	if (rc == 0)

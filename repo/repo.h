@@ -5,8 +5,10 @@
 #ifndef VARVE_REPO_H
 #define VARVE_REPO_H
 
+#include "repo/crypt/keys/grant.h"
 #include "repo/crypt/keys/keyslot.h"
 #include "repo/crypt/seal.h"
+#include "repo/generations.h"
 #include "repo/index/index.h"
 #include "repo/object/reader.h"
 #include "repo/snapshot/catalog.h"
@@ -25,6 +27,7 @@ struct repo {
 	struct seal_domain *metadata;
 	struct hash_key *object_id;      /* NULL if this role has none */
 	struct hash_key *tree_id;
+	struct generations *generations;
 	struct index *index;
 	struct revocations *revocations;
 	struct witness *witness;               /* NULL without a cache directory */
@@ -64,8 +67,9 @@ struct repo_options {
  * Open and unlock.  The keyslot that this machine used last is tried first.  Does not read the index; object_place()
  * or index_refresh() will.  Return 0; -ENOENT, -ENOTDIR if there is no repository (nothing there, or something else);
  * -EBADMSG if its config or keyslots are damaged, or it is not the repository that it was (witness_open());
- * -EPROTONOSUPPORT if it is of a newer version; -EKEYREJECTED if no keyslot opens; -ENOTSUP if this machine cannot do
- * its cipher; what the store and ${credentials} return.  Every failure has been logged.
+ * -EPROTONOSUPPORT if it is of a newer version; -EKEYREJECTED if no keyslot opens, or with ${exact} one that was left
+ * out when the secrets were rotated (repo/rotate.h); -ENOTSUP if this machine cannot do its cipher; what the store and
+ * ${credentials} return.  Every failure has been logged.
  */
 int repo_open(const struct repo_options *opts, struct repo **out);
 void repo_close(struct repo *r);
@@ -94,6 +98,13 @@ struct catalog_options repo_catalog_options(const struct repo *r);
 /* Load the catalog.  Return as catalog_load(). */
 int repo_catalog(const struct repo *r, struct catalog **out);
 
+/* Will the holder of a keyslot have the secrets of the next generation? */
+enum keyslot_renewal {
+	RENEWAL_NONE,    /* no: it has no grant that is the owner's */
+	RENEWAL_REVOKED, /* not any more */
+	RENEWAL_GRANTED,
+};
+
 /* A keyslot as a list shows it. */
 struct repo_keyslot {
 	struct id id;
@@ -107,6 +118,8 @@ struct repo_keyslot {
 	bool revoked;               /* that key has been, at ${revoked_ns} */
 	int64_t revoked_ns;
 	struct box_public recipient; /* of KEYSLOT_RECIPIENT */
+	enum keyslot_renewal renewal;
+	struct grant grant;          /* but for RENEWAL_NONE: what the owner has signed, whatever the label says */
 };
 
 /**

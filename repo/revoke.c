@@ -152,7 +152,7 @@ static int may_revoke(const struct repo *r)
 	return 0;
 }
 
-int repo_revoke(const struct repo *r, const struct repo_writer *w, struct id *id, size_t *keeps)
+int repo_revoke_key(const struct repo *r, const struct repo_writer *w, const struct buf *keeps, struct id *id)
 {
 	struct revocation v = { .key = w->key, .time_ns = when_now_ns() };
 	char name[REVOCATION_NAME_SIZE];
@@ -162,7 +162,7 @@ int repo_revoke(const struct repo *r, const struct repo_writer *w, struct id *id
 	if (rc != 0)
 		return rc;
 	v.name = strdup(w->name);
-	rc = v.name != NULL ? collect(r, &w->key, &v.keeps) : -ENOMEM;
+	rc = v.name == NULL ? -ENOMEM : keeps != NULL ? buf_append(&v.keeps, keeps->data, keeps->len) : 0;
 	if (rc != 0)
 		goto out;
 	rc = revocation_seal(&v, r->secrets, r->metadata, &object, id);
@@ -172,9 +172,22 @@ int repo_revoke(const struct repo *r, const struct repo_writer *w, struct id *id
 		rc = store_put(r->store, revocation_object_name(id, name), object.data, object.len, 0);
 	if (rc == 0)
 		rc = revocations_refresh(r->revocations);
-	*keeps = v.keeps.len / ID_LEN;
 out:
 	revocation_destroy(&v);
 	buf_free(&object);
+	return rc;
+}
+
+int repo_revoke(const struct repo *r, const struct repo_writer *w, struct id *id, size_t *keeps)
+{
+	struct buf ids = BUF_INIT;
+	int rc = may_revoke(r);
+
+	if (rc == 0)
+		rc = collect(r, &w->key, &ids);
+	if (rc == 0)
+		rc = repo_revoke_key(r, w, &ids, id);
+	*keeps = ids.len / ID_LEN;
+	buf_free(&ids);
 	return rc;
 }

@@ -30,4 +30,7 @@ int repo_find_writer(const struct repo *r, const char *text, struct repo_writer 
  */
 int repo_revoke(const struct repo *r, const struct repo_writer *w, struct id *id, size_t *keeps);
 
+/* The same with the ids of what stays good, ascending (NULL: nothing). */
+int repo_revoke_key(const struct repo *r, const struct repo_writer *w, const struct buf *keeps, struct id *id);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/rotate.h"
 #include "repo/unlock.h"
 #include "repo/util/text/when.h"
 
@@ -196,13 +197,14 @@ static int choose_bundle(const struct repo *r, const struct repo_new_keyslot *k,
 	return *made == NULL ? -errno : 0;
 }
 
-/* Its certificate stays the bundle's. */
+/* Its certificate and grant stay the bundle's. */
 static void fill_label(const struct repo_new_keyslot *k, const struct secrets *bundle, struct keyslot_label *label)
 {
 	memset(label, 0, sizeof(*label));
 	label->role = bundle->role;
 	label->created_ns = when_now_ns();
 	label->cert = bundle->cert;
+	label->grant = bundle->grant;
 	if (k->name != NULL)
 		strncpy(label->name, k->name, sizeof(label->name) - 1);
 }
@@ -225,7 +227,7 @@ int repo_add_keyslot(const struct repo *r, const struct repo_new_keyslot *k, str
 	if (params.memory_kib == 0)
 		params.memory_kib = KEYSLOT_MEMORY_KIB;
 	fill_label(k, bundle, &label);
-	rc = keyslot_seal(bundle, &k->cred, &params, r->config.cipher, &r->config.metadata, &label, &raw);
+	rc = keyslot_seal(bundle, &k->cred, &params, r->config.cipher, &r->metadata->pk, &label, &raw);
 	if (rc != 0)
 		log_error(r->log, "new keyslot: %s", ERR(rc));
 	crypt_hash(raw.data, raw.len, id);
@@ -247,19 +249,30 @@ static int by_creation(const void *a, const void *b)
 	return id_compare(&x->id, &y->id);
 }
 
+/* By the grant in its label, as anybody could have made the label. */
+static void look_at_grant(const struct repo *r, struct repo_keyslot *s)
+{
+	const struct buf *grant = &s->label.grant;
+
+	if (!s->readable || !s->sound || grant->len == 0 ||
+	    grant_open(grant->data, grant->len, r->config.repo_id, &r->config.owner, &s->grant) != 0)
+		return;
+	s->renewal = repo_expelled(r, &s->grant) ? RENEWAL_REVOKED : RENEWAL_GRANTED;
+}
+
 /* What the bytes ${raw} of the keyslot ${s->id} say. */
 static void look_at_keyslot(const struct repo *r, const struct buf *raw, struct repo_keyslot *s)
 {
 	s->sound = keyslot_has_id(raw->data, raw->len, &s->id);
 	s->readable = keyslot_kind(raw->data, raw->len, &s->kind) == 0 &&
-	    keyslot_label(raw->data, raw->len, r->config.cipher, &r->config.metadata, &r->secrets->metadata,
-	    &s->label) == 0;
+	    keyslot_read_label(raw->data, raw->len, r->config.cipher, r->secrets, &s->label) == 0;
 	s->certified = s->readable && s->label.cert.len > 0 &&
 	    cert_open(s->label.cert.data, s->label.cert.len, &r->config.owner, &s->cert) == 0;
 	s->revoked = s->certified && r->revocations != NULL &&
 	    revocations_find(r->revocations, &s->cert.key, &s->revoked_ns);
 	if (s->readable && s->kind == KEYSLOT_RECIPIENT)
 		keyslot_addressee(raw->data, raw->len, &s->recipient);
+	look_at_grant(r, s);
 }
 
 void repo_keyslots_free(struct repo_keyslot *slots, size_t n)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "repo/backup/retain.h"
+#include "repo/crypt/keys/generation.h"
 #include "repo/util/bytes/le.h"
 
 #define KEY_SIZE (STORE_NAME_MAX + 16)
@@ -89,6 +90,8 @@ int retain_relied(struct session *s)
 		rc = store_list_names(s->repo->store, "keys/", retain, &t);
 	if (rc == 0)
 		rc = store_list_names(s->repo->store, REVOKED_PREFIX, retain, &t);
+	if (rc == 0)
+		rc = store_list_names(s->repo->store, GENERATIONS_PREFIX, retain, &t);
 	if (rc == 0)
 		rc = retain(&t, "config", 0);
 	return rc != 0 ? rc : t.rc;

@@ -15,7 +15,7 @@
 const char *check_kind_name(enum check_kind kind)
 {
 	static const char *const names[] = { "config", "keyslot", "snapshot", "run", "tree", "pack", "chunk",
-		"revocation", "doomed" };
+		"revocation", "doomed", "generation" };
 
 	return names[kind];
 }
@@ -109,13 +109,13 @@ static int open_parts(struct check *c)
 typedef int check_step(struct check *c);
 
 /* A level: its steps, and NULL. */
-static check_step *const signatures[] = { check_config, check_keyslots, check_revocations, open_parts, check_trees,
-	NULL };
-static check_step *const trees[] = { check_config, check_keyslots, check_revocations, check_doomed, open_parts,
-	check_runs, check_packs, check_data, check_vanished, check_trees, check_affected, NULL };
+static check_step *const signatures[] = { check_config, check_keyslots, check_generations, check_revocations,
+	open_parts, check_trees, NULL };
+static check_step *const trees[] = { check_config, check_keyslots, check_generations, check_revocations, check_doomed,
+	open_parts, check_runs, check_packs, check_data, check_vanished, check_trees, check_affected, NULL };
 static check_step *const locked[] = { check_config, check_keyslots, NULL };
-static check_step *const names[] = { check_config, check_keyslots, check_revocations, check_names, list_packs,
-	check_data, NULL };
+static check_step *const names[] = { check_config, check_keyslots, check_generations, check_revocations, check_names,
+	list_packs, check_data, NULL };
 
 int check_steps(struct check *c)
 {

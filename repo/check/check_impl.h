@@ -166,6 +166,7 @@ static inline bool cancelled(const struct check *c)
 int check_config(struct check *c);
 int check_keyslots(struct check *c);
 int check_revocations(struct check *c);
+int check_generations(struct check *c);
 int check_names(struct check *c);
 int check_doomed(struct check *c);
 int check_runs(struct check *c);

@@ -48,3 +48,15 @@ int signed_fields_verify(const struct sign_public *key, const char *context, con
 	buf_free(&bytes);
 	return rc;
 }
+
+int signed_fields_open(const struct sign_public *key, const char *context, const uint8_t repo_id[16],
+    const void *data, size_t len, size_t *fields_len)
+{
+	struct signature sig;
+
+	if (len < sizeof(sig.b))
+		return -EBADMSG;
+	*fields_len = len - sizeof(sig.b);
+	memcpy(sig.b, (const uint8_t *)data + *fields_len, sizeof(sig.b));
+	return signed_fields_verify(key, context, repo_id, data, *fields_len, &sig);
+}

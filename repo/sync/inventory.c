@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/crypt/keys/generation.h"
 #include "repo/crypt/keys/revocation.h"
 #include "repo/snapshot/manifest/manifest.h"
 #include "repo/sync/inventory.h"
@@ -16,6 +17,7 @@ static const struct {
 	bool folders; /* by the first two digits */
 	unsigned hash_len;
 } kinds[SYNC_KINDS] = {
+	[SYNC_GENERATIONS] = { GENERATIONS_PREFIX, false, ID_LEN },
 	[SYNC_PACKS] = { "packs/", true, ID_LEN },
 	[SYNC_TREES] = { "trees/", true, ID_LEN },
 	[SYNC_INDEX] = { "index/", false, ID_LEN },

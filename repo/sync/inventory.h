@@ -7,8 +7,9 @@
 #include "repo/store/store.h"
 #include "repo/util/bytes/id.h"
 
-/* In the order in which writers make them. */
-enum sync_kind { SYNC_PACKS, SYNC_TREES, SYNC_INDEX, SYNC_KEYS, SYNC_REVOKED, SYNC_SNAPSHOTS, SYNC_KINDS };
+/* In the order in which they are made: each relies on those before it. */
+enum sync_kind { SYNC_GENERATIONS, SYNC_PACKS, SYNC_TREES, SYNC_INDEX, SYNC_KEYS, SYNC_REVOKED, SYNC_SNAPSHOTS,
+	SYNC_KINDS };
 
 struct inventory_entry {
 	struct id id;

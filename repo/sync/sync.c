@@ -211,14 +211,17 @@ static bool may_remove(const struct sync *s)
 	return why == NULL;
 }
 
-/* Delete of one kind what the source does not have; but a key that was revoked stays so. */
+/*
+ * Delete of one kind what the source does not have; but a key that was revoked stays so, and secrets with which
+ * something may have been sealed stay there.
+ */
 static int remove_kind(struct sync *s, enum sync_kind kind)
 {
 	char name[SYNC_NAME_SIZE];
 	struct inventory extra;
 	int rc;
 
-	if (kind == SYNC_REVOKED)
+	if (kind == SYNC_REVOKED || kind == SYNC_GENERATIONS)
 		return 0;
 	rc = inventory_difference(&s->to[kind], &s->from[kind], false, &extra);
 	for (size_t i = 0; i < extra.n && rc == 0; i++) {

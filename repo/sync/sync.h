@@ -2,10 +2,11 @@
  * Sync: make one store a copy of another store of the same repository, verbatim.  No key is needed: what is named by
  * the hash of its bytes is verified by it.
  *
- * The target is at no time inconsistent.  Objects are copied in the order in which writers make them: packs, trees,
- * index, keyslots, snapshots; and the source is listed in the opposite order before, so that whatever a snapshot of the
- * list relies on is in the lists too.  If something of the lists has gone meanwhile (a prune, a merge of index runs),
- * everything is listed anew before snapshots are copied.  A copy that was interrupted goes on by what is there.
+ * The target is at no time inconsistent.  Objects are copied in the order in which they are made: generations, packs,
+ * trees, index, keyslots, snapshots; and the source is listed in the opposite order before, so that whatever a
+ * snapshot of the list relies on is in the lists too.  If something of the lists has gone meanwhile (a prune, a merge
+ * of index runs), everything is listed anew before snapshots are copied.  A copy that was interrupted goes on by what
+ * is there.
  *
  * doomed/ is not copied: it is between the writers and the prune of one store.  Sync is such a writer: if the target's
  * doomed/ names packs that the source has, nothing is copied.

@@ -258,9 +258,28 @@ def covers(certificate, time, host, tags):
     need(not only or tags and set(tags) <= set(only), "certificate for other tags")
 
 
+def open_grant(data, repository, owner):
+    need(64 <= len(data) <= KIB, "grant's length")
+    verify(owner, "varve grant", repository + data[:-64], data[-64:])
+    f = fields(data[:-64], {1: 4, 2: 32, 3: 32, 4: None}, (1, 2, 4))
+    need(le(f[1]) in ROLES and (3 in f) == (7 in ROLES[le(f[1])]), "grant's role")
+    need(len(f[4]) <= 255 and b"\0" not in f[4], "grant's name")
+    return f
+
+
+class Keys:
+    """To open what is sealed in a generation."""
+
+    def __init__(self, metadata, data, data_mix):
+        self.metadata, self.data, self.data_mix = metadata, data, data_mix
+        self.metadata_mix = derive(metadata, "varve metadata mix")
+
+
 class Secrets:
+    TAGS = {1: 4, 2: 16, 3: 32, 4: 32, 5: 32, 6: 32, 7: 32, 8: 32, 9: None, 10: 32, 11: None, 12: None}
+
     def __init__(self, data):
-        f = fields(data, {1: 4, 2: 16, 3: 32, 4: 32, 5: 32, 6: 32, 7: 32, 8: 32, 9: None}, (1, 2, 3))
+        f = fields(data, self.TAGS, (1, 2, 3), repeat=(12,))
         self.role = le(f[1])
         if self.role not in ROLES:
             raise Newer(f"role {self.role}")
@@ -271,11 +290,71 @@ class Secrets:
             need(sign_public_of(f[8]) == self.owner, "owner's seed is another's")
         if 7 in f:
             need(open_certificate(f[9], self.owner)[1] == sign_public_of(f[7]), "another's certificate")
+        self.renewal = f.get(10)
+        need((10 in f) == (11 in f), "grant and renewal secret")
+        if 11 in f:
+            grant = open_grant(f[11], self.repository, self.owner)
+            need(le(grant[1]) == self.role and grant[2] == public_of(self.renewal), "another's grant")
+            need(7 not in f or grant[3] == sign_public_of(f[7]), "grant for another key")
         self.tree_id = derive(self.metadata, "varve tree id")
-        self.metadata_mix = derive(self.metadata, "varve metadata mix")
         self.time_mask = derive(self.metadata, "varve snapshot time")
-        if self.object_id:
-            self.data_mix = derive(self.object_id, "varve data mix")
+        self.data_mix = derive(self.object_id, "varve data mix") if self.object_id else None
+        self.generations = {(0, bytes(32)): Keys(self.metadata, self.data, self.data_mix)}
+        for value in f[12]:
+            b = Bytes(value)
+            key = b.le(4), b.take(32)
+            need(key > max(self.generations), "generations are not in order")
+            metadata, data_public = b.take(32), b.take(32)
+            data = b.take(32) if self.data else None
+            b.end()
+            need(data is None or public_of(data) == data_public, "generation's data secret")
+            self.add(key, metadata, data)
+
+    def add(self, key, metadata, data):
+        mix = MAC(self.data_mix, derive(metadata, "varve data mix")) if self.object_id else None
+        self.generations[key] = Keys(metadata, data, mix)
+
+    def unwrap_any(self, wrapped, secret):
+        """A key, and of which generation it is, which is not told but by trying."""
+        for g in reversed(list(self.generations.values())):
+            try:
+                return unwrap(secret(g), wrapped), g
+            except Damaged:
+                pass
+        raise Damaged("a key does not unwrap")
+
+    def unwrap_metadata(self, wrapped):
+        return self.unwrap_any(wrapped, lambda g: g.metadata)
+
+    def metadata_key(self, wrapped):
+        k, g = self.unwrap_metadata(wrapped)
+        return MAC(g.metadata_mix, k)
+
+    def data_key(self, wrapped):
+        k, g = self.unwrap_any(wrapped, lambda g: g.data)
+        return MAC(g.data_mix, k)
+
+    def take_generation(self, data, gid):
+        """What a generation has for this key."""
+        need(H(data) == gid and len(data) <= 4 * MIB, "generation's name")
+        b = Bytes(data)
+        b.magic(b"VARVEGN1")
+        b.zero(8)
+        raw = b.take(b.left() - 64)
+        verify(self.owner, "varve generation", self.repository + raw, b.take(64))
+        f = fields(raw, {1: 4, 2: 8, 3: 32, 4: 32, 5: None}, (1, 2, 3, 4), repeat=(5,))
+        key = le(f[1]), gid
+        need(1 <= key[0] <= 1000000 and all(len(e) in (160, 192) for e in f[5]), "generation")
+        mine = [e for e in f[5] if self.renewal and e[:32] == public_of(self.renewal)]
+        if not mine:
+            return
+        secrets = unseal(XCHACHA, unwrap(self.renewal, mine[0][32:112]), 0, data[:16], mine[0][112:])
+        need(len(secrets) == (64 if self.data else 32), "secrets of a generation")
+        need(public_of(secrets[:32]) == f[3] and (not self.data or public_of(secrets[32:]) == f[4]),
+             "generation's public keys")
+        if key not in self.generations:
+            self.add(key, secrets[:32], secrets[32:] or None)
+            self.generations = dict(sorted(self.generations.items()))
 
 
 def argon2id(passphrase, salt, passes, memory):
@@ -329,17 +408,19 @@ def open_keyslot(data, have):
 
 def open_label(data, config, secrets):
     label = data[60:60 + le(data[52:56])]
-    plain = unseal(config.cipher, unwrap(secrets.metadata, label[:80]), 0, data[:60], label[80:])
-    f = fields(plain, {1: 4, 2: None, 3: 8, 4: None}, (1, 2, 3))
+    plain = unseal(config.cipher, secrets.unwrap_metadata(label[:80])[0], 0, data[:60], label[80:])
+    f = fields(plain, {1: 4, 2: None, 3: 8, 4: None, 5: None}, (1, 2, 3))
     if 4 in f:
         open_certificate(f[4], config.owner)
+    if 5 in f:
+        open_grant(f[5], config.repository, config.owner)
     return f
 
 
 # --- SEALING ----------------------------------------------------------------------------------------------------------
 
 def open_blob(config, secrets, a, blob):
-    key = MAC(secrets.metadata_mix, unwrap(secrets.metadata, blob[:80]))
+    key = secrets.metadata_key(blob[:80])
     return unseal(config.cipher, key, 0, a, blob[80:])
 
 
@@ -464,7 +545,7 @@ class Run:
             raise Newer("run")
         b.zero(8)
         need(data[-4:] == b"VIX1", "run's end")
-        self.key = MAC(secrets.metadata_mix, unwrap(secrets.metadata, data[-96:-16]))
+        self.key = secrets.metadata_key(data[-96:-16])
         at, length = le(data[-16:-8]), le(data[-8:-4])
         need(at + length + 96 == len(data) and length <= 256 * MIB + 16, "where the footer is")
         self.footer(Bytes(self.box("F", at, length)), at)
@@ -713,6 +794,8 @@ class Repository:
         self.secrets = opened[0][1]
         need(self.secrets.repository == self.config.repository and self.secrets.owner == self.config.owner and
              public_of(self.secrets.metadata) == self.config.metadata, "config is not that of the keyslot")
+        for i in self.store.ids("generations"):
+            self.secrets.take_generation(self.store.get(f"generations/{i.hex()}"), i)
         self.label = open_label(opened[0][0], self.config, self.secrets)
         self.revocations = [Revocation(self.config, self.secrets, self.store.get(f"revoked/{i.hex()}"), i)
                             for i in self.store.ids("revoked")]
@@ -743,9 +826,7 @@ class Repository:
 
     def key_of(self, kind, wrapped):
         if wrapped not in self.keys:
-            mix, secret = ((self.secrets.data_mix, self.secrets.data) if kind == 1 else
-                           (self.secrets.metadata_mix, self.secrets.metadata))
-            self.keys[wrapped] = MAC(mix, unwrap(secret, wrapped))
+            self.keys[wrapped] = self.secrets.data_key(wrapped) if kind == 1 else self.secrets.metadata_key(wrapped)
         return self.keys[wrapped]
 
     def segment(self, pack, offset, box, length):
@@ -1067,7 +1148,8 @@ def example(page, repo):
 
     shown = dict(re.findall(r"^([a-z][a-z -]{10})([0-9a-f]{64})$", text, re.M))
     want = {"object-id": s.object_id, "metadata": s.metadata, "data": s.data, "tree ids": s.tree_id,
-            "gear": derive(s.object_id, "varve gear table"), "data mix": s.data_mix, "meta mix": s.metadata_mix,
+            "gear": derive(s.object_id, "varve gear table"), "data mix": s.data_mix,
+            "meta mix": s.generations[0, bytes(32)].metadata_mix,
             "times": s.time_mask, "chunk": tree.records[0].spans[0].id, "page": snapshot.root.child,
             "snapshot": snapshot.id}
     need({name.strip(): value for name, value in shown.items()} == {n: v.hex() for n, v in want.items()}, "keys")

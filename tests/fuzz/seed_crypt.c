@@ -1,6 +1,6 @@
 /*
- * Writes the seed corpora of the fuzz targets config, bundle, cert, keyslot, revocation, witness and segment below the
- * directory given.
+ * Writes the seed corpora of the fuzz targets config, bundle, cert, grant, keyslot, generation, revocation, witness and
+ * segment below the directory given.
  * Keys are fixed, the same as in the targets; keyslots have random salts, so that their seeds differ from run to run.
  */
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "repo/crypt/config.h"
+#include "repo/crypt/keys/generation.h"
 #include "repo/crypt/keys/keyslot.h"
 #include "repo/crypt/keys/revocation.h"
 #include "repo/object/compress.h"
@@ -118,6 +119,43 @@ static void put_bundles(const char *dir, const struct secrets *owner)
 	}
 	put(dir, "cert", "owner", owner->cert.data, owner->cert.len);
 	buf_wipe(&b);
+}
+
+/* A generation for the reader that generation_fuzz.c is, and a writer; and a bundle that has one. */
+static void put_generations(const char *dir, struct secrets *s)
+{
+	struct grant members[2] = { { .role = ROLE_WRITER, .signs = true, .name = "web" },
+		{ .role = ROLE_READER, .name = "bob" } };
+	struct generation_secrets fresh;
+	struct box_secret renewal;
+	struct buf b = BUF_INIT;
+	struct generation g;
+	struct id id;
+
+	memset(&renewal, 0x77, sizeof(renewal));
+	crypt_box_public(&renewal, &members[1].renewal);
+	s->renewal = renewal;
+	s->renewal.b[0] ^= 8;
+	crypt_box_public(&s->renewal, &members[0].renewal);
+	crypt_sign_public(&s->signing, &members[0].signing);
+	for (size_t i = 0; i < 2; i++) {
+		buf_clear(&b);
+		need(grant_sign(&members[i], s->repo_id, &s->owner, &b));
+		put(dir, "grant", role_name(members[i].role), b.data, b.len);
+	}
+	members[0].role = ROLE_OWNER;
+	need(grant_sign(&members[0], s->repo_id, &s->owner, &s->grant));
+	buf_clear(&b);
+	need(generation_new(s, members, 2, NOW, &b, &id));
+	put(dir, "generation", "object", b.data, b.len);
+	put(dir, "generation", "fields", b.data + 16, b.len - 16 - sizeof(struct signature));
+	need(generation_open(b.data, b.len, s, &g));
+	need(generation_secrets(&g, s, &id, &fresh));
+	need(secrets_add_generation(s, &fresh));
+	buf_clear(&b);
+	need(secrets_encode(s, &b));
+	put(dir, "bundle", "two-generations", b.data, b.len);
+	buf_free(&b);
 }
 
 static void put_keyslot(const char *dir, const char *name, const struct secrets *s, const char *passphrase,
@@ -251,6 +289,7 @@ int main(int argc, char **argv)
 	put_witness(argv[1], s);
 	put_keyslots(argv[1], s);
 	put_segments(argv[1]);
+	put_generations(argv[1], s);
 	secrets_free(s);
 	return 0;
 }

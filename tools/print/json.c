@@ -128,6 +128,11 @@ void json_set_time(json_value *o, const char *key, int64_t ns, bool utc)
 	json_object_set_new(o, key, json_string(when_format(ns, WHEN_RFC3339, utc, text)));
 }
 
+void json_append(json_value *array, json_value *v)
+{
+	json_array_append_new(array, v);
+}
+
 void json_append_text(json_value *array, const char *value)
 {
 	struct buf text = BUF_INIT;

@@ -6,6 +6,7 @@
 
 #include "repo/check/mend/mend.h"
 #include "repo/check/names/names.h"
+#include "repo/crypt/keys/generation.h"
 #include "repo/crypt/keys/revocation.h"
 
 #define KEYS "keys/"
@@ -115,6 +116,8 @@ static const struct {
 	const char *prefix, *why;
 	size_t hash_len;
 } rest[] = {
+	{ GENERATIONS_PREFIX, "no copy has it: what was stored with the secrets in it can be read by those only who "
+	    "have used them already", ID_LEN },
 	{ REVOKED_PREFIX, "no copy has it", ID_LEN },
 	{ "snapshots/", "no copy has it: this snapshot is lost", SNAPSHOT_HASH_LEN },
 	{ "doomed/", "no copy has it; \"varve prune\" gives it up, in two calls that are the grace apart", ID_LEN },

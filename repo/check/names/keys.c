@@ -75,8 +75,7 @@ static int judge_keyslot(const struct check *c, const struct buf *raw)
 	int rc = keyslot_kind(raw->data, raw->len, &kind);
 
 	if (rc == 0 && c->r != NULL)
-		rc = keyslot_label(raw->data, raw->len, c->r->config.cipher, &c->r->config.metadata,
-		    &c->r->secrets->metadata, &label);
+		rc = keyslot_read_label(raw->data, raw->len, c->r->config.cipher, c->r->secrets, &label);
 	if (rc == 0 && c->r != NULL)
 		keyslot_label_destroy(&label);
 	return rc;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "repo/crypt/fields.h"
+#include "repo/crypt/keys/grant.h"
 
 #define MAGIC "VARVEKS1"
 #define MAGIC_LEN 8
@@ -214,6 +215,8 @@ static int encode_label(const struct keyslot_label *label, struct buf *out)
 		err = tlv_put_u64(out, LABEL_CREATED, (uint64_t)label->created_ns);
 	if (err == 0 && label->cert.len > 0)
 		err = tlv_put(out, LABEL_CERT, label->cert.data, label->cert.len);
+	if (err == 0 && label->grant.len > 0)
+		err = tlv_put(out, LABEL_GRANT, label->grant.data, label->grant.len);
 	return err;
 }
 
@@ -359,6 +362,8 @@ static int take_label_field(void *record, const struct tlv *t)
 		return err;
 	case LABEL_CERT:
 		return t->len == 0 || t->len > CERT_MAX ? -EBADMSG : buf_append(&label->cert, t->value, t->len);
+	case LABEL_GRANT:
+		return t->len == 0 || t->len > GRANT_MAX ? -EBADMSG : buf_append(&label->grant, t->value, t->len);
 	}
 	return tlv_unknown(t);
 }
@@ -366,6 +371,7 @@ static int take_label_field(void *record, const struct tlv *t)
 void keyslot_label_destroy(struct keyslot_label *label)
 {
 	buf_free(&label->cert);
+	buf_free(&label->grant);
 }
 
 int keyslot_label(const void *data, size_t len, enum cipher cipher, const struct box_public *pk,
@@ -392,5 +398,20 @@ int keyslot_label(const void *data, size_t len, enum cipher cipher, const struct
 	else
 		keyslot_label_destroy(&label);
 	buf_free(&text);
+	return err;
+}
+
+int keyslot_read_label(const void *data, size_t len, enum cipher cipher, const struct secrets *s,
+    struct keyslot_label *out)
+{
+	const struct box_secret *sk;
+	struct box_public pk;
+	int err = -EBADMSG;
+
+	for (unsigned i = s->ngenerations + 1; i-- > 0 && err == -EBADMSG;) {
+		sk = i > 0 ? &s->generations[i - 1].metadata : &s->metadata;
+		crypt_box_public(sk, &pk);
+		err = keyslot_label(data, len, cipher, &pk, sk, out);
+	}
 	return err;
 }

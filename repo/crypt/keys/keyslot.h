@@ -9,8 +9,8 @@
  *  12  Argon2id passes (le32), memory in KiB (le32)              8   (0 for kinds 2, 4)
  *  20  salt, random                             32   (kind 4: the recipient's public key)
  *  52  length of the label (le32), of the bundle (le32)           8
- *  60  label: sealed blob (crypt_seal_blob) to the metadata public key, with the repository's cipher and the 60 bytes
- *      before it as associated data; its plaintext is TLV, enum label_tag
+ *  60  label: sealed blob (crypt_seal_blob) to the metadata public key of the newest generation, with the repository's
+ *      cipher and the 60 bytes before it as associated data; its plaintext is TLV, enum label_tag
  *      bundle: TLV, enum secrets_tag; kinds 1-3: XChaCha20-Poly1305 box at position 0 under the wrapping key; kind 4:
  *      sealed blob with XChaCha20-Poly1305 to the recipient's key
  *
@@ -41,6 +41,7 @@ enum label_tag {
 	LABEL_NAME = 2,    /* 0 to 255 bytes, no NUL */
 	LABEL_CREATED = 3, /* le64, nanoseconds since 1970, two's complement */
 	LABEL_CERT = 4,    /* the certificate that is in the bundle, if there is one */
+	LABEL_GRANT = 5,   /* the grant that is in the bundle, if there is one */
 };
 
 #define KEYSLOT_MAX (64 * 1024) /* bytes of a keyslot object */
@@ -74,7 +75,8 @@ struct keyslot_label {
 	enum role role;
 	int64_t created_ns;
 	char name[256];
-	struct buf cert; /* encoded; empty: none.  keyslot_seal() borrows it, keyslot_label() makes it the caller's */
+	/* Encoded; empty: none.  keyslot_seal() borrows them, keyslot_label() makes them the caller's. */
+	struct buf cert, grant;
 };
 
 /* Free what a label that was read holds. */
@@ -127,5 +129,9 @@ bool keyslot_suits(enum keyslot_kind kind, const struct credentials *cred);
  */
 int keyslot_label(const void *data, size_t len, enum cipher cipher, const struct box_public *pk,
     const struct box_secret *sk, struct keyslot_label *out);
+
+/* The same with the metadata secrets of all generations of ${s}, as there is no telling of which it is. */
+int keyslot_read_label(const void *data, size_t len, enum cipher cipher, const struct secrets *s,
+    struct keyslot_label *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "repo/crypt/fields.h"
+#include "repo/crypt/keys/renewal.h"
 
 #define SECRET_LEN 32
 #define TLV_OVERHEAD 6 /* tag and length */
@@ -78,6 +79,7 @@ void secrets_free(struct secrets *s)
 	if (!s)
 		return;
 	buf_free(&s->cert);
+	buf_free(&s->grant);
 	crypt_secret_free(s);
 }
 
@@ -126,6 +128,7 @@ struct secrets *secrets_generate(const uint8_t repo_id[16], const char *name, in
 {
 	static const struct cert_limits none;
 	struct secrets *s = secrets_new();
+	int err;
 
 	if (!s)
 		return made(NULL, -ENOMEM);
@@ -136,7 +139,8 @@ struct secrets *secrets_generate(const uint8_t repo_id[16], const char *name, in
 	crypt_random(&s->metadata, sizeof(s->metadata));
 	crypt_random(&s->data, sizeof(s->data));
 	crypt_sign_keypair(&s->owner, &s->owner_public);
-	return made(s, give_signing_key(s, &s->owner, name, &none, now_ns));
+	err = give_signing_key(s, &s->owner, name, &none, now_ns);
+	return made(s, err == 0 ? renewal_give(s, &s->owner, name) : err);
 }
 
 struct secrets *secrets_for_role(const struct secrets *owner, enum role role, const char *name,
@@ -162,6 +166,10 @@ struct secrets *secrets_for_role(const struct secrets *owner, enum role role, co
 			memcpy(secret_at(s, &secret_fields[i]), secret_in(owner, &secret_fields[i]), SECRET_LEN);
 	if (s->mask & SECRET_SIGNING)
 		err = give_signing_key(s, &owner->owner, name, limits ? limits : &none, now_ns);
+	if (err == 0)
+		err = renewal_give(s, &owner->owner, name);
+	if (err == 0)
+		renewal_hand_on(owner, s);
 	return made(s, err);
 }
 
@@ -179,13 +187,14 @@ static int put_fields(const struct secrets *s, struct buf *out)
 			err = tlv_put(out, secret_fields[i].tag, secret_in(s, &secret_fields[i]), SECRET_LEN);
 	if (err == 0 && s->mask & SECRET_SIGNING)
 		err = tlv_put(out, SECRETS_CERT, s->cert.data, s->cert.len);
-	return err;
+	return err == 0 ? renewal_put(s, out) : err;
 }
 
 int secrets_encode(const struct secrets *s, struct buf *out)
 {
 	/* Room for everything at once: growing later would leave secrets behind in freed memory. */
-	size_t most = (NSECRETS + 4) * (TLV_OVERHEAD + SECRET_LEN) + s->cert.len;
+	size_t most = (NSECRETS + 6) * (TLV_OVERHEAD + SECRET_LEN) + s->cert.len + s->grant.len +
+	    s->ngenerations * (TLV_OVERHEAD + sizeof(s->generations[0]));
 	int err = buf_reserve(out, most);
 
 	return err < 0 ? err : put_fields(s, out);
@@ -219,6 +228,10 @@ static int take_field(void *record, const struct tlv *t)
 		return tlv_bytes(t, s->owner_public.b, sizeof(s->owner_public.b));
 	case SECRETS_CERT:
 		return t->len > CERT_MAX ? -EBADMSG : buf_append(&s->cert, t->value, t->len);
+	case SECRETS_RENEWAL:
+	case SECRETS_GRANT:
+	case SECRETS_GENERATION:
+		return renewal_take(s, t);
 	}
 	return take_secret(s, t);
 }
@@ -259,19 +272,21 @@ static int check_bundle(const struct secrets *s)
 		err = check_pair(&s->owner, &s->owner_public);
 	if (err == 0 && s->mask & SECRET_SIGNING)
 		err = check_cert(s);
-	return err;
+	return err == 0 ? renewal_check(s) : err;
 }
 
 int secrets_decode(const void *data, size_t len, struct secrets **out)
 {
-	const uint32_t required =
-	    FIELD_BIT(SECRETS_ROLE) | FIELD_BIT(SECRETS_REPO_ID) | FIELD_BIT(SECRETS_OWNER_PUBLIC);
+	const struct field_set set = {
+		.required = FIELD_BIT(SECRETS_ROLE) | FIELD_BIT(SECRETS_REPO_ID) | FIELD_BIT(SECRETS_OWNER_PUBLIC),
+		.repeats = FIELD_BIT(SECRETS_GENERATION),
+	};
 	struct secrets *s = secrets_new();
 	int err;
 
 	if (!s)
 		return -ENOMEM;
-	err = fields_decode(data, len, required, take_field, s);
+	err = fields_decode_set(data, len, set, take_field, s);
 	if (err == 0)
 		err = check_bundle(s);
 	if (err < 0)

@@ -42,6 +42,10 @@ enum secrets_tag {
 	SECRETS_SIGNING = 7,      /* 32 bytes, Ed25519 seed */
 	SECRETS_OWNER = 8,        /* 32 bytes, Ed25519 seed */
 	SECRETS_CERT = 9,         /* certificate of the public key of SECRETS_SIGNING; goes with that */
+	SECRETS_RENEWAL = 10,     /* 32 bytes, X25519 secret */
+	SECRETS_GRANT = 11,       /* grant of the public key of SECRETS_RENEWAL (grant.h); goes with that */
+	SECRETS_GENERATION = 12,  /* number (le32), id (32), metadata secret (32), data public key (32), and the data
+				     secret (32) if the role has it; repeats, by number and id */
 };
 
 /* The fields of a certificate; the first four are always there, once, the others may repeat. */
@@ -84,6 +88,17 @@ struct cert_limits {
 /* Does a certificate cover a snapshot, and what is against it if not? */
 enum cert_verdict { CERT_COVERS, CERT_EXPIRED, CERT_OTHER_HOST, CERT_OTHER_TAG };
 
+#define GENERATIONS_MAX 64 /* of a repository, but for generation 0 */
+
+/* What a role has of a generation of the secrets after the first (generation.h). */
+struct generation_secrets {
+	uint32_t number;               /* from 1 */
+	struct id id;                  /* of the object that brought it */
+	struct box_secret metadata;
+	struct box_public data_public;
+	struct box_secret data;        /* if the role has it */
+};
+
 struct secrets {
 	enum role role;
 	unsigned mask;                  /* which of the following are present */
@@ -95,6 +110,10 @@ struct secrets {
 	struct sign_secret signing;
 	struct sign_secret owner;
 	struct buf cert;                /* encoded certificate of ${signing}; empty without it */
+	struct box_secret renewal;
+	struct buf grant;               /* of ${renewal}'s public key (grant.h); empty: there is neither */
+	unsigned ngenerations;          /* by number and id; the last is the one to seal for */
+	struct generation_secrets generations[GENERATIONS_MAX];
 };
 
 /* "owner", ...; NULL for an unknown value.  And back: 0 or -EINVAL. */
@@ -118,12 +137,25 @@ struct secrets *secrets_generate(const uint8_t repo_id[16], const char *name, in
 /**
  * secrets_for_role(owner, role, name, limits, now_ns):
  * The bundle that ${owner} (an owner's) gives to ${role}; a writer (or a further owner) gets a signing key and a
- * certificate of its own, for ${name}, with ${limits} unless NULL.  For the other roles these say nothing.  NULL with
+ * certificate of its own, for ${name}, with ${limits} unless NULL.  For the other roles ${limits} say nothing, and
+ * ${name} (which may be NULL) is in the grant only, cut to its length.  NULL with
  * errno EPERM if ${owner} is no owner's, EINVAL for an unknown role, a string that is empty or longer than
  * CERT_NAME_MAX, or limits that do not fit into a certificate, ENOMEM.
  */
 struct secrets *secrets_for_role(const struct secrets *owner, enum role role, const char *name,
     const struct cert_limits *limits, int64_t now_ns);
+
+/**
+ * secrets_add_generation(s, g):
+ * Take in a further generation.  Return 0; -EEXIST if it is there; -ENOSPC if there are GENERATIONS_MAX.
+ */
+int secrets_add_generation(struct secrets *s, const struct generation_secrets *g);
+
+/* The number of the newest generation; 0: of the first. */
+static inline uint32_t secrets_newest(const struct secrets *s)
+{
+	return s->ngenerations > 0 ? s->generations[s->ngenerations - 1].number : 0;
+}
 
 /* Encode into ${out} (wipe it when done).  Return 0 or -ENOMEM. */
 int secrets_encode(const struct secrets *s, struct buf *out);

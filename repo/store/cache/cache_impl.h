@@ -104,8 +104,8 @@ struct pinning {
 	atomic_bool on;
 };
 
-/* Of keys/, revoked/, snapshots/, index/. */
-#define LISTINGS 4u
+/* Of keys/, generations/, revoked/, snapshots/, index/. */
+#define LISTINGS 5u
 struct listings {
 	pthread_mutex_t lock; /* of changes to their files, in this process */
 	uint64_t changes;          /* times that this process has put or deleted what is listed */

@@ -14,7 +14,7 @@
 
 #define LIST_MAX (64u * 1024 * 1024) /* bytes of one that is kept: some 800,000 names */
 
-static const char *const prefixes[LISTINGS] = { "keys/", "revoked/", "snapshots/", "index/" };
+static const char *const prefixes[LISTINGS] = { "keys/", "generations/", "revoked/", "snapshots/", "index/" };
 
 void listings_init(struct listings *l)
 {

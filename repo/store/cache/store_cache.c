@@ -60,7 +60,7 @@ static bool begins(const char *name, const char *prefix)
 bool cache_immutable(const char *name)
 {
 	return begins(name, "packs/") || begins(name, "trees/") || begins(name, "index/") || begins(name, "keys/") ||
-	    begins(name, "revoked/") || begins(name, "snapshots/");
+	    begins(name, "generations/") || begins(name, "revoked/") || begins(name, "snapshots/");
 }
 
 /* --- Reading ------------------------------------------------------------------------------------------------------ */
@@ -167,7 +167,8 @@ static int cache_get_all(struct store *s, const char *name, size_t max, struct b
 {
 	struct store_cache *c = cache_of(s);
 
-	if (begins(name, "keys/") || begins(name, "revoked/") || begins(name, "snapshots/"))
+	if (begins(name, "keys/") || begins(name, "generations/") || begins(name, "revoked/") ||
+	    begins(name, "snapshots/"))
 		return cache_get_whole(c, name, max, out);
 	if (strcmp(name, "config") == 0)
 		return cache_get_changing(c, name, max, out);

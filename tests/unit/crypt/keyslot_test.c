@@ -473,7 +473,10 @@ static void test_label(void **state)
 	assert_int_equal(label.cert.len, CERT_MAX);
 	keyslot_label_destroy(&label);
 	put_label(&b, ROLE_WRITER, "a", 1);
-	assert_int_equal(tlv_put(&b, LABEL_CERT + 1, "", 0), 0);
+	assert_int_equal(tlv_put(&b, LABEL_GRANT, "", 0), 0);
+	assert_int_equal(seal_and_read(f, &b, &label), -EBADMSG);
+	put_label(&b, ROLE_WRITER, "a", 1);
+	assert_int_equal(tlv_put(&b, LABEL_GRANT + 1, "", 0), 0);
 	assert_int_equal(seal_and_read(f, &b, &label), -EPROTONOSUPPORT);
 	put_label(&b, ROLE_WRITER, "a", 1);
 	assert_int_equal(tlv_put(&b, TLV_OPTIONAL, "", 0), 0);

@@ -211,10 +211,17 @@ static void test_bundle(void **state)
 		assert_int_equal(secrets_encode(s, &b), 0);
 		assert_int_equal(secrets_decode(b.data, b.len, &back), 0);
 		assert_same(s, back);
-		for (size_t n = 0; n < b.len; n++)
-			assert_int_not_equal(secrets_decode(b.data, n, &back), 0);
-		buf_clear(&b);
 		secrets_free(back);
+		for (size_t n = 0; n < b.len; n++) {
+			/* There were bundles without a renewal secret and its grant, which are the last two fields. */
+			if (n == b.len - s->grant.len - sizeof(s->renewal) - 12) {
+				assert_int_equal(secrets_decode(b.data, n, &back), 0);
+				secrets_free(back);
+			} else {
+				assert_int_not_equal(secrets_decode(b.data, n, &back), 0);
+			}
+		}
+		buf_clear(&b);
 		secrets_free(s);
 	}
 	buf_wipe(&b);
@@ -248,7 +255,7 @@ static void test_bundle_mismatch(void **state)
 	(void)state;
 	assert_int_equal(recode(s, 0), 0);
 	assert_int_equal(recode(s, TLV_OPTIONAL + 1), 0);
-	assert_int_equal(recode(s, 10), -EPROTONOSUPPORT);
+	assert_int_equal(recode(s, 13), -EPROTONOSUPPORT);
 	assert_int_equal(recode(s, TLV_OPTIONAL - 1), -EPROTONOSUPPORT);
 	for (unsigned bit = 1; bit <= SECRET_OWNER; bit <<= 1) {
 		s->mask = 31 & ~bit; /* one is missing */

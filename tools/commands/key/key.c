@@ -17,6 +17,8 @@ const char key_details[] =
     "  key remove ID            remove a keyslot\n"
     "  key passwd               replace the keyslot that opened by one with another secret\n"
     "  key revoke WRITER        what this writer signs from now on is rejected; only the owner can revoke\n"
+    "  key rotate               new secrets for what is stored from now on, for all who have a keyslot now: who had\n"
+    "                           one reads what is there, and nothing new; only the owner can rotate\n"
     "  key rotate ID            replace a keyslot by one with a new signing key, and revoke the old key\n"
     "  key trust                take the repository as it is now, whatever was seen of it here before\n"
     "  key public               the public key that goes with --key-file, for somebody's --recipient; needs\n"
@@ -33,6 +35,7 @@ const struct cli_option key_options[] = {
 	{ "new-password-file", 0, "FILE", "read the new passphrase from FILE" },
 	{ "new-key-file", 0, "FILE", "the new key file (public: to be made)" },
 	{ "recipient", 0, "PUBKEY", "for the holder of this public key (64 hexadecimal digits, see public)" },
+	{ "dry-run", 'n', NULL, "rotate: only say who would get the new secrets, and who not" },
 	{ "kdf-memory", 0, "SIZE", "memory that trying a passphrase takes (64M)" },
 	{ "kdf-passes", 0, "N", "passes over it (3)" },
 	{ NULL, 0, NULL, NULL },
@@ -107,6 +110,8 @@ static int take(void *arg, const char *option, const char *value)
 		a->fresh.password_file = value;
 	} else if (strcmp(option, "new-key-file") == 0) {
 		a->fresh.key_file = value;
+	} else if (strcmp(option, "dry-run") == 0) {
+		a->dry_run = true;
 	} else if (strcmp(option, "recipient") == 0) {
 		return take_recipient(a, value);
 	} else {
@@ -188,6 +193,8 @@ static int run(struct key_args *a, int n, char **args)
 		rc = key_remove(a, r, args[n - 1]);
 	else if (strcmp(args[0], "revoke") == 0)
 		rc = key_revoke(a, r, args[n - 1]);
+	else if (strcmp(args[0], "rotate") == 0 && n == 1)
+		rc = key_rotate_secrets(a, r);
 	else if (strcmp(args[0], "rotate") == 0)
 		rc = key_rotate(a, r, args[n - 1]);
 	else if (a->cli->trust)
@@ -198,7 +205,7 @@ static int run(struct key_args *a, int n, char **args)
 	return rc;
 }
 
-static int options_suit(const struct key_args *a, const char *verb)
+static int options_suit(const struct key_args *a, const char *verb, int n)
 {
 	const struct cert_limits *l = &a->limits;
 	bool adds = strcmp(verb, "add") == 0, rotates = strcmp(verb, "rotate") == 0;
@@ -208,6 +215,11 @@ static int options_suit(const struct key_args *a, const char *verb)
 		return cli_usage(a->cli, "add: --role is needed");
 	if (!signs && (l->nhosts > 0 || l->ntags > 0 || (l->expires_ns != 0 && !rotates)))
 		return cli_usage(a->cli, "--host, --tag and --expires limit what a new writer may publish");
+	if (a->dry_run && !(rotates && n == 1))
+		return cli_usage(a->cli, "--dry-run goes with rotate without a keyslot's id");
+	if (rotates && n == 1 && (l->expires_ns != 0 || a->name != NULL || a->has_recipient ||
+	    a->fresh.password_file != NULL || a->fresh.key_file != NULL))
+		return cli_usage(a->cli, "rotate: whose? A keyslot's id is needed with these options");
 	if (a->has_recipient && (a->fresh.password_file != NULL || a->fresh.key_file != NULL))
 		return cli_usage(a->cli, "--recipient goes with no other secret");
 	return 0;
@@ -215,9 +227,9 @@ static int options_suit(const struct key_args *a, const char *verb)
 
 int cmd_key(struct cli *c, int argc, char **argv)
 {
-	static const struct { const char *verb; int nargs; } verbs[] = {
-		{ "list", 1 }, { "add", 1 }, { "remove", 2 }, { "passwd", 1 },
-		{ "public", 1 }, { "revoke", 2 }, { "rotate", 2 }, { "trust", 1 },
+	static const struct { const char *verb; int least, most; } verbs[] = {
+		{ "list", 1, 1 }, { "add", 1, 1 }, { "remove", 2, 2 }, { "passwd", 1, 1 },
+		{ "public", 1, 1 }, { "revoke", 2, 2 }, { "rotate", 1, 2 }, { "trust", 1, 1 },
 	};
 	struct key_args a = { .cli = c };
 	char **args;
@@ -233,10 +245,10 @@ int cmd_key(struct cli *c, int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(args[0], verbs[i].verb) != 0)
 			continue;
-		if (n != verbs[i].nargs)
-			return cli_usage(c, "%s: %s", args[0], n < verbs[i].nargs ? "whose? A keyslot's id is needed" :
+		if (n < verbs[i].least || n > verbs[i].most)
+			return cli_usage(c, "%s: %s", args[0], n < verbs[i].least ? "whose? A keyslot's id is needed" :
 			    "one argument too many");
-		rc = options_suit(&a, args[0]);
+		rc = options_suit(&a, args[0], n);
 		return rc == 0 ? run(&a, n, args) : rc;
 	}
 	return cli_usage(c, "%s: not list, add, remove, passwd, revoke, rotate, trust or public", args[0]);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/rotate.h"
 #include "tools/cli/identity.h"
 #include "tools/commands/key/key_impl.h"
 #include "tools/print/json.h"
@@ -100,13 +101,51 @@ int key_find(const struct key_args *a, const struct repo *r, const char *prefix,
 	return EXIT_FAILED;
 }
 
+int key_expel(const struct repo *r, const struct repo_keyslot *slots, size_t n, const struct repo_keyslot *s)
+{
+	if (!(r->secrets->mask & SECRET_OWNER) || s->renewal != RENEWAL_GRANTED)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (&slots[i] != s && slots[i].renewal == RENEWAL_GRANTED &&
+		    memcmp(&slots[i].grant.renewal, &s->grant.renewal, sizeof(s->grant.renewal)) == 0)
+			return 0;
+	}
+	return repo_expel(r, &s->grant);
+}
+
+/* The holder is expelled first: where the store keeps keyslots for some time, that is what counts. */
+static int remove_for_good(const struct repo *r, const struct id *id)
+{
+	struct repo_keyslot *slots;
+	size_t n;
+	int rc = repo_keyslots(r, &slots, &n);
+
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		/* An owner's after it has been removed, as the last one stays. */
+		bool owner = slots[i].renewal == RENEWAL_GRANTED && slots[i].grant.role == ROLE_OWNER;
+
+		if (!id_equal(&slots[i].id, id))
+			continue;
+		if (!owner)
+			rc = key_expel(r, slots, n, &slots[i]);
+		if (rc == 0)
+			rc = repo_remove_keyslot(r, id);
+		if (rc == 0 && owner)
+			rc = key_expel(r, slots, n, &slots[i]);
+	}
+	repo_keyslots_free(slots, n);
+	return rc;
+}
+
 int key_remove(struct key_args *a, struct repo *r, const char *prefix)
 {
 	struct id id;
 	int rc;
 
 	rc = key_find(a, r, prefix, &id);
-	return rc == EXIT_OK ? cli_status(a->cli, repo_remove_keyslot(r, &id)) : rc;
+	return rc == EXIT_OK ? cli_status(a->cli, remove_for_good(r, &id)) : rc;
 }
 
 int key_add(struct key_args *a, struct repo *r)

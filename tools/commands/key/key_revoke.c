@@ -81,7 +81,8 @@ static int plan(struct key_args *a, const struct repo_keyslot *s, struct repo_ne
 }
 
 /* The new keyslot first, then the end of the old key, then of its keyslot: what is cut short can be done again. */
-static int replace(struct key_args *a, struct repo *r, const struct repo_keyslot *s)
+static int replace(struct key_args *a, struct repo *r, const struct repo_keyslot *slots, size_t n,
+    const struct repo_keyslot *s)
 {
 	struct repo_new_keyslot k;
 	struct repo_writer w = { .key = s->cert.key };
@@ -103,7 +104,8 @@ static int replace(struct key_args *a, struct repo *r, const struct repo_keyslot
 		if (rc != EXIT_OK)
 			return rc;
 	}
-	return cli_status(a->cli, repo_remove_keyslot(r, &s->id));
+	rc = key_expel(r, slots, n, s);
+	return cli_status(a->cli, rc == 0 ? repo_remove_keyslot(r, &s->id) : rc);
 }
 
 int key_rotate(struct key_args *a, struct repo *r, const char *prefix)
@@ -124,7 +126,7 @@ int key_rotate(struct key_args *a, struct repo *r, const char *prefix)
 			s = &slots[i];
 	}
 	if (s != NULL) {
-		rc = replace(a, r, s);
+		rc = replace(a, r, slots, n, s);
 	} else {
 		cli_error(a->cli, "%s: the keyslot cannot be read", prefix);
 		rc = EXIT_FAILED;
