@@ -441,7 +441,7 @@ int main(int argc, char **argv)
 	watch_end(&watch);
 	repo_close(repo);
 	if (!known)
-		fputs("usage: scale snapshots COUNT | runs COUNT [EACH] | load | lookups COUNT READS | tree COUNT | prune\n",
-		    stderr);
+		fputs("usage: scale snapshots COUNT | runs COUNT [EACH] | load | lookups COUNT READS | tree COUNT | "
+		    "prune\n", stderr);
 	return known ? 0 : 2;
 }
