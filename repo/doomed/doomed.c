@@ -281,7 +281,7 @@ int doomed_load(const struct doomed_place *at, struct doomed_set *out)
 	struct doomed_set set;
 	int rc = doomed_load_some(at, &set);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (set.ndamaged == 0) {
 		*out = set;

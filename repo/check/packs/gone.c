@@ -19,7 +19,7 @@ int gone_load(struct check *c)
 	int rc = doomed_load_some(&at, &set);
 
 	/* What a newer version has put says nothing here. */
-	if (rc < 0)
+	if (rc != 0)
 		return rc == -EPROTONOSUPPORT ? 0 : rc;
 	doomed_set_destroy(&c->doomed);
 	c->doomed = set;
