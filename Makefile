@@ -231,7 +231,7 @@ check-gone: ## a minute without network, under a backup, a sync, a check and mou
 	+@$(AGAIN) check-programs
 	@BUILD='$(abspath $(BUILD))' tests/long/gone.sh
 
-check-model: ## a model of writers and pruners, in all orders of their steps; and each rule is needed (spin; minutes)
+check-model: ## a model of writers, pruners and mounts, in all orders of their steps; and each rule is needed (spin; minutes)
 	@packaging/install-deps.sh --model --if-needed
 	@BUILD='$(BUILD)' tests/model/check.sh $(T)
 

@@ -7,6 +7,10 @@
  *
  *   Writer   backs up or merges index runs; dies anywhere and begins again
  *   Pruner   a session: reads, sweeps, dooms; dies anywhere and begins again
+ *   Doomer   (-DDOOM_ANYTHING) in place of what sessions doom: any packs, at any moment, which is more than they can do
+ *   Late     (-DLATE_RUNS) puts runs that name packs which have just gone, as whoever began before may do
+ *   Repacker (-DREPACK) what a session may do before it dooms: copies a pack; dies anywhere and begins again
+ *   Mount    (-DMOUNT) reads a snapshot, for as long as it likes, and another one
  *   Clock    time passes, at any moment, for all alike; nobody compares clocks
  *   Owner    forgets snapshots
  *
@@ -26,15 +30,22 @@
 #ifndef NPRUNER
 #define NPRUNER 2
 #endif
+#ifdef REPACK
+#define NCLOCK (NWRITER + 1) /* the last one is the repacker's, which is a writer to that extent */
+#else
+#define NCLOCK NWRITER
+#endif
 
 /*
- * Durations in units, each half of the grace.  The limits are wider than the programs': a put may come half of the grace after
- * the writer's last look at the clock, and a delete a quarter.
+ * Durations in units, each a quarter of the grace: all limits are multiples of that.  Where all of them are closed ("at most",
+ * "at least"), whole numbers are enough: whatever can happen at other times can happen at these (Henzinger, Manna and
+ * Pnueli, What good are digital clocks?, 1992).  So where the programs do something before a limit, here it may be at the
+ * limit.  A put that names packs, and a delete, may come a quarter after the last look at the clock.
  */
-#define G 2         /* the grace */
-#define T_ACT 2     /* for how long a writer trusts what it read of doomed/ (T, half of the grace), and its put */
-#define WT_MAX 3    /* a writer that has looked so long ago begins anew */
-#define S_ACT 1     /* for how long a session acts on what it read (S, a quarter), and its delete */
+#define G 4         /* the grace */
+#define T_ACT 4     /* a writer trusts what it read of doomed/ for less than that: T, half of the grace, and for its put */
+#define WT_MAX 5    /* a writer that has looked so long ago begins anew */
+#define S_ACT 3     /* a session acts on what it read for less than that: S, a quarter, and for its delete */
 #define IDLE 15
 
 /* What must be able to happen: check.sh wants these to fail. */
@@ -50,6 +61,15 @@
 #ifdef CAN_CLEAR
 #define REACH (cleared)
 #endif
+#ifdef CAN_COPY
+#define REACH (snapshot && (present & named & copies) && !(present & ~copies))
+#endif
+#ifdef CAN_MOVE
+#define REACH (moved)
+#endif
+#ifdef CAN_DANGLE
+#define REACH (snapshot && (named & ~present))
+#endif
 
 #define LOWEST(set) ((set) & (0 - (set)))
 #define PACKS(set) (((set) & 1 -> in_record[0] : 0) | ((set) & 2 -> in_record[1] : 0))
@@ -64,13 +84,22 @@ bool snapshot = true;   /* there is one that its writer has called done */
 byte pending;           /* by writer: its manifest is there, and it has not looked at the clock since */
 
 /* --- Clocks: units since a process read doomed/, up to where nothing changes any more --- */
-byte wt[NWRITER] = IDLE, st[NPRUNER] = IDLE;
+byte wt[NCLOCK] = IDLE, st[NPRUNER] = IDLE;
 
-/* What came after a session had looked: runs that name these packs; new records under these numbers. */
+/*
+ * What came after a session had looked: runs that name these packs; new records under these numbers.  Noted only while
+ * the session has a use for it.
+ */
 byte late_named[NPRUNER], late_record[NPRUNER];
+bool sweeps[NPRUNER], judges[NPRUNER];
 
+#ifdef MOUNT
+bool reads, forgotten;     /* the mount does; its snapshot has been, since it began to */
+#endif
 #ifdef REACH
 bool cleared;              /* pack 0 was doomed, and kept, and may be relied on again */
+byte copies;               /* packs that were put by the repacker */
+bool moved;                /* the mount has found its chunk in another pack */
 #endif
 
 /* No snapshot that is done misses its chunk. */
@@ -79,9 +108,9 @@ bool cleared;              /* pack 0 was doomed, and kept, and may be relied on 
 inline name_packs(set)
 {
 	named = named | (set);
-	late_named[0] = late_named[0] | (set);
+	late_named[0] = (sweeps[0] -> late_named[0] | (set) : 0);
 #if NPRUNER > 1
-	late_named[1] = late_named[1] | (set)
+	late_named[1] = (sweeps[1] -> late_named[1] | (set) : 0)
 #endif
 }
 
@@ -97,9 +126,9 @@ inline put_record(set, n)
 		doomed = doomed | (1 << n);
 		in_record[n] = set;
 		age[n] = 0;
-		late_record[0] = late_record[0] | (1 << n);
+		late_record[0] = (judges[0] -> late_record[0] | (1 << n) : 0);
 #if NPRUNER > 1
-		late_record[1] = late_record[1] | (1 << n)
+		late_record[1] = (judges[1] -> late_record[1] | (1 << n) : 0)
 #endif
 	:: else
 	fi;
@@ -138,7 +167,7 @@ end:	do
 		od;
 		i = 0;
 		do
-		:: i < NWRITER -> if :: wt[i] < WT_MAX -> wt[i]++ :: else fi; i++
+		:: i < NCLOCK -> if :: wt[i] < WT_MAX -> wt[i]++ :: else fi; i++
 		:: else -> break
 		od;
 		i = 0;
@@ -156,6 +185,9 @@ proctype Owner()
 end:	do
 	:: atomic {
 		snapshot -> snapshot = false;
+#ifdef MOUNT
+		forgotten = reads
+#endif
 	}
 	od
 }
@@ -319,7 +351,10 @@ merge:	atomic {
 
 #define SESSION_ENDS \
 	blocked = 0; aged = 0; over = 0; names = 0; there = 0; keep = 0; dead = 0; drop = 0; doom = 0; \
-	live = false; i = 0; st[me] = IDLE; late_named[me] = 0; late_record[me] = 0; goto start
+	live = false; i = 0; st[me] = IDLE; HEEDS_NO_RUNS; HEEDS_NO_RECORDS; goto start
+
+#define HEEDS_NO_RUNS sweeps[me] = false; late_named[me] = 0
+#define HEEDS_NO_RECORDS judges[me] = false; late_record[me] = 0
 
 inline judge_ages()
 {
@@ -337,7 +372,7 @@ inline judge_ages()
 	:: else -> break
 	od;
 	i = 0;
-	late_record[me] = 0
+	judges[me] = (aged | over) != 0
 }
 
 /* P5, P6 */
@@ -365,7 +400,9 @@ inline mark_and_choose()
 	dead = PACKS(aged) & ~keep;
 #endif
 	drop = names & (dead | (blocked & ~there));
+#ifndef DOOM_ANYTHING
 	doom = there & ~blocked & ~keep;
+#endif
 	names = names & ~drop;
 	dead = dead & there;
 	blocked = 0
@@ -386,7 +423,6 @@ end:	atomic { st[me] = 0; list_doomed(blocked); judge_ages() };
 	if
 	:: atomic {
 		names = named;
-		late_named[me] = 0;
 		there = present;
 		live = snapshot || pending;
 		if
@@ -397,8 +433,10 @@ end:	atomic { st[me] = 0; list_doomed(blocked); judge_ages() };
 		keep = 0;
 		there = 0;
 		if
-		:: !drop -> names = 0; late_named[me] = 0; goto deleting
-		:: else
+		:: !(drop | dead | aged | over | doom) -> SESSION_ENDS
+		:: !(drop | dead | aged | over) && doom -> goto dooming
+		:: !drop && (dead | aged | over) -> names = 0; goto deleting
+		:: else -> sweeps[me] = true
 		fi
 	   }
 	:: atomic { SESSION_ENDS }
@@ -407,7 +445,7 @@ end:	atomic { st[me] = 0; list_doomed(blocked); judge_ages() };
 	/* P7a: runs that name them are written anew without them; the others that those name are named again. */
 	if
 #ifdef OLD_RUN_FIRST
-	:: atomic { MAY_ACT -> named = named & ~(drop | names); WHOLE; late_named[me] = 0 }
+	:: atomic { MAY_ACT -> named = named & ~(drop | names); WHOLE }
 #else
 	:: atomic { MAY_ACT -> name_packs(names) }
 	:: atomic { MAY_ACT -> name_packs(LOWEST(names)) }
@@ -417,9 +455,9 @@ end:	atomic { st[me] = 0; list_doomed(blocked); judge_ages() };
 	fi;
 	if
 #ifdef OLD_RUN_FIRST
-	:: atomic { MAY_ACT -> name_packs(names); names = 0; drop = 0; late_named[me] = 0 }
+	:: atomic { MAY_ACT -> name_packs(names); names = 0; drop = 0; HEEDS_NO_RUNS }
 #else
-	:: atomic { MAY_ACT -> named = named & ~(drop & ~late_named[me]); WHOLE; names = 0; drop = 0; late_named[me] = 0 }
+	:: atomic { MAY_ACT -> named = named & ~(drop & ~late_named[me]); WHOLE; names = 0; drop = 0; HEEDS_NO_RUNS }
 #endif
 	:: atomic { !MAY_ACT -> goto dooming }
 	:: atomic { SESSION_ENDS }
@@ -469,13 +507,195 @@ deleting:
 	/* P8, at any time: what is doomed wrongly is found out by the sweep. */
 dooming:
 	/* Only what it wants to doom is still of interest. */
-	atomic { names = 0; dead = 0; drop = 0; aged = 0; over = 0; i = 0; late_named[me] = 0; late_record[me] = 0; st[me] = IDLE };
+	atomic {
+		names = 0;
+		dead = 0;
+		drop = 0;
+		aged = 0;
+		over = 0;
+		i = 0;
+		HEEDS_NO_RUNS;
+		HEEDS_NO_RECORDS;
+		st[me] = IDLE
+	};
 	if
 	:: atomic { doom -> i = 0; put_record(doom, i); SESSION_ENDS }
 	:: atomic { SESSION_ENDS }
 	fi
 }
 
+#ifdef DOOM_ANYTHING
+proctype Doomer()
+{
+	byte set, i;
+
+end:	do
+	:: atomic {
+		doomed != (1 << NRECORD) - 1 -> set = ((1 << NPACK) - 1) & ~unused;
+		do
+		:: i < NPACK -> if :: true :: set = set & ~(1 << i) fi; i++
+		:: else -> break
+		od;
+		i = 0;
+		if
+		:: set -> put_record(set, i)
+		:: else
+		fi;
+		set = 0
+	   }
+	od
+}
+#endif
+
+#ifdef LATE_RUNS
+/* Two sessions that replace the same run, or a merge: whoever has seen the pack there names it in the grace after its sweep. */
+#define LATE(n) ((doomed & (1 << n)) && (in_record[n] & ~present) && (!(spent & (1 << n)) || age_spent[n] < G))
+
+proctype Late()
+{
+end:	do
+	:: atomic { LATE(0) -> name_packs(in_record[0] & ~present) }
+#if NRECORD > 1
+	:: atomic { LATE(1) -> name_packs(in_record[1] & ~present) }
+#endif
+	od
+}
+#endif
+
+#ifdef REPACK
+/* --- What a session does before it dooms --- */
+
+/* It copies what it has chosen among packs that were there, and says so by the rule for writers. */
+#ifdef NO_TIME_FOR_COPIES
+#define IN_TIME_TO_COPY (true)
+#else
+#define IN_TIME_TO_COPY IN_TIME
+#endif
+
+#define REPACKER_ENDS blocked = 0; relied = 0; from = 0; wt[me] = IDLE; goto start
+
+proctype Repacker(byte me)
+{
+	byte blocked, relied, from, i;
+	bool in_vain;
+
+start:
+end:	atomic {
+		unused -> wt[me] = 0;
+		relied = LOWEST(unused);
+		if
+		:: true
+		:: unused & ~relied -> relied = unused & ~relied; relied = LOWEST(relied)
+		fi;
+		unused = unused & ~relied
+	};
+	/* Whether it is blocked by now is no matter: it is there to be read. */
+	if
+	:: atomic {
+		present & named -> from = present & named;
+		do
+		:: from & ~LOWEST(from) -> from = from & ~LOWEST(from)
+		:: from = LOWEST(from); break
+		od;
+		present = present | relied;
+#ifdef REACH
+		copies = copies | relied
+#endif
+	   }
+	:: atomic { REPACKER_ENDS }
+	fi;
+naming:	if
+	:: atomic { IN_TIME_TO_COPY -> name_packs(relied) }
+	:: atomic {
+		!IN_TIME_TO_BEGIN -> read_doomed_again();
+		if
+		:: in_vain -> in_vain = false; REPACKER_ENDS
+		:: else -> goto naming
+		fi
+	   }
+	:: atomic { REPACKER_ENDS }
+	fi;
+	/* P8: the old one. */
+	if
+#ifdef COPIED_GOES_AT_ONCE
+	:: atomic { named = named & ~from; present = present & ~from; WHOLE; REPACKER_ENDS }
+#else
+	:: atomic { put_record(from, i); REPACKER_ENDS }
+#endif
+	:: atomic { REPACKER_ENDS }
+	fi
+}
+#endif
+
+#ifdef MOUNT
+/*
+ * --- A mount ---
+ *
+ * It changes nothing, so that one is as good as many.  What it knows of places may be as old as it likes: it begins with a
+ * pack that is there, but may be gone before it is read, or with none.  A pack that it did not find is gone for good.
+ */
+#define READ_ENDS place = 0; names = 0; missing = 0; listed = false; reads = false; forgotten = false; goto start
+
+proctype Mount()
+{
+	byte place, names, missing;
+	bool listed;
+
+start:
+end:	atomic {
+		snapshot -> reads = true;
+		if
+		:: goto listing
+		:: present -> place = present;
+			do
+			:: place & ~LOWEST(place) -> place = place & ~LOWEST(place)
+			:: place = LOWEST(place); break
+			od
+		fi
+	};
+
+reading:
+	if
+	:: atomic { !forgotten && (place & present) ->
+#ifdef REACH
+		moved = moved || missing;
+#endif
+		READ_ENDS /* the bytes */
+	   }
+	:: atomic { !forgotten && !(place & present) -> missing = missing | place; place = 0 }
+	:: atomic { forgotten -> READ_ENDS /* the bytes, or an error */ }
+	fi;
+
+	/* Of all runs that there are now any one that names another pack. */
+listing:
+	if
+	:: atomic { !forgotten ->
+#ifdef LISTS_ONCE
+		names = (listed -> names : named);
+		names = names & ~missing;
+		listed = true;
+#else
+		names = named;
+#ifndef ASKS_ANY_RUN
+		names = names & ~missing;
+#endif
+#endif
+		assert(names); /* else there is an error: in no run */
+		place = names;
+		do
+		:: place & ~LOWEST(place) -> place = place & ~LOWEST(place)
+		:: place = LOWEST(place); break
+		od;
+		assert(!(place & missing)); /* else there is an error: the pack is missing, again */
+#ifndef LISTS_ONCE
+		names = 0;
+#endif
+		goto reading
+	   }
+	:: atomic { forgotten -> READ_ENDS }
+	fi
+}
+#endif
 
 #ifdef REACH
 active proctype Reached()
@@ -488,6 +708,9 @@ init {
 	atomic {
 		run Clock();
 		run Owner();
+#ifdef DOOM_ANYTHING
+		run Doomer();
+#endif
 		run Writer(0);
 		run Pruner(0);
 #if NWRITER > 1
@@ -495,6 +718,15 @@ init {
 #endif
 #if NPRUNER > 1
 		run Pruner(1);
+#endif
+#ifdef LATE_RUNS
+		run Late();
+#endif
+#ifdef REPACK
+		run Repacker(NWRITER);
+#endif
+#ifdef MOUNT
+		run Mount();
 #endif
 		skip
 	}
