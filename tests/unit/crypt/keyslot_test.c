@@ -17,6 +17,7 @@
 #include "repo/crypt/keys/keyslot.h"
 #include "repo/util/bytes/le.h"
 #include "repo/util/bytes/tlv.h"
+#include "tests/lib/sanitized.h"
 #include "tests/unit/crypt/crypt_vectors.h"
 
 #define HEADER_LEN 60
@@ -296,19 +297,9 @@ static void test_limits(void **state)
 	buf_free(&b);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define NO_ADDRESS_LIMIT 1
-#endif
-#endif
-#else
-#define NO_ADDRESS_LIMIT 1
-#endif
-
 static void test_no_memory(void **state)
 {
-#ifdef NO_ADDRESS_LIMIT
+#if SANITIZED
 	(void)state;
 	skip(); /* sanitizers need all the addresses */
 #else

@@ -23,23 +23,12 @@
 #include "repo/index/env/env.h"
 #include "repo/store/mem/store_mem.h"
 #include "repo/util/bytes/le.h"
+#include "tests/lib/sanitized.h"
 #include "tests/unit/index/indexes.h"
 
 /* The objects of most tests here. */
 #define COUNT 3000
 #define NPACKS 50
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#undef SANITIZED
-#define SANITIZED 1
-#endif
-#endif
 
 static uint64_t random_below(uint64_t *state, uint64_t n)
 {
