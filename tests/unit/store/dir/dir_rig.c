@@ -74,3 +74,15 @@ int dir_rig_in_child(void (*child)(struct scratch *), struct scratch *s)
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
+
+unsigned dir_rig_open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}

@@ -29,4 +29,7 @@ unsigned dir_rig_objects(struct store *store);
  * status: 0 as expected, 77 cannot be tried. */
 int dir_rig_in_child(void (*child)(struct scratch *), struct scratch *s);
 
+/* Number of descriptors that are open. */
+unsigned dir_rig_open_files(void);
+
 #endif

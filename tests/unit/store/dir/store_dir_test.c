@@ -1,37 +1,21 @@
 /*
- * Directory store: opening, reading, listing, deleting, and the cache of open files.
+ * Directory store: opening, reading, listing, deleting.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "repo/store/dir/fd_cache.h"
-#include "repo/store/dir/store_dir.h"
-#include "tests/lib/scratch.h"
-
-static struct store *open_store(struct scratch *s)
-{
-	char path[SCRATCH_PATH_SIZE];
-	struct store *store = NULL;
-
-	assert_int_equal(store_dir_open(scratch_path(s, "store", path), true, &s->log, &store), 0);
-	return store;
-}
+#include "tests/unit/store/dir/dir_rig.h"
 
 static mode_t mode_of(struct scratch *s, const char *name)
 {
@@ -52,27 +36,15 @@ static void put_file(struct scratch *s, const char *name, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static unsigned open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
-}
-
 static void test_create(void **state)
 {
 	struct scratch *s = *state;
-	unsigned before = open_files();
+	unsigned before = dir_rig_open_files();
 	struct store *store;
 	char path[SCRATCH_PATH_SIZE];
 
 	umask(022);
-	store = open_store(s);
+	store = dir_rig_open(s);
 	assert_true(S_ISDIR(mode_of(s, "store")));
 	assert_int_equal(mode_of(s, "store") & 07777, 0700);
 	assert_int_equal(mode_of(s, "store/tmp") & 07777, 0700);
@@ -83,16 +55,16 @@ static void test_create(void **state)
 	store_close(store);
 
 	/* Created again, it is opened. */
-	store = open_store(s);
+	store = dir_rig_open(s);
 	store_close(store);
-	assert_int_equal(open_files(), before);
+	assert_int_equal(dir_rig_open_files(), before);
 
 	/* One level only. */
 	assert_int_equal(store_dir_open(scratch_path(s, "a/b", path), true, &s->log, &store), -ENOENT);
 	put_file(s, "file", "");
 	assert_int_equal(store_dir_open(scratch_path(s, "file", path), true, &s->log, &store), -ENOTDIR);
 	assert_int_equal(store_dir_open(scratch_path(s, "file", path), false, &s->log, &store), -ENOTDIR);
-	assert_int_equal(open_files(), before);
+	assert_int_equal(dir_rig_open_files(), before);
 }
 
 /* Opening without create writes nothing; and a store without tmp/, as a copy may be, can be put to. */
@@ -116,7 +88,7 @@ static void test_open_writes_nothing(void **state)
 static void test_renamed(void **state)
 {
 	struct scratch *s = *state;
-	struct store *store = open_store(s);
+	struct store *store = dir_rig_open(s);
 	char from[SCRATCH_PATH_SIZE], to[SCRATCH_PATH_SIZE], c;
 
 	assert_int_equal(store_put(store, "config", "x", 1, 0), 0);
@@ -138,7 +110,7 @@ static int no_entry(void *arg, const char *name, uint64_t size)
 static void test_removed(void **state)
 {
 	struct scratch *s = *state;
-	struct store *store = open_store(s);
+	struct store *store = dir_rig_open(s);
 	char path[SCRATCH_PATH_SIZE], c;
 	uint64_t size;
 
@@ -158,7 +130,7 @@ static void test_removed(void **state)
 static void test_hidden(void **state)
 {
 	struct scratch *s = *state;
-	struct store *store = open_store(s);
+	struct store *store = dir_rig_open(s);
 	char config[SCRATCH_PATH_SIZE], tmp[SCRATCH_PATH_SIZE], away[SCRATCH_PATH_SIZE], c;
 	uint64_t size;
 
@@ -192,7 +164,7 @@ static void test_odd_files(void **state)
 {
 	static const char *const names[] = { "packs/fifo", "packs/dir", "packs/link", "packs/dangling", "file/x" };
 	struct scratch *s = *state;
-	struct store *store = open_store(s);
+	struct store *store = dir_rig_open(s);
 	char path[SCRATCH_PATH_SIZE], c;
 	struct buf b = BUF_INIT;
 	size_t i;
@@ -254,7 +226,7 @@ static void test_list_ignores(void **state)
 		"store/lost+found/1",  "store/packs/ab/deep/4th", "elsewhere/moved",
 	};
 	struct scratch *s = *state;
-	struct store *store = open_store(s);
+	struct store *store = dir_rig_open(s);
 	struct listing l = { .n = 0 };
 	char path[SCRATCH_PATH_SIZE], c;
 	size_t i;
@@ -293,223 +265,6 @@ static void test_list_ignores(void **state)
 	store_close(store);
 }
 
-#define NPACKS 200
-#define PACK_LEN 1000
-
-static char pack_byte(int pack, size_t at)
-{
-	return (char)((size_t)pack * 31 + at * 7);
-}
-
-static void pack_name(int pack, char out[32])
-{
-	snprintf(out, 32, "packs/%02x/%d", pack & 0xff, pack);
-}
-
-static void put_pack(struct store *store, int pack)
-{
-	char name[32], bytes[PACK_LEN];
-	size_t i;
-
-	for (i = 0; i < PACK_LEN; i++)
-		bytes[i] = pack_byte(pack, i);
-	pack_name(pack, name);
-	assert_int_equal(store_put(store, name, bytes, PACK_LEN, 0), 0);
-}
-
-/* Many small reads keep few files open, and a deleted one not at all. */
-static void test_fd_cache(void **state)
-{
-	struct scratch *s = *state;
-	struct store *store = open_store(s);
-	unsigned before = open_files();
-	char name[32], bytes[10];
-	int i, round;
-
-	for (i = 0; i < NPACKS; i++)
-		put_pack(store, i);
-	assert_int_equal(open_files(), before);
-	for (round = 0; round < 3; round++) {
-		for (i = 0; i < NPACKS; i++) {
-			pack_name(i, name);
-			assert_int_equal(store_get(store, name, (uint64_t)(i + round), sizeof(bytes), bytes), 0);
-			assert_int_equal(bytes[9], pack_byte(i, (size_t)(i + round + 9)));
-		}
-		assert_int_equal(open_files(), before + FD_CACHE_SIZE);
-	}
-	for (i = 0; i < NPACKS; i++) {
-		pack_name(i, name);
-		assert_int_equal(store_delete(store, name), 0);
-		assert_int_equal(store_get(store, name, 0, 1, bytes), -ENOENT);
-	}
-	assert_int_equal(open_files(), before);
-	store_close(store);
-}
-
-/* What another process does to an object is seen at the next read. */
-static void test_fd_cache_others(void **state)
-{
-	struct scratch *s = *state;
-	struct store *store = open_store(s), *other = open_store(s);
-	unsigned before = open_files();
-	char path[SCRATCH_PATH_SIZE], c;
-
-	assert_int_equal(store_put(store, "packs/a", "1", 1, 0), 0);
-	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), 0);
-	assert_int_equal(store_put(other, "packs/a", "23", 2, 0), 0);
-	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), 0);
-	assert_int_equal(c, '2');
-	assert_int_equal(store_delete(other, "packs/a"), 0);
-	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), -ENOENT);
-	assert_int_equal(store_put(other, "packs/a", "4", 1, 0), 0);
-	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), 0);
-	assert_int_equal(c, '4');
-
-	/* One that is cut while it is open is too short, and mended when it is replaced. */
-	assert_int_equal(truncate(scratch_path(s, "store/packs/a", path), 0), 0);
-	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), -EBADMSG);
-	assert_int_equal(open_files(), before + 1);
-	assert_int_equal(store_put(store, "packs/a", "5", 1, 0), 0);
-	assert_int_equal(open_files(), before);
-	assert_int_equal(store_get(store, "packs/a", 0, 1, &c), 0);
-	assert_int_equal(c, '5');
-	store_close(store);
-	store_close(other);
-}
-
-/* The cache by itself, with more files in use than it holds. */
-static void test_fd_cache_full(void **state)
-{
-	struct fd_cache *c = fd_cache_new();
-	struct fd_lease lease[FD_CACHE_SIZE + 2], again;
-	unsigned before = open_files();
-	char name[32];
-	int i;
-
-	(void)state;
-	assert_non_null(c);
-	assert_false(fd_cache_take(c, "packs/0", &again));
-	for (i = 0; i < FD_CACHE_SIZE + 2; i++) {
-		snprintf(name, sizeof(name), "packs/%d", i);
-		fd_cache_add(c, name, open("/dev/null", O_RDONLY | O_CLOEXEC), &lease[i]);
-	}
-	assert_int_equal(open_files(), before + FD_CACHE_SIZE + 2);
-	assert_true(fd_cache_take(c, "packs/0", &again));
-	assert_int_equal(again.fd, lease[0].fd);
-	assert_false(fd_cache_take(c, "packs/64", &again));
-
-	/* A second file for the same name is not kept. */
-	fd_cache_add(c, "packs/0", open("/dev/null", O_RDONLY | O_CLOEXEC), &again);
-	assert_int_equal(again.fd, lease[0].fd);
-	fd_cache_give(c, &again);
-	fd_cache_give(c, &lease[0]);
-
-	/* Dropped while in use: found no longer, and closed at the end. */
-	fd_cache_drop(c, "packs/0");
-	assert_false(fd_cache_take(c, "packs/0", &again));
-	assert_true(fcntl(lease[0].fd, F_GETFD) >= 0);
-	assert_int_equal(open_files(), before + FD_CACHE_SIZE + 2);
-	fd_cache_give(c, &lease[0]);
-	assert_int_equal(open_files(), before + FD_CACHE_SIZE + 1);
-	fd_cache_drop(c, "packs/never");
-
-	for (i = 1; i < FD_CACHE_SIZE + 2; i++)
-		fd_cache_give(c, &lease[i]);
-	assert_int_equal(open_files(), before + FD_CACHE_SIZE - 1);
-
-	/* Of those that are free, the one that was used least recently goes. */
-	fd_cache_add(c, "packs/new", open("/dev/null", O_RDONLY | O_CLOEXEC), &lease[0]);
-	fd_cache_give(c, &lease[0]);
-	assert_true(fd_cache_take(c, "packs/1", &again));
-	fd_cache_give(c, &again);
-	fd_cache_add(c, "packs/newer", open("/dev/null", O_RDONLY | O_CLOEXEC), &lease[0]);
-	fd_cache_give(c, &lease[0]);
-	assert_true(fd_cache_take(c, "packs/1", &again));
-	fd_cache_give(c, &again);
-	assert_false(fd_cache_take(c, "packs/2", &again));
-	fd_cache_free(c);
-	assert_int_equal(open_files(), before);
-	fd_cache_free(NULL);
-}
-
-struct reader {
-	pthread_t thread;
-	struct store *store;
-	unsigned seed;
-	atomic_int *wrong;
-};
-
-/* Packs below NPACKS / 2 stay; the others come and go. */
-static void *read_at_random(void *arg)
-{
-	struct reader *r = arg;
-	char name[32], bytes[50];
-	size_t off;
-	int i, pack, rc;
-
-	for (i = 0; i < 5000; i++) {
-		pack = rand_r(&r->seed) % NPACKS;
-		off = (size_t)rand_r(&r->seed) % (PACK_LEN - sizeof(bytes));
-		pack_name(pack, name);
-		rc = store_get(r->store, name, off, sizeof(bytes), bytes);
-		if (rc != 0 && !(rc == -ENOENT && pack >= NPACKS / 2))
-			atomic_fetch_add(r->wrong, 1);
-		if (rc == 0 && (bytes[0] != pack_byte(pack, off) || bytes[49] != pack_byte(pack, off + 49)))
-			atomic_fetch_add(r->wrong, 1);
-	}
-	return NULL;
-}
-
-static void test_threads(void **state)
-{
-	struct scratch *s = *state;
-	struct store *store = open_store(s);
-	unsigned before = open_files();
-	struct reader r[4];
-	atomic_int wrong = 0;
-	char name[32];
-	int i;
-
-	for (i = 0; i < NPACKS; i++)
-		put_pack(store, i);
-	for (i = 0; i < 4; i++) {
-		r[i] = (struct reader){ .store = store, .seed = (unsigned)i, .wrong = &wrong };
-		assert_int_equal(pthread_create(&r[i].thread, NULL, read_at_random, &r[i]), 0);
-	}
-	for (i = 0; i < 300; i++) {
-		pack_name(NPACKS / 2 + i % (NPACKS / 2), name);
-		assert_int_equal(store_delete(store, name), 0);
-		put_pack(store, NPACKS / 2 + i % (NPACKS / 2));
-	}
-	for (i = 0; i < 4; i++)
-		pthread_join(r[i].thread, NULL);
-	assert_int_equal(wrong, 0);
-	assert_true(open_files() <= before + FD_CACHE_SIZE);
-	store_close(store);
-}
-
-/* In a child of its own, with which goes what it mounts or forbids.  It exits 0: as expected; 77: cannot be tried. */
-#define EXPECT(condition)               \
-	do {                            \
-		if (!(condition))       \
-			_exit(__LINE__ % 64 + 1); \
-	} while (0)
-
-static int run_child(void (*child)(struct scratch *), struct scratch *s)
-{
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		child(s);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
 static void child_read_only(struct scratch *s)
 {
 	struct store *store = NULL;
@@ -540,7 +295,7 @@ static void test_read_only(void **state)
 	int rc;
 
 	assert_int_equal(mkdir(scratch_path(s, "mnt", path), 0700), 0);
-	rc = run_child(child_read_only, s);
+	rc = dir_rig_in_child(child_read_only, s);
 	if (rc == 77)
 		skip();
 	assert_int_equal(rc, 0);
@@ -569,7 +324,7 @@ static void child_not_allowed(struct scratch *s)
 static void test_not_allowed(void **state)
 {
 	struct scratch *s = *state;
-	struct store *store = open_store(s);
+	struct store *store = dir_rig_open(s);
 	char path[SCRATCH_PATH_SIZE];
 	int rc;
 
@@ -579,7 +334,7 @@ static void test_not_allowed(void **state)
 	assert_int_equal(chmod(s->dir, 0755), 0);
 	assert_int_equal(chmod(scratch_path(s, "store", path), 0755), 0);
 	assert_int_equal(mkdir(scratch_path(s, "closed", path), 0700), 0);
-	rc = run_child(child_not_allowed, s);
+	rc = dir_rig_in_child(child_not_allowed, s);
 	if (rc == 77)
 		skip();
 	assert_int_equal(rc, 0);
@@ -595,10 +350,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hidden, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_odd_files, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_list_ignores, scratch_setup, scratch_teardown),
-		cmocka_unit_test_setup_teardown(test_fd_cache, scratch_setup, scratch_teardown),
-		cmocka_unit_test_setup_teardown(test_fd_cache_others, scratch_setup, scratch_teardown),
-		cmocka_unit_test_setup_teardown(test_fd_cache_full, scratch_setup, scratch_teardown),
-		cmocka_unit_test_setup_teardown(test_threads, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_read_only, scratch_setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_not_allowed, scratch_setup, scratch_teardown),
 	};
