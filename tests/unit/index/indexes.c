@@ -2,6 +2,7 @@
  * Index for tests.  See indexes.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -191,4 +192,66 @@ int indexes_in_child(struct indexes *w, int (*fn)(struct indexes *w, void *arg),
 		_exit(fn(w, arg));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+void indexes_load_some(struct indexes *w)
+{
+	indexes_put_run(w, 0, INDEXES_COUNT, 0, INDEXES_NPACKS);
+	assert_int_equal(index_refresh(w->x), 0);
+}
+
+void indexes_write_file(const char *path, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, len), len);
+	close(fd);
+}
+
+/* Kept, and as it was, or not kept at all? */
+static bool large_right_or_absent(struct index *x)
+{
+	struct buf b = BUF_INIT;
+	bool right;
+
+	right = index_kept(x, INDEXES_LARGE, &b) == -ENOENT || b.len == INDEXES_LARGE_LEN;
+	for (size_t i = 0; i < b.len && right; i++)
+		right = b.data[i] == 0x5a;
+	buf_free(&b);
+	return right;
+}
+
+int indexes_use(struct indexes *w, void *arg)
+{
+	struct index_options opts;
+	struct index *x;
+	uint32_t slot;
+	struct id id;
+
+	(void)arg;
+	indexes_options(w, &opts);
+	if (index_open(&opts, &x) != 0)
+		return 1;
+	if (!indexes_right_or_absent(x, 0, INDEXES_COUNT, 0, INDEXES_NPACKS) || !large_right_or_absent(x))
+		return 2;
+	if (index_refresh(x) != 0)
+		return 3;
+	if (!indexes_right(x, 0, INDEXES_COUNT, 0, INDEXES_NPACKS))
+		return 4;
+	if (!indexes_absent(x, INDEXES_COUNT, 10))
+		return 5;
+	packs_id(5, &id);
+	index_keep(x, "snapshots/x", "data", 4);
+	if (index_slot(x, &id, &slot) != 0)
+		return 6;
+	index_close(x);
+	return 0;
+}
+
+int indexes_use_quietly(struct indexes *w, void *arg)
+{
+	int rc = indexes_use(w, arg);
+
+	return rc != 0 ? rc : w->messages.len > 0 ? 7 : 0;
 }

@@ -56,4 +56,23 @@ char *indexes_file(struct indexes *w, const char *name, char out[160]);
 /* Run ${fn} in a child process.  Return its exit status, or 1000 + the signal that ended it. */
 int indexes_in_child(struct indexes *w, int (*fn)(struct indexes *w, void *arg), void *arg);
 
+/* The objects of most tests here. */
+#define INDEXES_COUNT 3000
+#define INDEXES_NPACKS 50
+
+/* Put INDEXES_COUNT objects in INDEXES_NPACKS packs, and load them. */
+void indexes_load_some(struct indexes *w);
+
+/* Replace the contents of a file. */
+void indexes_write_file(const char *path, const void *data, size_t len);
+
+#define INDEXES_LARGE "snapshots/large"
+#define INDEXES_LARGE_LEN 20000
+
+/* Child: open what is there, and see that nothing is wrong, and after a refresh nothing missing. */
+int indexes_use(struct indexes *w, void *arg);
+
+/* Child: the same, and no warning: what was there before is simply used. */
+int indexes_use_quietly(struct indexes *w, void *arg);
+
 #endif
