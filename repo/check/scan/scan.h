@@ -5,7 +5,7 @@
  * lanes, of packs as well as of the objects in them.
  *
  *   scan.c       a thread's packs
- *   pack_scan.c  one pack: its window of bytes, its boxes
+ *   pack_scan.c  one pack; pack_window.c its bytes, pack_objects.c its boxes
  *   verify.c     plaintexts of objects, hashed many at once
  *   tally.c      what was found in a pack, in words
  *
