@@ -8,18 +8,10 @@
 #include "repo/query/walk.h"
 #include "repo/tree/xattr.h"
 #include "tools/print/tar.h"
+#include "tools/print/tar_header.h"
 
-#define BLOCK 512
 #define COPY_LEN (1024 * 1024)
 #define LINKS_MAX (1u << 20) /* groups of hard links that are remembered; beyond, files are written again */
-
-/* The ustar header (POSIX.1-2001, pax utility, "ustar Interchange Format"). */
-struct header {
-	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, linkname[100], magic[6],
-	    version[2], user[32], group[32], major[8], minor[8], prefix[155], pad[12];
-};
-
-_Static_assert(sizeof(struct header) == BLOCK, "a tar header is one block");
 
 struct link {
 	uint64_t dev, ino;
@@ -45,79 +37,15 @@ static int put(struct tar *t, const void *data, size_t len)
 
 static int pad(struct tar *t, uint64_t len)
 {
-	static const uint8_t zeros[BLOCK];
+	static const uint8_t zeros[TAR_BLOCK];
 
-	return put(t, zeros, (size_t)((BLOCK - len % BLOCK) % BLOCK));
+	return put(t, zeros, (size_t)((TAR_BLOCK - len % TAR_BLOCK) % TAR_BLOCK));
 }
 
-/* Octal, or 0 where it does not fit: the pax record has it then. */
-static void octal(char *field, size_t size, uint64_t v)
+static int put_header(struct tar *t, struct tar_header *h)
 {
-	if (v >> (3 * (size - 1)) != 0)
-		v = 0;
-	field[--size] = '\0';
-	while (size-- > 0) {
-		field[size] = (char)('0' + (v & 7));
-		v >>= 3;
-	}
-}
-
-static bool fits_octal(size_t size, uint64_t v)
-{
-	return v >> (3 * (size - 1)) == 0;
-}
-
-static int put_header(struct tar *t, struct header *h)
-{
-	const uint8_t *b = (const uint8_t *)h;
-	unsigned sum = 0;
-
-	memcpy(h->magic, "ustar", 6);
-	memcpy(h->version, "00", 2);
-	memset(h->checksum, ' ', sizeof(h->checksum));
-	for (size_t i = 0; i < sizeof(*h); i++)
-		sum += b[i];
-	snprintf(h->checksum, sizeof(h->checksum), "%06o", sum);
+	tar_header_finish(h);
 	return put(t, h, sizeof(*h));
-}
-
-/* "LENGTH KEY=VALUE\n", the length counting its own digits. */
-static int pax_record(struct buf *b, const char *key, const void *value, size_t len)
-{
-	size_t rest = strlen(key) + len + 3, digits = 1, total;
-
-	for (;;) {
-		char text[24];
-
-		total = rest + digits;
-		if ((size_t)snprintf(text, sizeof(text), "%zu", total) == digits)
-			break;
-		digits++;
-	}
-	if (buf_printf(b, "%zu %s=", total, key) != 0 || buf_append(b, value, len) != 0)
-		return -ENOMEM;
-	return buf_u8(b, '\n');
-}
-
-static int pax_number(struct buf *b, const char *key, uint64_t v)
-{
-	char text[24];
-
-	return pax_record(b, key, text, (size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)v));
-}
-
-static int pax_time(struct buf *b, const char *key, int64_t s, uint32_t ns)
-{
-	bool negative = s < 0;
-	char text[48];
-
-	/* -1 s and 0.25 s is -0.75. */
-	if (negative && ns > 0) {
-		s++;
-		ns = 1000000000u - ns;
-	}
-	return pax_record(b, key, text, (size_t)snprintf(text, sizeof(text), "%s%llu.%09u", negative ? "-" : "",
-	    (unsigned long long)(s < 0 ? -s : s), ns));
 }
 
 /* --- Hard links --------------------------------------------------------------------------------------------------- */
@@ -180,24 +108,6 @@ static const char *first_link(struct tar *t, const struct tree_entry *e, const c
 
 /* --- One entry ---------------------------------------------------------------------------------------------------- */
 
-static char type_flag(const struct tree_entry *e)
-{
-	switch (e->type) {
-	case ENTRY_DIR:
-		return '5';
-	case ENTRY_LNK:
-		return '2';
-	case ENTRY_CHR:
-		return '3';
-	case ENTRY_BLK:
-		return '4';
-	case ENTRY_FIFO:
-		return '6';
-	default:
-		return '0';
-	}
-}
-
 static int pax_xattrs(struct tar *t, const struct tree_entry *e, struct buf *pax)
 {
 	struct buf encoded = BUF_INIT, key = BUF_INIT;
@@ -223,60 +133,42 @@ static int pax_fields(struct tar *t, const struct tree_entry *e, const char *pat
 {
 	int rc = 0;
 
-	if (strlen(path) > sizeof(((struct header *)0)->name))
+	if (strlen(path) > sizeof(((struct tar_header *)0)->name))
 		rc = pax_record(pax, "path", path, strlen(path));
-	if (rc == 0 && link != NULL && strlen(link) > sizeof(((struct header *)0)->linkname))
+	if (rc == 0 && link != NULL && strlen(link) > sizeof(((struct tar_header *)0)->linkname))
 		rc = pax_record(pax, "linkpath", link, strlen(link));
-	if (rc == 0 && !fits_octal(8, e->uid))
+	if (rc == 0 && !tar_fits_octal(8, e->uid))
 		rc = pax_number(pax, "uid", e->uid);
-	if (rc == 0 && !fits_octal(8, e->gid))
+	if (rc == 0 && !tar_fits_octal(8, e->gid))
 		rc = pax_number(pax, "gid", e->gid);
 	if (rc == 0 && e->user_len > 31)
 		rc = pax_record(pax, "uname", e->user, e->user_len);
 	if (rc == 0 && e->group_len > 31)
 		rc = pax_record(pax, "gname", e->group, e->group_len);
-	if (rc == 0 && (e->mtime_ns != 0 || e->mtime < 0 || !fits_octal(12, (uint64_t)e->mtime)))
+	if (rc == 0 && (e->mtime_ns != 0 || e->mtime < 0 || !tar_fits_octal(12, (uint64_t)e->mtime)))
 		rc = pax_time(pax, "mtime", e->mtime, e->mtime_ns);
 	return rc == 0 ? pax_xattrs(t, e, pax) : rc;
 }
 
 static int put_pax(struct tar *t, const struct buf *pax)
 {
-	struct header h;
+	struct tar_header h;
 	int rc;
 
 	if (pax->len == 0)
 		return 0;
 	memset(&h, 0, sizeof(h));
 	snprintf(h.name, sizeof(h.name), "././@PaxHeader");
-	octal(h.mode, sizeof(h.mode), 0644);
-	octal(h.uid, sizeof(h.uid), 0);
-	octal(h.gid, sizeof(h.gid), 0);
-	octal(h.size, sizeof(h.size), pax->len);
-	octal(h.mtime, sizeof(h.mtime), 0);
+	tar_octal(h.mode, sizeof(h.mode), 0644);
+	tar_octal(h.uid, sizeof(h.uid), 0);
+	tar_octal(h.gid, sizeof(h.gid), 0);
+	tar_octal(h.size, sizeof(h.size), pax->len);
+	tar_octal(h.mtime, sizeof(h.mtime), 0);
 	h.type = 'x';
 	rc = put_header(t, &h);
 	if (rc == 0)
 		rc = put(t, pax->data, pax->len);
 	return rc == 0 ? pad(t, pax->len) : rc;
-}
-
-static void fill_header(struct header *h, const struct tree_entry *e, const char *path, const char *link, uint64_t size)
-{
-	memset(h, 0, sizeof(*h));
-	memcpy(h->name, path, strnlen(path, sizeof(h->name)));
-	octal(h->mode, sizeof(h->mode), e->mode);
-	octal(h->uid, sizeof(h->uid), e->uid);
-	octal(h->gid, sizeof(h->gid), e->gid);
-	octal(h->size, sizeof(h->size), size);
-	octal(h->mtime, sizeof(h->mtime), e->mtime < 0 ? 0 : (uint64_t)e->mtime);
-	octal(h->major, sizeof(h->major), e->rdev_major);
-	octal(h->minor, sizeof(h->minor), e->rdev_minor);
-	memcpy(h->user, e->user, e->user_len < 31 ? e->user_len : 31);
-	memcpy(h->group, e->group, e->group_len < 31 ? e->group_len : 31);
-	h->type = type_flag(e);
-	if (link != NULL)
-		memcpy(h->linkname, link, strnlen(link, sizeof(h->linkname)));
 }
 
 /* --- Contents ----------------------------------------------------------------------------------------------------- */
@@ -338,7 +230,7 @@ static int sparse_map(struct tar *t, const struct tree_entry *e, struct buf *map
 		rc = buf_printf(map, "%llu\n", (unsigned long long)n);
 	if (rc == 0)
 		rc = buf_append(map, lines.data, lines.len);
-	while (rc == 0 && map->len % BLOCK != 0)
+	while (rc == 0 && map->len % TAR_BLOCK != 0)
 		rc = buf_u8(map, 0);
 	buf_free(&lines);
 	return rc;
@@ -348,7 +240,7 @@ static int put_sparse(struct tar *t, const struct tree_entry *e, const char *pat
 {
 	struct buf map = BUF_INIT;
 	uint64_t data, begin, end = 0;
-	struct header h;
+	struct tar_header h;
 	int rc;
 
 	rc = sparse_map(t, e, &map, &data);
@@ -360,11 +252,11 @@ static int put_sparse(struct tar *t, const struct tree_entry *e, const char *pat
 		rc = pax_record(pax, "GNU.sparse.name", path, strlen(path));
 	if (rc == 0)
 		rc = pax_number(pax, "GNU.sparse.realsize", e->size);
-	if (rc == 0 && !fits_octal(12, map.len + data))
+	if (rc == 0 && !tar_fits_octal(12, map.len + data))
 		rc = pax_number(pax, "size", map.len + data);
 	if (rc == 0)
 		rc = put_pax(t, pax);
-	fill_header(&h, e, path, NULL, map.len + data);
+	tar_header_fill(&h, e, path, NULL, map.len + data);
 	if (rc == 0)
 		rc = put_header(t, &h);
 	if (rc == 0)
@@ -380,14 +272,14 @@ static int put_plain(struct tar *t, const struct tree_entry *e, char type, const
     struct buf *pax)
 {
 	uint64_t size = type == '0' ? e->size : 0;
-	struct header h;
+	struct tar_header h;
 	int rc = 0;
 
-	if (!fits_octal(12, size))
+	if (!tar_fits_octal(12, size))
 		rc = pax_number(pax, "size", size);
 	if (rc == 0)
 		rc = put_pax(t, pax);
-	fill_header(&h, e, path, link, size);
+	tar_header_fill(&h, e, path, link, size);
 	h.type = type;
 	if (rc == 0)
 		rc = put_header(t, &h);
@@ -399,7 +291,7 @@ static int put_plain(struct tar *t, const struct tree_entry *e, char type, const
 static int put_entry(struct tar *t, const struct tree_entry *e, const char *path)
 {
 	const char *link = first_link(t, e, path);
-	char type = link != NULL ? '1' : type_flag(e);
+	char type = link != NULL ? '1' : tar_type(e);
 	struct buf pax = BUF_INIT, target = BUF_INIT;
 	int rc = 0;
 
@@ -462,7 +354,7 @@ int tar_tree(struct tree *tree, const struct tree_entry *root, const char *prefi
     struct tar_result *result)
 {
 	struct tar t = { .tree = tree, .out = out, .log = log, .result = result };
-	static const uint8_t end[2 * BLOCK];
+	static const uint8_t end[2 * TAR_BLOCK];
 	struct tree_walk *w = NULL;
 	int rc;
 
