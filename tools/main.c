@@ -47,15 +47,6 @@ static void write_log(void *arg, enum log_level level, const char *text)
 	cli_error(c, "%s", text);
 }
 
-static const struct command *find_command(const char *name)
-{
-	const struct command *c = commands;
-
-	while (c->name != NULL && strcmp(c->name, name) != 0)
-		c++;
-	return c->name != NULL ? c : NULL;
-}
-
 /* Common options that stand before the command go behind it, where all are parsed together. */
 static int command_index(int argc, char **argv)
 {
@@ -126,7 +117,7 @@ static int run(int argc, char **argv)
 		help_overview(wants_help ? stdout : stderr);
 		return wants_help ? EXIT_OK : EXIT_USAGE;
 	}
-	cmd = find_command(argv[at]);
+	cmd = command_find(argv[at]);
 	if (cmd == NULL) {
 		fprintf(stderr, "varve: no such command: %s (see \"varve help\")\n", argv[at]);
 		return EXIT_USAGE;

@@ -65,14 +65,12 @@ static int take(void *arg, const char *option, const char *value)
 static void read_arguments(int argc, char **argv)
 {
 	struct cli c = { .command = "" };
-	const struct command *cmd = commands;
+	const struct command *cmd = command_find(argv[0]);
 	char **args;
 	size_t n = 0;
 	int nargs = -1, rc;
 
-	while (cmd->name != NULL && strcmp(cmd->name, argv[0]) != 0)
-		cmd++;
-	if (cmd->name == NULL)
+	if (cmd == NULL)
 		cmd = commands;
 	c.command = cmd->name;
 	c.access.log = &c.log;

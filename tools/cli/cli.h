@@ -65,6 +65,9 @@ struct command {
 /* All commands, ends with a NULL name. */
 extern const struct command commands[];
 
+/* The one of that name, or NULL. */
+const struct command *command_find(const char *name);
+
 /**
  * cli_parse(c, cmd, argc, argv, take, arg, nargs, args):
  * Parse the options of ${cmd} and the common ones, which may stand anywhere; "--" ends them.  ${take} gets the

@@ -101,13 +101,13 @@ static void take_common(struct cli *c, const char *name, const char *value)
 		c->utc = true;
 }
 
-static const struct command *this_command(const struct cli *c)
+const struct command *command_find(const char *name)
 {
 	const struct command *cmd = commands;
 
-	while (cmd->name != NULL && strcmp(cmd->name, c->command) != 0)
+	while (cmd->name != NULL && strcmp(cmd->name, name) != 0)
 		cmd++;
-	return cmd;
+	return cmd->name != NULL ? cmd : NULL;
 }
 
 /* What getopt_long() could not make sense of, in our words. */
@@ -126,7 +126,7 @@ static int bad_option(const struct cli *c, const struct getopt_tables *t, int wh
 
 int cli_parse(struct cli *c, int argc, char **argv, cli_take_fn *take, void *arg, int *nargs, char ***args)
 {
-	const struct command *cmd = this_command(c);
+	const struct command *cmd = command_find(c->command);
 	struct getopt_tables t = { .n = 0 };
 	const struct cli_option *o;
 	int ch, rc = 0;

@@ -22,7 +22,7 @@ static int take(void *arg, const char *option, const char *value)
 
 int cmd_help(struct cli *c, int argc, char **argv)
 {
-	const struct command *cmd = commands;
+	const struct command *cmd;
 	bool list = false;
 	char **args;
 	int n, rc;
@@ -35,9 +35,8 @@ int cmd_help(struct cli *c, int argc, char **argv)
 	} else if (n == 0) {
 		help_overview(stdout);
 	} else {
-		while (cmd->name != NULL && strcmp(cmd->name, args[0]) != 0)
-			cmd++;
-		if (cmd->name == NULL)
+		cmd = command_find(args[0]);
+		if (cmd == NULL)
 			return cli_usage(c, "no such command: %s", args[0]);
 		help_command(cmd, stdout);
 	}
