@@ -15,30 +15,6 @@
 
 #define EACH 100 /* objects of a small run */
 
-static struct index_stats stats(struct index *x)
-{
-	struct index_stats s;
-
-	assert_int_equal(index_stats(x, &s), 0);
-	return s;
-}
-
-static int count_one(void *arg, const char *name, uint64_t size)
-{
-	(void)name;
-	(void)size;
-	++*(unsigned *)arg;
-	return 0;
-}
-
-static unsigned runs_in_store(struct indexes *w)
-{
-	unsigned n = 0;
-
-	assert_int_equal(store_list(w->store, "index/", count_one, &n), 0);
-	return n;
-}
-
 static uint64_t bytes_read(struct indexes *w)
 {
 	struct store_counters c;
@@ -62,18 +38,6 @@ static bool all_right(struct index *x, unsigned nruns)
 	return true;
 }
 
-/* Another machine. */
-static struct index *open_other(struct indexes *w)
-{
-	struct index_options o;
-	struct index *x;
-
-	indexes_options(w, &o);
-	o.cache_dir = NULL;
-	assert_int_equal(index_open(&o, &x), 0);
-	return x;
-}
-
 static void test_too_few(void **state)
 {
 	struct indexes *w = *state;
@@ -84,7 +48,7 @@ static void test_too_few(void **state)
 	indexes_put_run(w, 100000, 40000, 5000, 10);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(index_merge_runs(w->x, NULL), 0);
-	assert_int_equal(runs_in_store(w), 16);
+	assert_int_equal(indexes_runs(w), 16);
 	/* What is not loaded is not merged. */
 	put_small(w, 15, 16, id);
 	assert_int_equal(index_merge_runs(w->x, NULL), 0);
@@ -93,7 +57,7 @@ static void test_too_few(void **state)
 static void test_merge(void **state)
 {
 	struct indexes *w = *state;
-	struct index *other = open_other(w), *fresh;
+	struct index *other = indexes_open_other(w), *fresh;
 	struct id id[40];
 	uint64_t before;
 
@@ -102,9 +66,9 @@ static void test_merge(void **state)
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(index_refresh(other), 0);
 	assert_int_equal(index_merge_runs(w->x, NULL), 16);
-	assert_int_equal(runs_in_store(w), 18);
-	assert_int_equal(stats(w->x).runs, 2);
-	assert_int_equal(stats(w->x).packs, 170);
+	assert_int_equal(indexes_runs(w), 18);
+	assert_int_equal(indexes_stats(w->x).runs, 2);
+	assert_int_equal(indexes_stats(w->x).packs, 170);
 	assert_true(all_right(w->x, 16));
 	/* There is nothing more to do, nor to load. */
 	before = bytes_read(w);
@@ -115,14 +79,14 @@ static void test_merge(void **state)
 	/* Who had loaded the old ones loads the new one in their place, and no other again. */
 	assert_int_equal(index_refresh(other), 0);
 	assert_true(bytes_read(w) - before < 300000);
-	assert_int_equal(stats(other).runs, 2);
-	assert_int_equal(stats(other).objects, 40000 + 16 * EACH);
+	assert_int_equal(indexes_stats(other).runs, 2);
+	assert_int_equal(indexes_stats(other).objects, 40000 + 16 * EACH);
 	assert_true(all_right(other, 16));
 
 	/* Who has loaded none reads the new one only. */
-	fresh = open_other(w);
+	fresh = indexes_open_other(w);
 	assert_int_equal(index_refresh(fresh), 0);
-	assert_int_equal(stats(fresh).runs, 2);
+	assert_int_equal(indexes_stats(fresh).runs, 2);
 	assert_true(all_right(fresh, 16));
 	index_close(fresh);
 
@@ -151,15 +115,15 @@ static void test_year(void **state)
 		assert_int_equal(index_add_run(w->x, &id[i], 0), 0);
 		assert_true(index_merge_runs(w->x, NULL) >= 0);
 	}
-	assert_true(stats(w->x).runs <= 32);
+	assert_true(indexes_stats(w->x).runs <= 32);
 	assert_true(all_right(w->x, 365));
-	fresh = open_other(w);
+	fresh = indexes_open_other(w);
 	store_get_counters(w->store, &before);
 	assert_int_equal(index_refresh(fresh), 0);
 	store_get_counters(w->store, &after);
 	assert_true(after.gets - before.gets < 100);
-	assert_int_equal(stats(fresh).runs, stats(w->x).runs);
-	assert_int_equal(stats(fresh).objects, 365 * EACH);
+	assert_int_equal(indexes_stats(fresh).runs, indexes_stats(w->x).runs);
+	assert_int_equal(indexes_stats(fresh).objects, 365 * EACH);
 	assert_true(all_right(fresh, 365));
 	index_close(fresh);
 }
@@ -168,7 +132,7 @@ static void test_year(void **state)
 static void test_both(void **state)
 {
 	struct indexes *w = *state;
-	struct index *a = open_other(w), *b = open_other(w);
+	struct index *a = indexes_open_other(w), *b = indexes_open_other(w);
 	struct id id[16];
 
 	put_small(w, 0, 16, id);
@@ -180,7 +144,7 @@ static void test_both(void **state)
 	assert_int_equal(index_refresh(a), 0);
 	assert_int_equal(index_refresh(b), 0);
 	assert_true(all_right(w->x, 16) && all_right(a, 16) && all_right(b, 16));
-	assert_int_equal(stats(w->x).objects, 16 * EACH);
+	assert_int_equal(indexes_stats(w->x).objects, 16 * EACH);
 	/* The old ones vanish while one of the new ones is not known yet. */
 	for (unsigned i = 0; i < 16; i++)
 		indexes_delete_run(w, &id[i]);
@@ -209,15 +173,15 @@ static void test_failures(void **state)
 			break;
 		failed++;
 		store_mem_set_faults(w->store, NULL, 0);
-		assert_int_equal(runs_in_store(w), 16);
-		assert_int_equal(stats(w->x).runs, 16);
+		assert_int_equal(indexes_runs(w), 16);
+		assert_int_equal(indexes_stats(w->x).runs, 16);
 		assert_true(all_right(w->x, 16));
 	}
 	assert_int_equal(rc, 16);
 	assert_true(failed >= 18);
 	store_mem_set_faults(w->store, NULL, 0);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w->x).runs, 1);
+	assert_int_equal(indexes_stats(w->x).runs, 1);
 	assert_true(all_right(w->x, 16));
 }
 

@@ -21,14 +21,6 @@
 #define REAL 1000000 /* the first number of objects that are in a real pack */
 #define NREAL 3000
 
-static struct index_stats stats(struct indexes *w)
-{
-	struct index_stats s;
-
-	assert_int_equal(index_stats(w->x, &s), 0);
-	return s;
-}
-
 static int resolve(struct indexes *w, uint64_t n, struct place *place)
 {
 	struct id id;
@@ -135,7 +127,7 @@ static void test_vanishing(void **state)
 	}
 	store_mem_set_faults(w->store, &fault, 1);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).runs, 3);
+	assert_int_equal(indexes_stats(w->x).runs, 3);
 	/* For ever, in a listing that lags behind: who stores does so again, and who reads does not know. */
 	indexes_close(w);
 	assert_int_equal(index_remove(w->cache_dir, w->k.repo_id), 0);
@@ -169,14 +161,14 @@ static void test_moved(void **state)
 	store_get_counters(w->store, &after);
 	assert_true(after.get_bytes - before.get_bytes < 400 * 1024);
 	/* The others stay as they were, until they are doubted. */
-	assert_int_equal(stats(w).objects, 2 * LARGE - 1);
+	assert_int_equal(indexes_stats(w->x).objects, 2 * LARGE - 1);
 	assert_true(is_in(w, 8, 8));
 	assert_int_equal(doubt(w, 8, true), 0);
 	assert_int_equal(resolve(w, 8, &place), 0);
 	assert_true(is_in(w, 8, 1008));
 	/* Who stores loads anew. */
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).objects, 2 * LARGE);
+	assert_int_equal(indexes_stats(w->x).objects, 2 * LARGE);
 	assert_true(indexes_right(w->x, 0, LARGE, 1000, 100));
 	assert_true(indexes_right(w->x, REAL, LARGE, 500, 100));
 }
@@ -331,12 +323,12 @@ static void test_locked(void **state)
 	assert_int_equal(resolve(w, 7, &place), 0);
 	assert_int_equal(resolve(w, 1007, &place), 0);
 	assert_int_equal(resolve(w, REAL, &place), -ENOENT);
-	assert_int_equal(stats(w).objects, 0);
+	assert_int_equal(indexes_stats(w->x).objects, 0);
 	assert_true(index_add_run(w->x, &small, 0) > 0);
 	close(fd);
 	assert_int_equal(index_add_run(w->x, &small, 0), 0);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).objects, 5300);
+	assert_int_equal(indexes_stats(w->x).objects, 5300);
 }
 
 /* A manifest has told a wrong key of a pack: it is not believed for ever. */

@@ -40,14 +40,6 @@ static uint64_t bytes(struct indexes *w, const struct store_counters *before)
 	return counters(w).get_bytes - before->get_bytes;
 }
 
-static struct index_stats stats(struct indexes *w)
-{
-	struct index_stats s;
-
-	assert_int_equal(index_stats(w->x, &s), 0);
-	return s;
-}
-
 /* A real pack, and a run that names it: too large to be loaded by opening it. */
 static struct pack_info put_real(struct indexes *w, enum pack_kind kind, uint64_t first)
 {
@@ -116,7 +108,7 @@ static void test_small(void **state)
 	indexes_put_run(w, 0, 3000, 0, 10);
 	indexes_put_run(w, 3000, 3000, 0, 10);
 	expect_resolved(w, 7, 0, 10);
-	assert_int_equal(stats(w).objects, 6000);
+	assert_int_equal(indexes_stats(w->x).objects, 6000);
 	assert_int_equal(lookup(w, 4000), 0);
 }
 
@@ -149,7 +141,7 @@ static void test_order(void **state)
 	expect_after(w, 10003, 104);
 	expect_after(w, 10099, 0);
 	expect_after(w, 2, 4);
-	assert_int_equal(stats(w).objects, 3000);
+	assert_int_equal(indexes_stats(w->x).objects, 3000);
 }
 
 /* What is large is not, neither now nor later, and what was learned stays. */
@@ -166,8 +158,8 @@ static void test_large(void **state)
 	/* The listing; of each run its end and a block; a block of packs. */
 	assert_in_range(requests(w, &before), 4, 6);
 	assert_true(bytes(w, &before) < 400 * 1024);
-	assert_int_equal(stats(w).objects, 0);
-	assert_int_equal(stats(w).packs, 0);
+	assert_int_equal(indexes_stats(w->x).objects, 0);
+	assert_int_equal(indexes_stats(w->x).packs, 0);
 	assert_int_equal(find(w, 7), 0);
 	assert_int_equal(lookup(w, 7), -ENOENT);
 	assert_int_equal(resolve(w, PACK_DATA, 5000000, &place), -ENOENT);
@@ -217,8 +209,8 @@ static void test_loaded_later(void **state)
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(index_lookup(w->x, &id, &after), 0);
 	assert_int_equal(before.pack, after.pack);
-	assert_int_equal(stats(w).objects, LARGE);
-	assert_int_equal(stats(w).packs, 100);
+	assert_int_equal(indexes_stats(w->x).objects, LARGE);
+	assert_int_equal(indexes_stats(w->x).packs, 100);
 	assert_true(indexes_right(w->x, 0, LARGE, 0, 100));
 	/* What is put from now on is loaded, too, by this process, as soon as it knows of a snapshot of it. */
 	indexes_put_run(w, LARGE, LARGE, 100, 100);
@@ -238,7 +230,7 @@ static void test_learned_is_not_loaded(void **state)
 	indexes_delete_run(w, &run);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(lookup(w, 7), -ENOENT);
-	assert_int_equal(stats(w).objects, 0);
+	assert_int_equal(indexes_stats(w->x).objects, 0);
 	assert_int_equal(find(w, 7), -ENOENT);
 }
 
@@ -342,12 +334,12 @@ static void test_merged(void **state)
 	expect_resolved(w, 7, 0, 100);
 	assert_int_equal(resolve(w, PACK_DATA, 5000000, &place), -ENOENT);
 	assert_true(requests(w, &before) <= 10);
-	assert_int_equal(stats(w).runs, 0);
+	assert_int_equal(indexes_stats(w->x).runs, 0);
 	/* The same if all is loaded. */
 	before = counters(w);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(requests(w, &before) <= 10);
-	assert_int_equal(stats(w).runs, 1);
+	assert_int_equal(indexes_stats(w->x).runs, 1);
 }
 
 /* What a damaged run was merged from is asked in its place, as long as it is there. */
@@ -383,7 +375,7 @@ static void test_many_small(void **state)
 	before = counters(w);
 	assert_int_equal(resolve(w, PACK_DATA, 5000000, &place), -ENOENT);
 	assert_true(requests(w, &before) <= 44);
-	assert_int_equal(stats(w).runs, 40);
+	assert_int_equal(indexes_stats(w->x).runs, 40);
 	for (unsigned i = 0; i < 40; i++)
 		assert_true(indexes_right(w->x, REAL + 100 * i, 100, 50 * i, 10));
 	before = counters(w);
@@ -458,7 +450,7 @@ static void test_rent_or_buy(void **state)
 
 	indexes_put_run(w, 0, LARGE, 0, 100);
 	before = counters(w);
-	for (n = 0; n < 1000 && stats(w).objects == 0; n++)
+	for (n = 0; n < 1000 && indexes_stats(w->x).objects == 0; n++)
 		expect_resolved(w, n * 97, 0, 100);
 	assert_in_range(n, 20, 200);
 	assert_true(bytes(w, &before) < 20u * 1024 * 1024);

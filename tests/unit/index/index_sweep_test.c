@@ -48,34 +48,6 @@ static uint32_t number_of(struct indexes *w, uint64_t n)
 	return f.number;
 }
 
-static int count_one(void *arg, const char *name, uint64_t size)
-{
-	(void)name;
-	(void)size;
-	++*(unsigned *)arg;
-	return 0;
-}
-
-static unsigned runs_in_store(struct indexes *w)
-{
-	unsigned n = 0;
-
-	assert_int_equal(store_list(w->store, "index/", count_one, &n), 0);
-	return n;
-}
-
-/* An index on another machine. */
-static struct index *open_other(struct indexes *w)
-{
-	struct index_options opts;
-	struct index *x;
-
-	indexes_options(w, &opts);
-	opts.cache_dir = NULL;
-	assert_int_equal(index_open(&opts, &x), 0);
-	return x;
-}
-
 /* --- A prune ------------------------------------------------------------------------------------------------------ */
 
 struct prune {
@@ -147,7 +119,7 @@ static bool swept_right(struct index *x, uint64_t first, uint64_t count, uint64_
 /* As a machine sees it that has loaded nothing so far. */
 static bool fresh_right(struct indexes *w, uint64_t first, uint64_t count, uint64_t pack0)
 {
-	struct index *fresh = open_other(w);
+	struct index *fresh = indexes_open_other(w);
 	bool right;
 
 	assert_int_equal(index_refresh(fresh), 0);
@@ -227,7 +199,7 @@ static void test_records_damaged(void **state)
 static void test_sweep(void **state)
 {
 	struct indexes *w = *state;
-	struct index *other = open_other(w);
+	struct index *other = indexes_open_other(w);
 	struct prune p;
 	struct id a, b;
 	char name[RUN_NAME_SIZE];
@@ -246,7 +218,7 @@ static void test_sweep(void **state)
 	assert_int_equal(p.swept.runs_written, 1);
 	assert_int_equal(store_stat(w->store, run_name(&a, name), &size), -ENOENT);
 	assert_int_equal(store_stat(w->store, run_name(&b, name), &size), 0);
-	assert_int_equal(runs_in_store(w), 2);
+	assert_int_equal(indexes_runs(w), 2);
 	assert_true(fresh_right(w, 0, COUNT, 0));
 	assert_int_equal(index_refresh(other), 0);
 	assert_true(swept_right(other, 0, COUNT, 0));
@@ -273,7 +245,7 @@ static void test_live(void **state)
 	p.live = &id;
 	assert_int_equal(sweep(&p), -EBUSY);
 	assert_int_equal(indexes_logged(w, "is needed"), 1);
-	assert_int_equal(runs_in_store(w), 1);
+	assert_int_equal(indexes_runs(w), 1);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_right(w->x, 0, COUNT, 0, 10));
 	prune_destroy(&p);
@@ -292,7 +264,7 @@ static void test_no_time(void **state)
 	for (p.stop_at = 1; p.stop_at <= 2; p.stop_at++) {
 		p.steps = 0;
 		assert_int_equal(sweep(&p), -ETIME);
-		assert_int_equal(runs_in_store(w), 1);
+		assert_int_equal(indexes_runs(w), 1);
 		assert_int_equal(index_refresh(w->x), 0);
 		assert_true(indexes_right(w->x, 0, COUNT, 0, 10));
 	}
@@ -318,13 +290,13 @@ static void test_copies(void **state)
 	p.all = true;
 	assert_int_equal(numset_add(&p.avoided, number_of(w, 100 + DEAD)), 1);
 	assert_int_equal(sweep(&p), -EBUSY);
-	assert_int_equal(runs_in_store(w), 2);
+	assert_int_equal(indexes_runs(w), 2);
 	numset_destroy(&p.avoided);
 	numset_init(&p.avoided);
 	p.asked = 0;
 	assert_int_equal(sweep(&p), 0);
 	assert_int_equal(p.asked, 0);
-	fresh = open_other(w);
+	fresh = indexes_open_other(w);
 	assert_int_equal(index_refresh(fresh), 0);
 	for (uint64_t n = DEAD; n < COUNT; n += 10)
 		assert_true(indexes_right(fresh, n, 1, 100, 10));
@@ -353,7 +325,7 @@ static void put_three(struct indexes *w)
 /* What is not dead is found. */
 static void expect_nothing_lost(struct indexes *w)
 {
-	struct index *fresh = open_other(w);
+	struct index *fresh = indexes_open_other(w);
 
 	assert_int_equal(index_refresh(fresh), 0);
 	for (uint64_t n = 0; n < 2 * COUNT; n++)
@@ -382,7 +354,7 @@ static void test_spared(void **state)
 	/* What the new run says. */
 	indexes_delete_run(w, &run[0]);
 	indexes_delete_run(w, &run[1]);
-	fresh = open_other(w);
+	fresh = indexes_open_other(w);
 	assert_int_equal(index_refresh(fresh), 0);
 	for (uint64_t n = DEAD; n < COUNT; n += 10)
 		assert_true(indexes_right(fresh, n, 1, n < COUNT / 2 ? 200 : 100, 10));
@@ -412,7 +384,7 @@ static void test_failures(void **state)
 		assert_int_equal(sweep(&p), 0);
 		expect_nothing_lost(w);
 		assert_true(fresh_right(w, 0, 2 * COUNT, 0));
-		assert_in_range(runs_in_store(w), 2, 3);
+		assert_in_range(indexes_runs(w), 2, 3);
 	}
 	assert_true(rule.skip >= 10);
 	/* It may not delete: nothing is left of the attempt. */
@@ -421,7 +393,7 @@ static void test_failures(void **state)
 	put_three(w);
 	store_mem_set_faults(w->store, &rule, 1);
 	assert_int_equal(sweep(&p), -EACCES);
-	assert_int_equal(runs_in_store(w), 3);
+	assert_int_equal(indexes_runs(w), 3);
 	expect_nothing_lost(w);
 	prune_destroy(&p);
 }
@@ -466,7 +438,7 @@ static void test_two(void **state)
 	condemn(&p, DEAD);
 	p.meanwhile = sweep_other;
 	assert_int_equal(sweep(&p), 0);
-	assert_int_equal(runs_in_store(w), 1);
+	assert_int_equal(indexes_runs(w), 1);
 	assert_true(fresh_right(w, COUNT, COUNT, 0));
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_absent(w->x, 0, COUNT));
@@ -484,10 +456,10 @@ static void test_superseded(void **state)
 		indexes_put_run(w, 100 * i, 100, 0, 10);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_int_equal(index_merge_runs(w->x, NULL), 16);
-	assert_int_equal(runs_in_store(w), 17);
+	assert_int_equal(indexes_runs(w), 17);
 	assert_int_equal(sweep(&p), 0);
 	assert_int_equal(p.swept.runs_deleted, 16);
-	assert_int_equal(runs_in_store(w), 1);
+	assert_int_equal(indexes_runs(w), 1);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_right(w->x, 0, 1600, 0, 10));
 	prune_destroy(&p);
@@ -524,14 +496,14 @@ static void test_merge_and_doom(void **state)
 	packs_info(7, &info);
 	d.pack = info.id;
 	assert_int_equal(index_merge_runs(w->x, &how), -ESTALE);
-	assert_int_equal(runs_in_store(w), 17);
+	assert_int_equal(indexes_runs(w), 17);
 	d.puts = 0;
 	d.late = 2;
 	assert_int_equal(index_merge_runs(w->x, &how), -ESTALE);
-	assert_int_equal(runs_in_store(w), 17);
+	assert_int_equal(indexes_runs(w), 17);
 	d.late = 0;
 	assert_int_equal(index_merge_runs(w->x, &how), 16);
-	assert_int_equal(runs_in_store(w), 18);
+	assert_int_equal(indexes_runs(w), 18);
 	assert_int_equal(index_refresh(w->x), 0);
 	for (unsigned i = 0; i < 17; i++)
 		assert_true(indexes_right(w->x, 100 * i, 100, 10 * i, 10));

@@ -14,14 +14,6 @@
 #include "repo/util/bytes/le.h"
 #include "tests/unit/index/indexes.h"
 
-static struct index_stats stats(struct indexes *w)
-{
-	struct index_stats s;
-
-	assert_int_equal(index_stats(w->x, &s), 0);
-	return s;
-}
-
 static void test_empty(void **state)
 {
 	struct indexes *w = *state;
@@ -32,7 +24,7 @@ static void test_empty(void **state)
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_absent(w->x, 0, 10));
 	assert_int_equal(index_pack(w->x, 0, &info), -ENOENT);
-	s = stats(w);
+	s = indexes_stats(w->x);
 	assert_int_equal(s.objects, 0);
 	assert_int_equal(s.packs, 0);
 	assert_int_equal(s.runs, 0);
@@ -80,9 +72,9 @@ static void test_one_run(void **state)
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_right(w->x, 10, 5000, 100, 700));
 	assert_true(indexes_absent(w->x, 0, 10));
-	assert_int_equal(stats(w).objects, 5000);
-	assert_int_equal(stats(w).packs, 700);
-	assert_int_equal(stats(w).runs, 1);
+	assert_int_equal(indexes_stats(w->x).objects, 5000);
+	assert_int_equal(indexes_stats(w->x).packs, 700);
+	assert_int_equal(indexes_stats(w->x).runs, 1);
 	assert_int_equal(index_each_object(w->x, see_object, &seen), 0);
 	assert_int_equal(seen.n, 5000);
 	seen = (struct seen){ .stop_at = 600 };
@@ -115,7 +107,7 @@ static void test_overlap(void **state)
 	for (unsigned i = 0; i < 6; i++)
 		run[i] = indexes_put_run(w, 1000 * i, 3000, 10000 + 100 * i, 10);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).objects, 8000);
+	assert_int_equal(indexes_stats(w->x).objects, 8000);
 	for (unsigned n = 0; n < 8000; n += 100) {
 		unsigned best = 6;
 
@@ -138,16 +130,16 @@ static void test_add(void **state)
 	assert_true(indexes_right(w->x, 0, 2000, 0, 10));
 	assert_true(indexes_absent(w->x, 2000, 1000));
 	assert_int_equal(index_add_run(w->x, &a, 0), 0);
-	assert_int_equal(stats(w).runs, 1);
+	assert_int_equal(indexes_stats(w->x).runs, 1);
 	assert_int_equal(index_add_run(w->x, &b, 0), 0);
 	/* What was loaded last counts. */
 	assert_true(indexes_right(w->x, 0, 1000, 0, 10));
 	assert_true(indexes_right(w->x, 1000, 2000, 5, 10));
-	assert_int_equal(stats(w).packs, 15);
+	assert_int_equal(indexes_stats(w->x).packs, 15);
 	assert_true(index_add_run(w->x, &absent, 0) > 0);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).runs, 2);
-	assert_int_equal(stats(w).objects, 3000);
+	assert_int_equal(indexes_stats(w->x).runs, 2);
+	assert_int_equal(indexes_stats(w->x).objects, 3000);
 }
 
 static void test_vanished(void **state)
@@ -160,7 +152,7 @@ static void test_vanished(void **state)
 	struct id id;
 
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).packs, 15);
+	assert_int_equal(indexes_stats(w->x).packs, 15);
 	for (uint32_t n = 0; n < 10; n++) {
 		packs_id(3000 + n, &id);
 		assert_int_equal(index_lookup(w->x, &id, &place), 0);
@@ -170,8 +162,8 @@ static void test_vanished(void **state)
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_absent(w->x, 0, 1000));
 	assert_true(indexes_right(w->x, 1000, 3000, 5, 10));
-	assert_int_equal(stats(w).packs, 10);
-	assert_int_equal(stats(w).runs, 1);
+	assert_int_equal(indexes_stats(w->x).packs, 10);
+	assert_int_equal(indexes_stats(w->x).runs, 1);
 	/* Numbers stay good for who has looked them up before. */
 	for (uint32_t n = 0; n < 10; n++) {
 		assert_int_equal(index_pack(w->x, number[5 + n], &info), 0);
@@ -181,7 +173,7 @@ static void test_vanished(void **state)
 	indexes_delete_run(w, &b);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_absent(w->x, 0, 4000));
-	assert_int_equal(stats(w).packs, 0);
+	assert_int_equal(indexes_stats(w->x).packs, 0);
 	indexes_put_run(w, 0, 3000, 0, 10);
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_right(w->x, 0, 3000, 0, 10));
@@ -201,19 +193,19 @@ static void test_replaced(void **state)
 	struct id merged, again;
 
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).runs, 2);
+	assert_int_equal(indexes_stats(w->x).runs, 2);
 	merged = put_replacing(w, old, 2, 40);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).runs, 1);
+	assert_int_equal(indexes_stats(w->x).runs, 1);
 	assert_true(indexes_right(w->x, 0, 3000, 40, 10));
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).runs, 1);
+	assert_int_equal(indexes_stats(w->x).runs, 1);
 	/* The same on a machine that sees all three for the first time. */
 	indexes_close(w);
 	assert_int_equal(index_remove(w->cache_dir, w->k.repo_id), 0);
 	indexes_open(w);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).runs, 1);
+	assert_int_equal(indexes_stats(w->x).runs, 1);
 	assert_true(indexes_right(w->x, 0, 3000, 40, 10));
 	/* And with the next in the chain, and when the first are gone. */
 	again = put_replacing(w, &merged, 1, 60);
@@ -223,7 +215,7 @@ static void test_replaced(void **state)
 	indexes_delete_run(w, &old[1]);
 	indexes_delete_run(w, &merged);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).runs, 1);
+	assert_int_equal(indexes_stats(w->x).runs, 1);
 	assert_true(indexes_right(w->x, 0, 3000, 60, 10));
 	assert_int_equal(index_add_run(w->x, &again, 0), 0);
 }
@@ -257,7 +249,7 @@ static void test_damaged(void **state)
 	assert_int_equal(indexes_logged(w, run_name(&b, name)), 1);
 	assert_true(indexes_absent(w->x, 0, 1000));
 	assert_true(indexes_right_or_absent(w->x, 1000, 20000, 10, 10));
-	assert_int_equal(stats(w).runs, 0);
+	assert_int_equal(indexes_stats(w->x).runs, 0);
 	/* Others are not kept from being loaded. */
 	indexes_put_run(w, 50000, 1000, 30, 3);
 	assert_int_equal(index_refresh(w->x), 2);
@@ -270,7 +262,7 @@ static void test_damaged(void **state)
 	assert_int_equal(index_refresh(w->x), 0);
 	assert_true(indexes_right(w->x, 0, 1000, 0, 10));
 	assert_true(indexes_right(w->x, 1000, 20000, 10, 10));
-	assert_int_equal(stats(w).runs, 3);
+	assert_int_equal(indexes_stats(w->x).runs, 3);
 }
 
 /* A run that was loaded in part only is gone: so are its places. */
@@ -281,10 +273,10 @@ static void test_part_vanished(void **state)
 
 	flip(w, &a, 600000);
 	assert_int_equal(index_refresh(w->x), 1);
-	assert_int_not_equal(stats(w).objects, 0);
+	assert_int_not_equal(indexes_stats(w->x).objects, 0);
 	indexes_delete_run(w, &a);
 	assert_int_equal(index_refresh(w->x), 0);
-	assert_int_equal(stats(w).objects, 0);
+	assert_int_equal(indexes_stats(w->x).objects, 0);
 	assert_true(indexes_absent(w->x, 0, 20000));
 }
 
@@ -340,9 +332,9 @@ static void test_many_runs(void **state)
 	assert_int_equal(index_refresh(w->x), 0);
 	for (unsigned i = 0; i < 1100; i++)
 		assert_true(indexes_right(w->x, 20 * i, 20, i % 7, 3));
-	assert_int_equal(stats(w).objects, 22000);
-	assert_int_equal(stats(w).packs, 9);
-	assert_int_equal(stats(w).runs, 1100);
+	assert_int_equal(indexes_stats(w->x).objects, 22000);
+	assert_int_equal(indexes_stats(w->x).packs, 9);
+	assert_int_equal(indexes_stats(w->x).runs, 1100);
 }
 
 static void test_slots(void **state)

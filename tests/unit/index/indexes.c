@@ -87,6 +87,41 @@ void indexes_close(struct indexes *w)
 	w->x = NULL;
 }
 
+struct index *indexes_open_other(struct indexes *w)
+{
+	struct index_options o;
+	struct index *x;
+
+	indexes_options(w, &o);
+	o.cache_dir = NULL;
+	assert_int_equal(index_open(&o, &x), 0);
+	return x;
+}
+
+struct index_stats indexes_stats(struct index *x)
+{
+	struct index_stats s;
+
+	assert_int_equal(index_stats(x, &s), 0);
+	return s;
+}
+
+static int count_one(void *arg, const char *name, uint64_t size)
+{
+	(void)name;
+	(void)size;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+unsigned indexes_runs(struct indexes *w)
+{
+	unsigned n = 0;
+
+	assert_int_equal(store_list(w->store, "index/", count_one, &n), 0);
+	return n;
+}
+
 struct id indexes_put_run(struct indexes *w, uint64_t first, uint64_t count, uint64_t pack0, uint32_t npacks)
 {
 	struct packs_run p = { .first = first, .count = count, .pack0 = pack0, .npacks = npacks };

@@ -33,6 +33,15 @@ void indexes_options(struct indexes *w, struct index_options *out);
 void indexes_open(struct indexes *w);
 void indexes_close(struct indexes *w);
 
+/* Another one, as on another machine: the caller's to close. */
+struct index *indexes_open_other(struct indexes *w);
+
+/* Its figures. */
+struct index_stats indexes_stats(struct index *x);
+
+/* Number of runs in the store. */
+unsigned indexes_runs(struct indexes *w);
+
 /* Write a run of ${count} objects from ${first} on in ${npacks} packs from ${pack0} on. */
 struct id indexes_put_run(struct indexes *w, uint64_t first, uint64_t count, uint64_t pack0, uint32_t npacks);
 void indexes_delete_run(struct indexes *w, const struct id *id);
