@@ -13,6 +13,7 @@
 
 #include "repo/index/run/run_impl.h"
 #include "repo/util/bytes/le.h"
+#include "repo/store/mem/store_mem.h"
 #include "tests/lib/packs.h"
 
 #define SMALL_LEN 100     /* bytes of an object in packs_put_pack() */
@@ -32,6 +33,26 @@ void packs_keys_make(struct packs_keys *k)
 	seal_data_domain(&c, s, &k->data);
 	seal_metadata_domain(&c, s, &k->metadata);
 	secrets_free(s);
+}
+
+int packs_setup(void **state)
+{
+	struct packs_world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	packs_keys_make(&w->k);
+	assert_int_equal(store_mem_open(NULL, &w->store), 0);
+	*state = w;
+	return 0;
+}
+
+int packs_teardown(void **state)
+{
+	struct packs_world *w = *state;
+
+	store_close(w->store);
+	free(w);
+	return 0;
 }
 
 void packs_id(uint64_t n, struct id *out)

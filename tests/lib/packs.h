@@ -19,6 +19,14 @@ struct packs_keys {
 /* Fresh keys of one repository, in the cipher of the default. */
 void packs_keys_make(struct packs_keys *k);
 
+/* As cmocka's setup and teardown: a store in memory, and keys. */
+struct packs_world {
+	struct store *store;
+	struct packs_keys k;
+};
+int packs_setup(void **state);
+int packs_teardown(void **state);
+
 /* Object ${n}: its id (in no order), and its place, in a made-up pack of the caller's number ${pack}. */
 void packs_id(uint64_t n, struct id *out);
 void packs_place(uint64_t n, uint32_t pack, struct place *out);

@@ -16,32 +16,7 @@
 #include "repo/store/mem/store_mem.h"
 #include "tests/lib/packs.h"
 
-struct world {
-	struct store *store;
-	struct packs_keys k;
-};
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	assert_non_null(w);
-	packs_keys_make(&w->k);
-	assert_int_equal(store_mem_open(NULL, &w->store), 0);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	store_close(w->store);
-	free(w);
-	return 0;
-}
-
-static int open_run(struct world *w, const struct id *id, struct run **out)
+static int open_run(struct packs_world *w, const struct id *id, struct run **out)
 {
 	const struct run_reading how = { w->store, &w->k.metadata, NULL, PACKS_SEGMENT_SIZE };
 
@@ -100,7 +75,7 @@ static int see_pack(void *arg, uint32_t number, const struct pack_info *info)
 	return ++s->n == s->stop_at ? 7 : 0;
 }
 
-static void round_trip(struct world *w, const struct packs_run *p, uint64_t step)
+static void round_trip(struct packs_world *w, const struct packs_run *p, uint64_t step)
 {
 	struct id id = packs_put_run(w->store, &w->k.metadata, p);
 	struct seen s = { .p = p };
@@ -126,7 +101,7 @@ static void round_trip(struct world *w, const struct packs_run *p, uint64_t step
 
 static void test_round_trip(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	static const struct packs_run runs[] = {
 		{ .first = 0, .count = 1, .npacks = 1 },
 		{ .first = 10, .count = 1000, .npacks = 3 },
@@ -141,7 +116,7 @@ static void test_round_trip(void **state)
 
 static void test_in_a_directory(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct packs_run p = { .first = 1, .count = 5000, .npacks = 7 };
 	char dir[] = "/tmp/varve-run-XXXXXX";
 
@@ -154,7 +129,7 @@ static void test_in_a_directory(void **state)
 
 static void test_empty(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct packs_run p = { .npacks = 0 };
 	struct id id = packs_put_run(w->store, &w->k.metadata, &p);
 	struct seen s = { .p = &p };
@@ -177,7 +152,7 @@ static void test_empty(void **state)
 
 static void test_replaced(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct id old[3];
 	struct packs_run p = { .count = 3, .npacks = 1, .replaced = old, .nreplaced = 3 };
 	const struct id *got;
@@ -197,7 +172,7 @@ static void test_replaced(void **state)
 
 static void test_writer_refuses(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct seal_domain blind = w->k.metadata;
 	struct place place;
 	struct pack_info info;
@@ -223,7 +198,7 @@ static void test_writer_refuses(void **state)
 /* Ids that agree in all that the footer has of them, spread over several blocks. */
 static void test_ties(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct pack_info info;
 	struct place place, got;
 	struct run_writer *rw;
@@ -258,7 +233,7 @@ static void test_ties(void **state)
 /* What a lookup asks of the store: its block and its pack's, and nothing the second time. */
 static void test_lookup_requests(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct packs_run p = { .count = 20000, .npacks = 3 };
 	struct id id = packs_put_run(w->store, &w->k.metadata, &p);
 	struct store_counters before, after;
@@ -289,7 +264,7 @@ static void test_lookup_requests(void **state)
  */
 static void test_open_requests(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	const struct run_reading how = { w->store, &w->k.metadata, NULL, PACKS_SEGMENT_SIZE };
 	const struct id old = { { 7 } };
 	struct packs_run large = { .count = 20000, .npacks = 3, .replaced = &old, .nreplaced = 1 };
@@ -343,7 +318,7 @@ static void test_open_requests(void **state)
 }
 
 /* Read all of a run.  0 or the first error; what was given out must be right in any case. */
-static int read_all(struct world *w, const struct id *id, const struct packs_run *p)
+static int read_all(struct packs_world *w, const struct id *id, const struct packs_run *p)
 {
 	struct seen s = { .p = p };
 	struct run *r;
@@ -379,7 +354,7 @@ static int read_all(struct world *w, const struct id *id, const struct packs_run
 
 static void test_every_bit(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct packs_run p = { .first = 3, .count = 3, .npacks = 2 };
 	struct id id = packs_put_run(w->store, &w->k.metadata, &p);
 	struct buf b = BUF_INIT;
@@ -401,7 +376,7 @@ static void test_every_bit(void **state)
 
 static void test_every_length(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct packs_run p = { .first = 3, .count = 20, .npacks = 2 };
 	struct id id = packs_put_run(w->store, &w->k.metadata, &p);
 	struct buf b = BUF_INIT;
@@ -421,7 +396,7 @@ static void test_every_length(void **state)
 
 static void test_strangers(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct packs_run p = { .count = 3, .npacks = 1 };
 	struct id id = packs_put_run(w->store, &w->k.metadata, &p), absent = { { 1 } };
 	struct seal_domain blind = w->k.metadata;
@@ -441,7 +416,7 @@ static void test_strangers(void **state)
 /* The store fails at each request of a reader in turn, and recovers. */
 static void test_failing_reads(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct packs_run p = { .count = 5000, .npacks = 600 };
 	struct id id = packs_put_run(w->store, &w->k.metadata, &p);
 	struct store_fault_rule rule = { .fault = STORE_FAULT_ERROR, .ops = STORE_OP_GET | STORE_OP_STAT,
@@ -472,7 +447,7 @@ static void test_failing_reads(void **state)
 
 static void test_full_store(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct store_fault_rule full = { .fault = STORE_FAULT_NOSPACE, .ops = STORE_OP_PUT, .prefix = "" };
 	struct pack_info info;
 	struct place place;
@@ -508,7 +483,7 @@ static void *look_up_many(void *arg)
 
 static void test_threads(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	const struct packs_run p = { .count = 20000, .npacks = 1500 };
 	struct id id = packs_put_run(w->store, &w->k.metadata, &p);
 	pthread_t t[4];
@@ -524,7 +499,7 @@ static void test_threads(void **state)
 
 static void test_cursor_windows(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	const struct packs_run p = { .count = 30000, .npacks = 1500 };
 	struct id id = packs_put_run(w->store, &w->k.metadata, &p), last = { { 0 } };
 	struct place place = { 0 };
@@ -549,21 +524,21 @@ static void test_cursor_windows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_in_a_directory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_replaced, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_writer_refuses, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ties, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lookup_requests, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_open_requests, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_every_bit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_every_length, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_strangers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_failing_reads, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full_store, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cursor_windows, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_round_trip, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_in_a_directory, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_empty, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_replaced, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_writer_refuses, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_ties, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_lookup_requests, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_open_requests, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_every_bit, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_every_length, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_strangers, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_failing_reads, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_full_store, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_threads, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_cursor_windows, packs_setup, packs_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

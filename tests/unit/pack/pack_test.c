@@ -15,31 +15,6 @@
 #include "repo/store/mem/store_mem.h"
 #include "tests/lib/packs.h"
 
-struct world {
-	struct store *store;
-	struct packs_keys k;
-};
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	assert_non_null(w);
-	packs_keys_make(&w->k);
-	assert_int_equal(store_mem_open(NULL, &w->store), 0);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	store_close(w->store);
-	free(w);
-	return 0;
-}
-
 struct seen {
 	uint64_t first;
 	unsigned n;
@@ -61,7 +36,7 @@ static int expect_object(void *arg, const struct id *id, const struct place *pla
 	return s->stop_at != 0 && s->n == s->stop_at ? 42 : 0;
 }
 
-static int read_table(struct world *w, const struct pack_info *info, struct seen *s)
+static int read_table(struct packs_world *w, const struct pack_info *info, struct seen *s)
 {
 	struct pack_info got;
 	int rc;
@@ -111,7 +86,7 @@ static void test_name(void **state)
 	assert_int_equal(pack_name_parse(name, &kind, &got), -EINVAL);
 }
 
-static void round_trip(struct world *w, enum pack_kind kind, const struct seal_domain *domain)
+static void round_trip(struct packs_world *w, enum pack_kind kind, const struct seal_domain *domain)
 {
 	struct pack_info info = packs_put_pack(w->store, &w->k, kind, 100, 30);
 	struct seen s = { .first = 100 };
@@ -147,7 +122,7 @@ static void round_trip(struct world *w, enum pack_kind kind, const struct seal_d
 
 static void test_round_trip(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 
 	round_trip(w, PACK_DATA, &w->k.data);
 	round_trip(w, PACK_TREE, &w->k.metadata);
@@ -155,7 +130,7 @@ static void test_round_trip(void **state)
 
 static void test_in_a_directory(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	char dir[] = "/tmp/varve-pack-XXXXXX";
 
 	assert_non_null(mkdtemp(dir));
@@ -167,7 +142,7 @@ static void test_in_a_directory(void **state)
 
 static void test_empty(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct pack_info info = packs_put_pack(w->store, &w->k, PACK_DATA, 0, 0);
 	struct seen s = { 0 };
 
@@ -179,7 +154,7 @@ static void test_empty(void **state)
 /* A table that does not fit what is read of the end at first. */
 static void test_large_table(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct pack_info info = packs_put_pack(w->store, &w->k, PACK_DATA, 5, 3000);
 	struct seen s = { .first = 5 };
 
@@ -192,7 +167,7 @@ static void test_large_table(void **state)
 
 static void test_every_bit(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct pack_info info = packs_put_pack(w->store, &w->k, PACK_DATA, 0, 3);
 	struct buf b = BUF_INIT;
 	char name[PACK_NAME_SIZE];
@@ -224,7 +199,7 @@ static void test_every_bit(void **state)
 
 static void test_every_length(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct pack_info info = packs_put_pack(w->store, &w->k, PACK_TREE, 0, 20);
 	struct buf b = BUF_INIT;
 	char name[PACK_NAME_SIZE];
@@ -248,7 +223,7 @@ static void test_every_length(void **state)
 /* Under the other kind's name, of another repository, without the key, and not there at all. */
 static void test_strangers(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct pack_info info = packs_put_pack(w->store, &w->k, PACK_DATA, 0, 3), got;
 	struct packs_keys other;
 	struct seal_domain blind = w->k.metadata;
@@ -280,7 +255,7 @@ static void test_strangers(void **state)
 static void test_places_outside(void **state)
 {
 	static const struct { uint32_t offset; int rc; } cases[] = { { 95, -EBADMSG }, { 96, 0 }, { 97, -EBADMSG } };
-	struct world *w = *state;
+	struct packs_world *w = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct place place = { .offset = cases[i].offset, .len = 3, .box = { 20 }, .shared_len = 3 };
@@ -305,7 +280,7 @@ static unsigned count_objects(struct store *store);
 
 static void test_full_store(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct store_fault_rule full = { .fault = STORE_FAULT_NOSPACE, .ops = STORE_OP_PUT, .prefix = "" };
 	uint8_t segment[1000 + CRYPT_TAG_LEN];
 	struct pack_writer *p;
@@ -344,7 +319,7 @@ static unsigned count_objects(struct store *store)
 
 static void test_abort(void **state)
 {
-	struct world *w = *state;
+	struct packs_world *w = *state;
 	struct seal_domain blind = w->k.data;
 	struct pack_writer *p;
 
@@ -360,16 +335,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_name),
-		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_in_a_directory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_large_table, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_every_bit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_every_length, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_strangers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_places_outside, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full_store, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_round_trip, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_in_a_directory, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_empty, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_large_table, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_every_bit, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_every_length, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_strangers, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_places_outside, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_full_store, packs_setup, packs_teardown),
+		cmocka_unit_test_setup_teardown(test_abort, packs_setup, packs_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
