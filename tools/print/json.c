@@ -143,6 +143,15 @@ void json_append_text(json_value *array, const char *value)
 	buf_free(&text);
 }
 
+void json_set_texts(json_value *o, const char *key, char *const *list, uint32_t n)
+{
+	json_value *a = json_new_array();
+
+	for (uint32_t i = 0; i < n; i++)
+		json_append_text(a, list[i]);
+	json_set_value(o, key, a);
+}
+
 bool json_print(json_value *v)
 {
 	bool ok;

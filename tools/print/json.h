@@ -28,6 +28,7 @@ void json_set_bool(json_value *o, const char *key, bool v);
 void json_set_time(json_value *o, const char *key, int64_t ns, bool utc); /* RFC 3339 with offset */
 void json_set_value(json_value *o, const char *key, json_value *v);       /* takes over ${v} */
 void json_append(json_value *array, json_value *v); /* takes over ${v} */
+void json_set_texts(json_value *o, const char *key, char *const *list, uint32_t n);
 void json_append_text(json_value *array, const char *value);
 
 /* Print on one line to stdout and free.  False if stdout failed. */

@@ -3,15 +3,6 @@
  */
 #include "tools/print/snapshot_json.h"
 
-static json_value *texts(char *const *list, uint32_t n)
-{
-	json_value *a = json_new_array();
-
-	for (uint32_t i = 0; i < n; i++)
-		json_append_text(a, list[i]);
-	return a;
-}
-
 json_value *snapshot_json(const struct id *id, const struct manifest *m, bool utc)
 {
 	json_value *o = json_new_object();
@@ -20,8 +11,8 @@ json_value *snapshot_json(const struct id *id, const struct manifest *m, bool ut
 	json_set_time(o, "time", m->time_ns, utc);
 	json_set_text(o, "host", m->host);
 	json_set_text(o, "user", m->user);
-	json_set_value(o, "paths", texts(m->paths, m->npaths));
-	json_set_value(o, "tags", texts(m->tags, m->ntags));
+	json_set_texts(o, "paths", m->paths, m->npaths);
+	json_set_texts(o, "tags", m->tags, m->ntags);
 	json_set_text(o, "profile", m->profile);
 	json_set_text(o, "program", m->program);
 	json_set_text(o, "writer", m->writer);

@@ -24,23 +24,14 @@ static const char *kind_name(enum keyslot_kind kind)
 	}
 }
 
-static json_value *json_list(char *const *list, uint32_t n)
-{
-	json_value *a = json_new_array();
-
-	for (uint32_t i = 0; i < n; i++)
-		json_append_text(a, list[i]);
-	return a;
-}
-
 static void json_certificate(const struct cli *c, json_value *o, const struct repo_keyslot *s)
 {
 	char hex[2 * sizeof(s->cert.key.b) + 1];
 
 	hex_encode(s->cert.key.b, sizeof(s->cert.key.b), hex);
 	json_set_text(o, "writer", hex);
-	json_set_value(o, "hosts", json_list(s->cert.hosts, s->cert.nhosts));
-	json_set_value(o, "tags", json_list(s->cert.tags, s->cert.ntags));
+	json_set_texts(o, "hosts", s->cert.hosts, s->cert.nhosts);
+	json_set_texts(o, "tags", s->cert.tags, s->cert.ntags);
 	if (s->cert.expires_ns != 0)
 		json_set_time(o, "expires", s->cert.expires_ns, c->utc);
 	if (s->revoked)

@@ -104,15 +104,6 @@ static int take(void *arg, const char *option, const char *value)
 
 /* --- What becomes of them ----------------------------------------------------------------------------------------- */
 
-static json_value *texts(char *const *list, uint32_t n)
-{
-	json_value *a = json_new_array();
-
-	for (uint32_t i = 0; i < n; i++)
-		json_append_text(a, list[i]);
-	return a;
-}
-
 static void print_json(const struct forget_args *a, const struct forget_snapshot *s, bool by_policy)
 {
 	json_value *o = json_new_object(), *why = json_new_array();
@@ -124,8 +115,8 @@ static void print_json(const struct forget_args *a, const struct forget_snapshot
 	json_set_id(o, "id", &s->id);
 	json_set_time(o, "time", s->time_ns, a->cli->utc);
 	json_set_text(o, "host", s->host);
-	json_set_value(o, "paths", texts(s->paths, s->npaths));
-	json_set_value(o, "tags", texts(s->tags, s->ntags));
+	json_set_texts(o, "paths", s->paths, s->npaths);
+	json_set_texts(o, "tags", s->tags, s->ntags);
 	if (by_policy)
 		json_set_u64(o, "group", s->group);
 	json_set_bool(o, "keep", s->reasons != 0);
