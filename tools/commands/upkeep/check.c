@@ -10,7 +10,6 @@
 #include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/upkeep/check_impl.h"
-#include "tools/print/progress.h"
 
 #define SCRUB_PATIENCE_MS 300000 /* with a store that is away, as long as other commands have */
 
@@ -84,16 +83,6 @@ static int take(void *arg, const char *option, const char *value)
 		a->o.threads = (unsigned)n;
 	}
 	return 0;
-}
-
-static void fill_progress(void *arg, struct progress_state *s)
-{
-	const struct check_progress *p = arg;
-
-	s->items = p->trees + p->packs;
-	s->bytes = p->bytes;
-	s->total_bytes = p->total_bytes;
-	s->errors = p->findings;
 }
 
 /* --- Running ------------------------------------------------------------------------------------------------------ */
@@ -183,7 +172,7 @@ static int scrub(struct check_args *a)
 	if (rc != 0)
 		return rc == -ENOENT || rc == -ENOTDIR ? EXIT_NO_REPOSITORY : cli_status(a->cli, rc);
 	cli_catch_signals(a->cli);
-	progress = progress_start(a->cli, "objects", fill_progress, &a->progress);
+	progress = progress_start(a->cli, "objects", check_tell_progress, &a->progress);
 	rc = check_locked(store, &a->o, &result);
 	progress_stop(progress);
 	store_close(store);
@@ -207,7 +196,7 @@ static int run_check(struct check_args *a)
 	a->o.signatures_only = a->signatures && !a->data;
 	a->o.cache_dir = a->cli->cache_dir;
 	cli_catch_signals(a->cli);
-	progress = progress_start(a->cli, "objects", fill_progress, &a->progress);
+	progress = progress_start(a->cli, "objects", check_tell_progress, &a->progress);
 	rc = check_run(r, &a->o, &result);
 	progress_stop(progress);
 	rc = conclude(a, rc, &result);

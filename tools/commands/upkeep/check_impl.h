@@ -1,11 +1,12 @@
 /*
- * What the sources of "varve check" share: check.c runs it, check_tell.c tells what came of it.
+ * What the sources of "varve check" share: check.c runs it, check_tell.c tells how it goes and what came of it.
  */
 #ifndef VARVE_TOOLS_CHECK_IMPL_H
 #define VARVE_TOOLS_CHECK_IMPL_H
 
 #include "repo/check/check.h"
 #include "tools/cli/cli.h"
+#include "tools/print/progress.h"
 
 struct check_args {
 	struct cli *cli;
@@ -19,6 +20,9 @@ struct check_args {
 /* As check_options have them, with a struct check_args as ${arg}: print a finding, and who signed a snapshot. */
 void check_tell_finding(void *arg, const struct check_finding *f);
 void check_tell_signature(void *arg, const struct id *id, const struct manifest *m);
+
+/* How far a check is, with its struct check_progress as ${arg}; repairs show that, too. */
+void check_tell_progress(void *arg, struct progress_state *s);
 
 /* Print what has been looked at, and how much is damaged. */
 void check_tell_summary(const struct check_args *a, const struct check_result *r);

@@ -172,3 +172,15 @@ void check_tell_summary(const struct check_args *a, const struct check_result *r
 	else
 		printf("%llu findings\n", (unsigned long long)r->findings);
 }
+
+/* --- On the way --------------------------------------------------------------------------------------------------- */
+
+void check_tell_progress(void *arg, struct progress_state *s)
+{
+	const struct check_progress *p = arg;
+
+	s->items = p->trees + p->packs;
+	s->bytes = p->bytes;
+	s->total_bytes = p->total_bytes;
+	s->errors = p->findings;
+}

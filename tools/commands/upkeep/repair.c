@@ -7,8 +7,8 @@
 #include "repo/check/repair.h"
 #include "repo/util/text/when.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/upkeep/check_impl.h"
 #include "tools/print/json.h"
-#include "tools/print/progress.h"
 
 #define PATIENCE_MS 300000 /* with a store that is away, as long as other commands have */
 
@@ -150,16 +150,6 @@ static void print_summary(const struct repair_args *a)
 		printf("%llu objects stay damaged\n", (unsigned long long)r->left);
 }
 
-static void fill_progress(void *arg, struct progress_state *s)
-{
-	const struct check_progress *p = arg;
-
-	s->items = p->trees + p->packs;
-	s->bytes = p->bytes;
-	s->total_bytes = p->total_bytes;
-	s->errors = p->findings;
-}
-
 /* --- Running ------------------------------------------------------------------------------------------------------ */
 
 /* The store at ${url}, or, NULL, of the repository. */
@@ -228,7 +218,7 @@ static int repair_rest(struct repair_args *a)
 	if (rc != 0)
 		return rc == -ENOENT || rc == -ENOTDIR ? EXIT_NO_REPOSITORY : cli_status(a->cli, rc);
 	a->o.check.cache_dir = a->cli->cache_dir;
-	progress = progress_start(a->cli, "objects", fill_progress, &a->progress);
+	progress = progress_start(a->cli, "objects", check_tell_progress, &a->progress);
 	rc = repair_run(r, &a->o, &a->result);
 	progress_stop(progress);
 	if (rc != 0 && rc != -EINTR)
