@@ -11,6 +11,7 @@
 
 #include "repo/store/http/http.h"
 #include "repo/store/store_impl.h"
+#include "repo/util/bytes/id.h"
 
 #define RETRY_AFTER_MAX_S 3600
 #define NAME_SHOWN_MAX 120 /* characters of an object's name in the note of a failure */
@@ -106,14 +107,6 @@ int http_escape(struct buf *out, const char *text, const char *keep)
 			rc = buf_printf(out, "%%%02X", c);
 	}
 	return rc;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 int http_unescape(char *text)

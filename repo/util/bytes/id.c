@@ -24,6 +24,14 @@ void hex_encode(const uint8_t *in, size_t len, char *out)
 	*out = '\0';
 }
 
+int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* The value of a lower-case digit, or -1. */
 static int digit_value(char c)
 {

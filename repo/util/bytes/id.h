@@ -44,6 +44,9 @@ bool id_is_zero(const struct id *a);
  */
 void hex_encode(const uint8_t *in, size_t len, char *out);
 
+/* The value of a hexadecimal digit of either case, or -1. */
+int hex_digit(char c);
+
 /**
  * hex_decode(in, len, out):
  * Decode exactly ${2 * len} lower-case hexadecimal digits.  Return 0, or -EINVAL (${out} then undefined) if there is

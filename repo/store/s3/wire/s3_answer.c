@@ -8,6 +8,7 @@
 
 #include "repo/store/parse/xml.h"
 #include "repo/store/s3/wire/s3_answer.h"
+#include "repo/util/bytes/id.h"
 #include "repo/util/bytes/le.h"
 
 static int on_error_element(void *arg, const char *path, const char *text)
@@ -133,14 +134,6 @@ void s3_page_free(struct s3_page *p)
 {
 	buf_free(&p->entries);
 	buf_free(&p->next);
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* In place; as forms are encoded, so that "+" is a space.  A "%" without digits stays. */
