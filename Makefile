@@ -15,7 +15,7 @@
 #   tests/preload/lib/*.c        what those share                    (linked into each of them)
 #   tests/fuzz/NAME_fuzz.c       fuzz targets                     -> $(BUILD)/fuzz/NAME (libFuzzer)
 #                                the same, over a corpus once     -> $(BUILD)/tests/corpus/NAME
-#   tests/fuzz/seed_NAME.c       generators of the seed corpora   -> $(BUILD)/fuzz/seed_NAME
+#   tests/fuzz/seed_NAME.c       generators of the seed corpora   -> $(BUILD)/fuzz/seed_NAME (with seed.c)
 
 VERSION := 0.1.0
 
@@ -49,13 +49,14 @@ PRELOAD_SRC := $(wildcard tests/preload/*.c)
 PRELOADLIB_SRC := $(wildcard tests/preload/lib/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 SEED_SRC := $(wildcard tests/fuzz/seed_*.c)
+SEEDLIB_SRC := tests/fuzz/seed.c
 REPLAY_SRC := tests/fuzz/replay_main.c
 # The command lines, for their fuzz target: it has a main() of its own.
 CLI_SRC := $(filter-out tools/main.c,$(TOOLS_SRC)) fs/options.c
 MANUALS := $(wildcard docs/*.[1-8])
 
 ALL_SRC := $(REPO_SRC) $(TOOLS_SRC) $(FS_SRC) $(TESTLIB_SRC) $(UNIT_SRC) $(TESTTOOL_SRC) $(TOOLPART_SRC) $(TOOLLIB_SRC) \
-	$(FUZZ_SRC) $(SEED_SRC) $(REPLAY_SRC) $(PRELOAD_SRC) $(PRELOADLIB_SRC)
+	$(FUZZ_SRC) $(SEED_SRC) $(SEEDLIB_SRC) $(REPLAY_SRC) $(PRELOAD_SRC) $(PRELOADLIB_SRC)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libvarve.a
@@ -182,7 +183,7 @@ $(CORPUS): $(BUILD)/tests/corpus/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call obje
 		$(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS) $(TOOLS_LIBS))
 
-$(SEEDERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TESTLIB) $(LIB)
+$(SEEDERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(call objects,$(SEEDLIB_SRC)) $(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS))
 
 # libFuzzer wants the library instrumented too, by clang: objects of its own.

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "repo/crypt/config.h"
 #include "repo/crypt/keys/generation.h"
@@ -16,38 +15,14 @@
 #include "repo/object/compress.h"
 #include "repo/snapshot/witness/witness_impl.h"
 #include "repo/util/bytes/tlv.h"
+#include "tests/fuzz/seed.h"
 
 #define NOW INT64_C(1700000000000000000)
-
-/* Write ${len} bytes to dir/target/name; ends the program if that fails. */
-static void put(const char *dir, const char *target, const char *name, const void *data, size_t len)
-{
-	char path[4096];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, target);
-	if (mkdir(path, 0777) != 0 && errno != EEXIST)
-		goto fail;
-	snprintf(path, sizeof(path), "%s/%s/%s", dir, target, name);
-	f = fopen(path, "wb");
-	if (!f || fwrite(data, 1, len, f) != len || fclose(f) != 0)
-		goto fail;
-	return;
-fail:
-	perror(path);
-	exit(1);
-}
 
 static _Noreturn void fail(int err)
 {
 	fprintf(stderr, "seed_crypt: %s\n", strerror(-err));
 	exit(1);
-}
-
-static void need(int err)
-{
-	if (err != 0)
-		fail(err);
 }
 
 /* The owner's bundle with fixed keys. */
@@ -68,9 +43,9 @@ static struct secrets *fixed_owner(void)
 	crypt_sign_public(&s->owner, &s->owner_public);
 	crypt_sign_public(&s->signing, &c.key);
 	c.name = strdup("alice");
-	need(cert_add_hosts(&c, (const char *const []){ "host.example", "*.host.example" }, 2));
-	need(cert_add_tags(&c, (const char *const []){ "daily", "weekly" }, 2));
-	need(cert_sign(&c, &s->owner, &s->cert));
+	seed_need(cert_add_hosts(&c, (const char *const []){ "host.example", "*.host.example" }, 2));
+	seed_need(cert_add_tags(&c, (const char *const []){ "daily", "weekly" }, 2));
+	seed_need(cert_sign(&c, &s->owner, &s->cert));
 	cert_destroy(&c);
 	return s;
 }
@@ -86,15 +61,15 @@ static void put_config(const char *dir, const struct secrets *s)
 	c.chunk_avg = CHUNK_AVG_DEFAULT;
 	c.segment_size = SEGMENT_SIZE_DEFAULT;
 	c.pack_size = PACK_SIZE_DEFAULT;
-	need(config_encode(&c, &s->owner, &b));
-	put(dir, "config", "default", b.data, b.len);
-	put(dir, "config", "cut", b.data, b.len / 2);
+	seed_need(config_encode(&c, &s->owner, &b));
+	seed_put(dir, "config", "default", b.data, b.len);
+	seed_put(dir, "config", "cut", b.data, b.len / 2);
 	b.data[8]++;
-	put(dir, "config", "newer", b.data, b.len);
+	seed_put(dir, "config", "newer", b.data, b.len);
 	buf_clear(&b);
 	c.cipher = CIPHER_AES256_GCM;
-	need(config_encode(&c, &s->owner, &b));
-	put(dir, "config", "aes", b.data, b.len);
+	seed_need(config_encode(&c, &s->owner, &b));
+	seed_put(dir, "config", "aes", b.data, b.len);
 	buf_free(&b);
 }
 
@@ -103,21 +78,21 @@ static void put_bundles(const char *dir, const struct secrets *owner)
 	static const enum role roles[] = { ROLE_WRITER, ROLE_READER, ROLE_AUDITOR };
 	struct buf b = BUF_INIT;
 
-	need(secrets_encode(owner, &b));
-	put(dir, "bundle", "owner", b.data, b.len);
+	seed_need(secrets_encode(owner, &b));
+	seed_put(dir, "bundle", "owner", b.data, b.len);
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		struct secrets *s = secrets_for_role(owner, roles[i], "bob", NULL, NOW);
 
 		if (!s)
 			fail(-errno);
 		buf_clear(&b);
-		need(secrets_encode(s, &b));
-		put(dir, "bundle", role_name(roles[i]), b.data, b.len);
+		seed_need(secrets_encode(s, &b));
+		seed_put(dir, "bundle", role_name(roles[i]), b.data, b.len);
 		if (roles[i] == ROLE_WRITER)
-			put(dir, "cert", "writer", s->cert.data, s->cert.len);
+			seed_put(dir, "cert", "writer", s->cert.data, s->cert.len);
 		secrets_free(s);
 	}
-	put(dir, "cert", "owner", owner->cert.data, owner->cert.len);
+	seed_put(dir, "cert", "owner", owner->cert.data, owner->cert.len);
 	buf_wipe(&b);
 }
 
@@ -169,8 +144,8 @@ static void put_keyslot(const char *dir, const char *name, const struct secrets 
 
 	cred.passphrase_len = passphrase ? strlen(passphrase) : 0;
 	crypt_box_public(&s->metadata, &metadata);
-	need(keyslot_seal(s, &cred, &params, CIPHER_XCHACHA20_POLY1305, &metadata, &label, &b));
-	put(dir, "keyslot", name, b.data, b.len);
+	seed_need(keyslot_seal(s, &cred, &params, CIPHER_XCHACHA20_POLY1305, &metadata, &label, &b));
+	seed_put(dir, "keyslot", name, b.data, b.len);
 	buf_free(&b);
 }
 
@@ -181,10 +156,10 @@ static void put_keyslots(const char *dir, const struct secrets *s)
 	struct buf label = BUF_INIT;
 	uint8_t file[32];
 
-	need(tlv_put_u32(&label, LABEL_ROLE, ROLE_OWNER));
-	need(tlv_put(&label, LABEL_NAME, "alice", 5));
-	need(tlv_put_u64(&label, LABEL_CREATED, NOW));
-	need(tlv_put(&label, LABEL_CERT, s->cert.data, s->cert.len));
+	seed_need(tlv_put_u32(&label, LABEL_ROLE, ROLE_OWNER));
+	seed_need(tlv_put(&label, LABEL_NAME, "alice", 5));
+	seed_need(tlv_put_u64(&label, LABEL_CREATED, NOW));
+	seed_need(tlv_put(&label, LABEL_CERT, s->cert.data, s->cert.len));
 	memset(file, 0x66, sizeof(file));
 	memset(&sk, 0x99, sizeof(sk));
 	crypt_box_public(&sk, &pk);
@@ -192,7 +167,7 @@ static void put_keyslots(const char *dir, const struct secrets *s)
 	put_keyslot(dir, "key-file", s, NULL, file, NULL);
 	put_keyslot(dir, "both", s, "fuzz", file, NULL);
 	put_keyslot(dir, "recipient", s, NULL, NULL, &pk);
-	put(dir, "keyslot", "label", label.data, label.len);
+	seed_put(dir, "keyslot", "label", label.data, label.len);
 	buf_free(&label);
 }
 
@@ -205,17 +180,17 @@ static void put_revocations(const char *dir, const struct secrets *s)
 	struct id id;
 
 	r.name = strdup("alice");
-	need(revocation_encode(&r, &b));
-	put(dir, "revocation", "nothing-stays", b.data, b.len);
+	seed_need(revocation_encode(&r, &b));
+	seed_put(dir, "revocation", "nothing-stays", b.data, b.len);
 	buf_clear(&b);
 	ids[ID_LEN] = 2;
-	need(buf_append(&r.keeps, ids, sizeof(ids)));
-	need(revocation_encode(&r, &b));
-	put(dir, "revocation", "two-stay", b.data, b.len);
+	seed_need(buf_append(&r.keeps, ids, sizeof(ids)));
+	seed_need(revocation_encode(&r, &b));
+	seed_put(dir, "revocation", "two-stay", b.data, b.len);
 	buf_clear(&b);
 	crypt_box_public(&s->metadata, &metadata.pk);
-	need(revocation_seal(&r, s, &metadata, &b, &id));
-	put(dir, "revocation", "object", b.data, b.len);
+	seed_need(revocation_seal(&r, s, &metadata, &b, &id));
+	seed_put(dir, "revocation", "object", b.data, b.len);
 	revocation_destroy(&r);
 	buf_free(&b);
 }
@@ -227,16 +202,16 @@ static void put_witness(const char *dir, const struct secrets *s)
 	struct id revoked = { { 7 } };
 	struct buf b = BUF_INIT;
 
-	need(witness_state_encode(&p, &b));
-	put(dir, "witness", "empty", b.data, b.len - ID_LEN);
+	seed_need(witness_state_encode(&p, &b));
+	seed_put(dir, "witness", "empty", b.data, b.len - ID_LEN);
 	buf_clear(&b);
 	p.sightings = calloc(2, sizeof(*p.sightings));
 	if (!p.sightings || witness_set_head(&p, &head) != 1 || witness_set_revoked(&p, &revoked) != 1)
 		fail(-ENOMEM);
 	p.nsightings = 2;
 	p.sightings[1] = (struct sighting){ .id = { 9 }, .absent_ns = NOW };
-	need(witness_state_encode(&p, &b));
-	put(dir, "witness", "some", b.data, b.len - ID_LEN);
+	seed_need(witness_state_encode(&p, &b));
+	seed_put(dir, "witness", "some", b.data, b.len - ID_LEN);
 	witness_state_free(&p);
 	buf_free(&b);
 }
@@ -252,7 +227,7 @@ static void put_segment(const char *dir, const char *name, const uint8_t *in, si
 	n = compress_segment(c, in, len, out + 2, cap);
 	out[0] = (uint8_t)len;
 	out[1] = (uint8_t)(len >> 8);
-	put(dir, "segment", name, out, 2 + n);
+	seed_put(dir, "segment", name, out, 2 + n);
 	compressor_free(c);
 	free(out);
 }
@@ -281,7 +256,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: seed_crypt CORPUS\n");
 		return 2;
 	}
-	need(crypt_init());
+	seed_need(crypt_init());
 	s = fixed_owner();
 	put_config(argv[1], s);
 	put_bundles(argv[1], s);

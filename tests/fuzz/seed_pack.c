@@ -2,56 +2,26 @@
  * Writes the seed corpora of the fuzz targets pack_table, run_footer, run_objects, run_packs and doomed below the
  * directory given: what a pack's and a run's boxes hold once they are opened, whole, cut, and with one field wrong.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "repo/index/run/run_impl.h"
 #include "repo/util/bytes/le.h"
-
-/* Write ${b} to dir/target/name; ends the program if that fails. */
-static void put(const char *dir, const char *target, const char *name, const struct buf *b)
-{
-	char path[4096];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, target);
-	if (mkdir(path, 0777) != 0 && errno != EEXIST)
-		goto fail;
-	snprintf(path, sizeof(path), "%s/%s/%s", dir, target, name);
-	f = fopen(path, "wb");
-	if (!f || fwrite(b->data, 1, b->len, f) != b->len || fclose(f) != 0)
-		goto fail;
-	return;
-fail:
-	perror(path);
-	exit(1);
-}
-
-static void need(int rc)
-{
-	if (rc < 0) {
-		fprintf(stderr, "seed_pack: %s\n", strerror(-rc));
-		exit(1);
-	}
-}
+#include "tests/fuzz/seed.h"
 
 /* Put ${b}, then the same without its last byte, and with a bit of its last byte inverted. */
 static void put_all(const char *dir, const char *target, const char *name, struct buf *b)
 {
 	char variant[64];
 
-	put(dir, target, name, b);
+	seed_put(dir, target, name, b->data, b->len);
 	if (b->len == 0)
 		return;
 	snprintf(variant, sizeof(variant), "%s-changed", name);
 	b->data[b->len - 1] ^= 0x40;
-	put(dir, target, variant, b);
+	seed_put(dir, target, variant, b->data, b->len);
 	b->len--;
 	snprintf(variant, sizeof(variant), "%s-cut", name);
-	put(dir, target, variant, b);
+	seed_put(dir, target, variant, b->data, b->len);
 	buf_clear(b);
 }
 
@@ -61,7 +31,7 @@ static void put_id(struct buf *b, unsigned n)
 
 	le32enc(id.b, n * 0x01010101);
 	id.b[ID_LEN - 1] = (uint8_t)n;
-	need(buf_append(b, id.b, ID_LEN));
+	seed_need(buf_append(b, id.b, ID_LEN));
 }
 
 static const struct place shared = { .pack = 1, .offset = 96, .len = 700, .box = { 500 }, .shared_len = 900,
@@ -73,12 +43,12 @@ static void seed_tables(const char *dir)
 {
 	struct buf b = BUF_INIT;
 
-	need(buf_u8(&b, 8)); /* segments of 256 KiB */
+	seed_need(buf_u8(&b, 8)); /* segments of 256 KiB */
 	put_all(dir, "pack_table", "empty", &b);
-	need(buf_u8(&b, 8));
+	seed_need(buf_u8(&b, 8));
 	for (unsigned i = 0; i < 4; i++) {
 		put_id(&b, i);
-		need(place_encode(i % 2 ? &own : &shared, &b));
+		seed_need(place_encode(i % 2 ? &own : &shared, &b));
 	}
 	put_all(dir, "pack_table", "mixed", &b);
 	buf_free(&b);
@@ -88,17 +58,17 @@ static void seed_objects(const char *dir)
 {
 	struct buf b = BUF_INIT;
 
-	put(dir, "run_objects", "empty", &b);
+	seed_put(dir, "run_objects", "empty", b.data, b.len);
 	for (unsigned i = 0; i < 5; i++) {
 		put_id(&b, i);
-		need(buf_le32(&b, i));
-		need(place_encode(i % 2 ? &own : &shared, &b));
+		seed_need(buf_le32(&b, i));
+		seed_need(place_encode(i % 2 ? &own : &shared, &b));
 	}
 	put_all(dir, "run_objects", "ascending", &b);
 	for (unsigned i = 2; i > 0; i--) {
 		put_id(&b, i);
-		need(buf_le32(&b, 0));
-		need(place_encode(&shared, &b));
+		seed_need(buf_le32(&b, 0));
+		seed_need(place_encode(&shared, &b));
 	}
 	put_all(dir, "run_objects", "descending", &b);
 	buf_free(&b);
@@ -109,14 +79,14 @@ static void seed_packs(const char *dir)
 	uint8_t rest[RUN_PACK_RECORD_LEN - ID_LEN] = { 0 };
 	struct buf b = BUF_INIT;
 
-	put(dir, "run_packs", "empty", &b);
+	seed_put(dir, "run_packs", "empty", b.data, b.len);
 	for (uint8_t kind = 1; kind <= 3; kind++) {
 		put_id(&b, kind);
 		rest[0] = kind;
 		le32enc(rest + 4, 32u << 20);
-		need(buf_append(&b, rest, sizeof(rest)));
+		seed_need(buf_append(&b, rest, sizeof(rest)));
 		if (kind == 2)
-			put(dir, "run_packs", "two", &b);
+			seed_put(dir, "run_packs", "two", b.data, b.len);
 	}
 	put_all(dir, "run_packs", "unknown-kind", &b);
 	buf_free(&b);
@@ -125,29 +95,29 @@ static void seed_packs(const char *dir)
 static void put_head(struct buf *b, uint32_t objects, uint32_t packs, uint32_t object_blocks, uint32_t pack_blocks,
     uint32_t replaced)
 {
-	need(buf_le32(b, 1000000)); /* length of the run */
-	need(buf_le64(b, objects));
-	need(buf_le32(b, packs));
-	need(buf_le32(b, object_blocks));
-	need(buf_le32(b, pack_blocks));
-	need(buf_le32(b, replaced));
+	seed_need(buf_le32(b, 1000000)); /* length of the run */
+	seed_need(buf_le64(b, objects));
+	seed_need(buf_le32(b, packs));
+	seed_need(buf_le32(b, object_blocks));
+	seed_need(buf_le32(b, pack_blocks));
+	seed_need(buf_le32(b, replaced));
 }
 
 static void put_object_block(struct buf *b, uint8_t prefix, uint64_t offset)
 {
 	uint8_t first[RUN_PREFIX_LEN] = { prefix };
 
-	need(buf_append(b, first, sizeof(first)));
-	need(buf_le64(b, offset));
-	need(buf_le32(b, 65536));
-	need(buf_le32(b, 1000));
+	seed_need(buf_append(b, first, sizeof(first)));
+	seed_need(buf_le64(b, offset));
+	seed_need(buf_le32(b, 65536));
+	seed_need(buf_le32(b, 1000));
 }
 
 static void put_pack_block(struct buf *b, uint64_t offset, uint32_t packs)
 {
-	need(buf_le64(b, offset));
-	need(buf_le32(b, packs * RUN_PACK_RECORD_LEN + CRYPT_TAG_LEN));
-	need(buf_le32(b, packs));
+	seed_need(buf_le64(b, offset));
+	seed_need(buf_le32(b, packs * RUN_PACK_RECORD_LEN + CRYPT_TAG_LEN));
+	seed_need(buf_le32(b, packs));
 }
 
 static void seed_footers(const char *dir)
@@ -180,15 +150,15 @@ static void seed_doomed(const char *dir)
 	for (unsigned stage = 1; stage <= 4; stage++) {
 		const char *const names[] = { "doomed", "spent", "needed", "newer" };
 
-		need(buf_append(&b, "VARVEDM1", 8));
-		need(buf_le32(&b, stage));
-		need(buf_le32(&b, 86400));
-		need(buf_append(&b, zero, sizeof(zero)));
-		need(buf_le32(&b, 2));
-		need(buf_le32(&b, 0));
+		seed_need(buf_append(&b, "VARVEDM1", 8));
+		seed_need(buf_le32(&b, stage));
+		seed_need(buf_le32(&b, 86400));
+		seed_need(buf_append(&b, zero, sizeof(zero)));
+		seed_need(buf_le32(&b, 2));
+		seed_need(buf_le32(&b, 0));
 		put_id(&b, 1);
 		put_id(&b, 2);
-		need(buf_append(&b, seal, sizeof(seal)));
+		seed_need(buf_append(&b, seal, sizeof(seal)));
 		put_all(dir, "doomed", names[stage - 1], &b);
 	}
 	buf_free(&b);

@@ -4,47 +4,19 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "repo/snapshot/manifest/manifest_impl.h"
 #include "repo/tree/dir_build.h"
 #include "repo/tree/xattr.h"
 #include "repo/util/bytes/le.h"
-
-/* Write ${len} bytes to dir/target/name; ends the program if that fails. */
-static void put(const char *dir, const char *target, const char *name, const void *data, size_t len)
-{
-	char path[4096];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, target);
-	if (mkdir(path, 0777) != 0 && errno != EEXIST)
-		goto fail;
-	snprintf(path, sizeof(path), "%s/%s/%s", dir, target, name);
-	f = fopen(path, "wb");
-	if (!f || fwrite(data, 1, len, f) != len || fclose(f) != 0)
-		goto fail;
-	return;
-fail:
-	perror(path);
-	exit(1);
-}
-
-static void need(int err)
-{
-	if (err != 0) {
-		fprintf(stderr, "seed_tree: %s\n", strerror(-err));
-		exit(1);
-	}
-}
+#include "tests/fuzz/seed.h"
 
 static void add_xattr(struct buf *b, const char *name, const void *value, uint32_t len)
 {
 	const struct xattr x = { name, (uint16_t)strlen(name), value, len };
 
-	need(xattr_encode(b, &x));
+	seed_need(xattr_encode(b, &x));
 }
 
 static void make_xattrs(struct buf *b)
@@ -58,10 +30,10 @@ static void put_xattrs(const char *dir)
 {
 	struct buf b = BUF_INIT;
 
-	put(dir, "xattr", "none", "", 0);
+	seed_put(dir, "xattr", "none", "", 0);
 	make_xattrs(&b);
-	put(dir, "xattr", "three", b.data, b.len);
-	put(dir, "xattr", "cut", b.data, b.len - 3);
+	seed_put(dir, "xattr", "three", b.data, b.len);
+	seed_put(dir, "xattr", "cut", b.data, b.len - 3);
 	buf_free(&b);
 }
 
@@ -108,8 +80,8 @@ static void finish(struct tree_page_builder *b, const char *dir, const char *nam
 {
 	struct buf page = BUF_INIT;
 
-	need(tree_page_builder_finish(b, &page));
-	put(dir, "tree_page", name, page.data, page.len);
+	seed_need(tree_page_builder_finish(b, &page));
+	seed_put(dir, "tree_page", name, page.data, page.len);
 	tree_page_builder_destroy(b);
 	buf_free(&page);
 }
@@ -140,11 +112,11 @@ static void put_entries(const char *dir)
 	e[4].target_len = 9;
 	tree_page_builder_init(&b, 0);
 	for (size_t i = 0; i < sizeof(e) / sizeof(e[0]); i++)
-		need(tree_page_builder_add(&b, &e[i]));
+		seed_need(tree_page_builder_add(&b, &e[i]));
 	finish(&b, dir, "entries");
 
 	tree_page_builder_init(&b, 0);
-	need(tree_page_builder_add(&b, &e[1]));
+	seed_need(tree_page_builder_add(&b, &e[1]));
 	finish(&b, dir, "file");
 	buf_free(&xattrs);
 }
@@ -158,7 +130,7 @@ static void put_refs(const char *dir)
 	tree_page_builder_init(&b, 1);
 	for (uint16_t i = 0; i < 3; i++) {
 		memset(id.b, i, ID_LEN);
-		need(tree_page_builder_add_ref(&b, names[i], (uint16_t)(i + 1), &id, 1000, 500));
+		seed_need(tree_page_builder_add_ref(&b, names[i], (uint16_t)(i + 1), &id, 1000, 500));
 	}
 	finish(&b, dir, "refs");
 }
@@ -172,22 +144,22 @@ static void put_span_pages(const char *dir)
 	make_spans(page + SPAN_PAGE_HEADER, 4);
 	span_decode(page + SPAN_PAGE_HEADER + 3 * SPAN_RECORD_LEN, &last);
 	le64enc(page + 24, last.off + last.len);
-	put(dir, "span_page", "spans", page, sizeof(page));
-	put(dir, "span_page", "records", page + SPAN_PAGE_HEADER, 4 * SPAN_RECORD_LEN);
+	seed_put(dir, "span_page", "spans", page, sizeof(page));
+	seed_put(dir, "span_page", "records", page + SPAN_PAGE_HEADER, 4 * SPAN_RECORD_LEN);
 
 	page[4] = 1;
 	le32enc(page + 8, 3);
 	for (uint64_t i = 0; i < 3; i++)
 		le64enc(page + SPAN_PAGE_HEADER + i * SPAN_REF_LEN, i * 1000000);
 	le64enc(page + 24, 3000000);
-	put(dir, "span_page", "refs", page, SPAN_PAGE_HEADER + 3 * SPAN_REF_LEN);
+	seed_put(dir, "span_page", "refs", page, SPAN_PAGE_HEADER + 3 * SPAN_REF_LEN);
 }
 
 static char *copy(const char *s)
 {
 	char *c = strdup(s);
 
-	need(c ? 0 : -ENOMEM);
+	seed_need(c ? 0 : -ENOMEM);
 	return c;
 }
 
@@ -200,34 +172,34 @@ static void put_manifests(const char *dir)
 
 	manifest_init(&m);
 	m.host = copy("host.example");
-	need(manifest_set_root(&m, &root));
-	need(buf_append(&m.cert, "certificate", 11));
-	need(manifest_encode(&m, &fields));
-	put(dir, "manifest", "least", fields.data, fields.len);
+	seed_need(manifest_set_root(&m, &root));
+	seed_need(buf_append(&m.cert, "certificate", 11));
+	seed_need(manifest_encode(&m, &fields));
+	seed_put(dir, "manifest", "least", fields.data, fields.len);
 
 	m.time_ns = INT64_C(1700000000123456789);
 	m.zone_s = 3600;
 	m.user = copy("alice");
 	m.profile = copy("daily");
 	m.program = copy("varve 0.1.0");
-	need(manifest_add_path(&m, "/etc"));
-	need(manifest_add_path(&m, "/srv"));
-	need(manifest_add_tag(&m, "weekly"));
+	seed_need(manifest_add_path(&m, "/etc"));
+	seed_need(manifest_add_path(&m, "/srv"));
+	seed_need(manifest_add_tag(&m, "weekly"));
 	m.has_parent = m.has_previous = true;
 	m.files = 1000;
-	need(buf_append(&m.root_place, place, sizeof(place)));
+	seed_need(buf_append(&m.root_place, place, sizeof(place)));
 	m.root_pack_size = 1 << 25;
 	buf_clear(&fields);
-	need(manifest_encode(&m, &fields));
-	put(dir, "manifest", "full", fields.data, fields.len);
+	seed_need(manifest_encode(&m, &fields));
+	seed_put(dir, "manifest", "full", fields.data, fields.len);
 	manifest_destroy(&m);
 
 	/* An object as it stands in the store, but for what only a key can make. */
 	buf_clear(&fields);
-	need(buf_append(&fields, "VARVESN1\0\0\0\0\0\0\0\0", 16));
+	seed_need(buf_append(&fields, "VARVESN1\0\0\0\0\0\0\0\0", 16));
 	for (int i = 0; i < 256; i++)
-		need(buf_u8(&fields, (uint8_t)i));
-	put(dir, "manifest", "object", fields.data, fields.len);
+		seed_need(buf_u8(&fields, (uint8_t)i));
+	seed_put(dir, "manifest", "object", fields.data, fields.len);
 	buf_free(&fields);
 }
 
