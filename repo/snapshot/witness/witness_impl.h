@@ -1,5 +1,5 @@
 /*
- * What witness.c and witness_file.c share: the state, and the file that has it.
+ * What witness.c, witness_list.c and witness_file.c share: the state, and the file that has it.
  *
  *   0  magic "SEENHERE"                     8
  *   8  owner's public key                  32
@@ -12,6 +12,8 @@
  */
 #ifndef VARVE_SNAPSHOT_WITNESS_IMPL_H
 #define VARVE_SNAPSHOT_WITNESS_IMPL_H
+
+#include <pthread.h>
 
 #include "repo/snapshot/witness/witness.h"
 #include "repo/util/bytes/buf.h"
@@ -56,5 +58,32 @@ void witness_file_make_dirs(const char *path);
 
 /* Are there files of other repositories in the directory? */
 bool witness_file_others(const char *dir);
+
+struct witness {
+	struct witness_options opts;
+	pthread_mutex_t lock;
+	struct buf dir, path;
+	struct hash_key hosts;  /* for names of hosts */
+	struct witness_state state;
+	struct witness_head *seen;  /* heads that the file has not got yet */
+	size_t nseen;
+	struct sighting *now;   /* the last listing, by id */
+	size_t nnow;
+	struct id *told;        /* hosts, revocations */
+	size_t ntold;
+	bool unwritable;        /* that has been told */
+};
+
+/* For witness_list.c, under the lock.  The file's state takes the place of ours, if there is one: 0 or -ENOMEM. */
+int witness_reread(struct witness *p);
+
+/* Enter what was seen since.  Return 1 if that has changed anything, 0, -ENOMEM. */
+int witness_enter_seen(struct witness *p);
+
+/* Is it among them? */
+bool witness_has_id(const struct id *ids, size_t n, const struct id *id);
+
+/* Write the state; that this fails is told once. */
+void witness_write(struct witness *p);
 
 #endif
