@@ -13,9 +13,9 @@
 #   tests/tools/lib/*.c          what those share                    (linked into each of them)
 #   tests/preload/NAME.c         libraries put before the C library's functions -> $(BUILD)/tests/preload/NAME.so
 #   tests/preload/lib/*.c        what those share                    (linked into each of them)
-#   tests/fuzz/NAME_fuzz.c       fuzz targets                     -> $(BUILD)/fuzz/NAME (libFuzzer)
+#   tests/fuzz/**/NAME_fuzz.c    fuzz targets                     -> $(BUILD)/fuzz/NAME (libFuzzer)
 #                                the same, over a corpus once     -> $(BUILD)/tests/corpus/NAME
-#   tests/fuzz/seed_NAME.c       generators of the seed corpora   -> $(BUILD)/fuzz/seed_NAME (with seed.c)
+#   tests/fuzz/seed/seed_NAME.c  generators of the seed corpora   -> $(BUILD)/fuzz/seed_NAME (with seed.c)
 
 VERSION := 0.1.0
 
@@ -47,9 +47,9 @@ TOOLLIB_SRC := $(wildcard tests/tools/lib/*.c)
 TOOLPART_SRC := $(foreach t,$(TESTTOOL_SRC),$(wildcard $(t:.c=)/*.c))
 PRELOAD_SRC := $(wildcard tests/preload/*.c)
 PRELOADLIB_SRC := $(wildcard tests/preload/lib/*.c)
-FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
-SEED_SRC := $(wildcard tests/fuzz/seed_*.c)
-SEEDLIB_SRC := tests/fuzz/seed.c
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c tests/fuzz/*/*_fuzz.c)
+SEED_SRC := $(wildcard tests/fuzz/seed/seed_*.c)
+SEEDLIB_SRC := tests/fuzz/seed/seed.c
 REPLAY_SRC := tests/fuzz/replay_main.c
 # The command lines, for their fuzz target: it has a main() of its own.
 CLI_SRC := $(filter-out tools/main.c,$(TOOLS_SRC)) fs/options.c
@@ -65,9 +65,9 @@ PROGRAMS := $(if $(TOOLS_SRC),$(BUILD)/varve) $(if $(FS_SRC),$(BUILD)/varvefs)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
 TESTTOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TESTTOOL_SRC))
 PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(PRELOAD_SRC))
-CORPUS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/tests/corpus/%,$(FUZZ_SRC))
-FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
-SEEDERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(SEED_SRC))
+CORPUS := $(patsubst %_fuzz.c,$(BUILD)/tests/corpus/%,$(notdir $(FUZZ_SRC)))
+FUZZERS := $(patsubst %_fuzz.c,$(BUILD)/fuzz/%,$(notdir $(FUZZ_SRC)))
+SEEDERS := $(patsubst %.c,$(BUILD)/fuzz/%,$(notdir $(SEED_SRC)))
 
 # --- Foreign libraries -----------------------------------------------------------------------------------------------
 
@@ -179,11 +179,15 @@ $(PRELOADS): $(BUILD)/tests/preload/%.so: tests/preload/%.c $(PRELOADLIB_SRC) $(
 	@echo "  ld    $@"
 	@$(CC) $(STANDARD) -fPIC -O2 -g -shared -o $@ $(filter %.c,$^) -ldl
 
-$(CORPUS): $(BUILD)/tests/corpus/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call objects,$(REPLAY_SRC)) $(BUILD)/libcli.a \
-		$(TESTLIB) $(LIB)
+$(CORPUS): $(call objects,$(REPLAY_SRC)) $(BUILD)/libcli.a $(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS) $(TOOLS_LIBS))
 
-$(SEEDERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(call objects,$(SEEDLIB_SRC)) $(TESTLIB) $(LIB)
+# A target is called by its name alone, whatever folder it is in.
+fuzz_name = $(patsubst %_fuzz.c,%,$(notdir $(1)))
+$(foreach s,$(FUZZ_SRC),$(eval $(BUILD)/tests/corpus/$(call fuzz_name,$(s)): $(call objects,$(s))))
+$(foreach s,$(FUZZ_SRC),$(eval $(BUILD)/fuzz/$(call fuzz_name,$(s)): $(s:%.c=$(BUILD)/fuzz/obj/%.o)))
+
+$(SEEDERS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/seed/%.o $(call objects,$(SEEDLIB_SRC)) $(TESTLIB) $(LIB)
 	$(call link,$(TEST_LIBS))
 
 # libFuzzer wants the library instrumented too, by clang: objects of its own.
@@ -196,10 +200,9 @@ $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/fuzz/flags
 	@echo "  fuzz  $<"
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
-$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzz.o \
-		$(patsubst $(BUILD)/%,$(BUILD)/fuzz/%,$(BUILD)/libcli.a $(TESTLIB) $(LIB))
+$(FUZZERS): $(patsubst $(BUILD)/%,$(BUILD)/fuzz/%,$(BUILD)/libcli.a $(TESTLIB) $(LIB))
 	@echo "  ld    $@"
-	@$(FUZZ_COMPILE) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS) $(TOOLS_LIBS) $(REPO_LIBS)
+	@$(FUZZ_COMPILE) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(TEST_LIBS) $(TOOLS_LIBS) $(REPO_LIBS)
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(ALL_SRC))
 -include $(patsubst %.c,$(BUILD)/fuzz/obj/%.d,$(REPO_SRC) $(TESTLIB_SRC) $(CLI_SRC) $(FUZZ_SRC))

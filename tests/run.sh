@@ -56,7 +56,7 @@ list_tests() {
 		f=${f#tests/}
 		add "${f%_test.c}"
 	done < <(find tests/unit -name '*_test.c' 2>/dev/null | sort)
-	for f in tests/fuzz/*_fuzz.c; do
+	for f in tests/fuzz/*_fuzz.c tests/fuzz/*/*_fuzz.c; do
 		if [ -e "$f" ]; then add "corpus/$(basename "$f" _fuzz.c)"; fi
 	done
 	add lint/layers

@@ -6,7 +6,7 @@
 
 #include "repo/index/run/run_impl.h"
 #include "repo/util/bytes/le.h"
-#include "tests/fuzz/seed.h"
+#include "tests/fuzz/seed/seed.h"
 
 /* Put ${b}, then the same without its last byte, and with a bit of its last byte inverted. */
 static void put_all(const char *dir, const char *target, const char *name, struct buf *b)

@@ -15,7 +15,7 @@
 #include "repo/object/compress.h"
 #include "repo/snapshot/witness/witness_impl.h"
 #include "repo/util/bytes/tlv.h"
-#include "tests/fuzz/seed.h"
+#include "tests/fuzz/seed/seed.h"
 
 #define NOW INT64_C(1700000000000000000)
 

@@ -10,7 +10,7 @@
 #include "repo/tree/dir_build.h"
 #include "repo/tree/xattr.h"
 #include "repo/util/bytes/le.h"
-#include "tests/fuzz/seed.h"
+#include "tests/fuzz/seed/seed.h"
 
 static void add_xattr(struct buf *b, const char *name, const void *value, uint32_t len)
 {

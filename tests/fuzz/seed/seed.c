@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tests/fuzz/seed.h"
+#include "tests/fuzz/seed/seed.h"
 
 void seed_put(const char *dir, const char *target, const char *name, const void *data, size_t len)
 {
