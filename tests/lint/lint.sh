@@ -57,6 +57,16 @@ step_manuals() {
 	tests/lint/manuals.sh
 }
 
+# Files that the documents name are there.
+step_paths() {
+	local f bad=0
+
+	while IFS= read -r f; do
+		[ -e "$f" ] || { echo "named in README.md or docs/, and not there: $f"; bad=1; }
+	done < <(grep -ohE '`(repo|fs|tools|tests|docs|packaging)/[A-Za-z0-9_./-]*[A-Za-z0-9_/]`' README.md docs/*.md | tr -d '`' | sort -u)
+	return "$bad"
+}
+
 # Past 100 lines the second half of a function wants a name of its own.
 step_functions() {
 	ctags -x --c-kinds=f --_xformat='%F:%n: %N ends in line %{end}' "${c_files[@]}" |
@@ -79,7 +89,7 @@ step_words() {
 }
 
 steps=("$@")
-[ $# -gt 0 ] || steps=(layers words columns functions shellcheck manuals headers gcc clang cppcheck clang-tidy)
+[ $# -gt 0 ] || steps=(layers words columns functions paths shellcheck manuals headers gcc clang cppcheck clang-tidy)
 failed=0
 for step in "${steps[@]}"; do
 	start=$SECONDS
