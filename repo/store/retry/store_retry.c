@@ -1,64 +1,23 @@
 /*
  * Retry.  See store_retry.h.
  *
- * Each operation is a struct call: how it is asked of the store below, and with what.  run() asks until there is an
- * answer.
+ * Each operation is a struct retry_call: how it is asked of the store below, and with what.  retry_run() asks until
+ * there is an answer.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "repo/store/retry/patience.h"
+#include "repo/store/retry/retry_impl.h"
 #include "repo/store/retry/seen.h"
 #include "repo/store/retry/store_retry.h"
 #include "repo/store/store_impl.h"
 
-struct store_retry {
-	struct store base;
-	struct store *lower;
-	struct patience patience;
-};
-
-struct retry_put {
-	struct store_put base;
-	struct store_put *lower;
-	struct buf head;         /* the first RETRY_EXCL_MAX bytes, and one more if there are more */
-};
-
-/* One operation; which fields it has follows from ${ask}. */
-struct call {
-	int (*ask)(struct store *lower, struct call *c);
-	const char *operation, *name;
-	bool once;          /* not to be tried again */
-	bool final;         /* what ${ask} returned is not the store's, but a caller's function's */
-	unsigned tries;     /* that have failed */
-	uint64_t off;       /* get */
-	size_t len;         /* get, get_all: how much at most */
-	void *into;
-	struct buf *append;
-	uint64_t *size;     /* stat */
-	struct store_info *info;
-	store_list_fn *fn;  /* list */
-	void *arg;
-	bool names_only;
-	struct seen seen;
-	struct store_put *put; /* put; NULL once it is gone */
-	unsigned flags;
-	unsigned days;      /* thaw */
-	enum store_class *state;
-	int64_t until;      /* retain */
-	uint64_t sent;      /* as it was after the last attempt */
-};
-
-static struct store_retry *retry_of(struct store *s)
-{
-	return (struct store_retry *)s;
-}
-
 /* --- Asking until there is an answer ------------------------------------------------------------------------------ */
 
 /* The last cause, without the operation and name that most begin with. */
-static int64_t last_cause(struct store_retry *r, const struct call *c, char *cause, size_t size)
+static int64_t last_cause(struct store_retry *r, const struct retry_call *c, char *cause, size_t size)
 {
 	int64_t not_before = store_last_trouble(r->lower, cause, size);
 	size_t op = strlen(c->operation), name = strlen(c->name), len = strlen(cause);
@@ -69,7 +28,7 @@ static int64_t last_cause(struct store_retry *r, const struct call *c, char *cau
 	return not_before;
 }
 
-static void tell_given_up(struct store_retry *r, const struct call *c, const struct effort *e)
+static void tell_given_up(struct store_retry *r, const struct retry_call *c, const struct effort *e)
 {
 	char cause[sizeof(r->lower->trouble.cause)];
 	int64_t ms = store_now_ms() - e->begun_ms;
@@ -79,7 +38,7 @@ static void tell_given_up(struct store_retry *r, const struct call *c, const str
 	    cause, e->tries, e->tries == 1 ? "" : "s", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
 }
 
-static void tell_slow(struct store_retry *r, const struct call *c)
+static void tell_slow(struct store_retry *r, const struct retry_call *c)
 {
 	char cause[sizeof(r->lower->trouble.cause)];
 
@@ -89,7 +48,7 @@ static void tell_slow(struct store_retry *r, const struct call *c)
 }
 
 /* Carry out what the patience advises.  Return 0 to ask (again), or the operation's result. */
-static int heed(struct store_retry *r, const struct call *c, const struct effort *e, enum patience_advice advice)
+static int heed(struct store_retry *r, const struct retry_call *c, const struct effort *e, enum patience_advice advice)
 {
 	switch (advice) {
 	case PATIENCE_ASK:
@@ -110,7 +69,7 @@ static int heed(struct store_retry *r, const struct call *c, const struct effort
 }
 
 /* An attempt has failed for a cause that may go away.  Return 0 to ask again, or the operation's result. */
-static int failed(struct store_retry *r, struct call *c, struct effort *e)
+static int failed(struct store_retry *r, struct retry_call *c, struct effort *e)
 {
 	char cause[sizeof(r->lower->trouble.cause)];
 	int64_t not_before = store_last_trouble(r->lower, cause, sizeof(cause));
@@ -130,7 +89,7 @@ static int failed(struct store_retry *r, struct call *c, struct effort *e)
 	return heed(r, c, e, patience_again(&r->patience, e, not_before, progress));
 }
 
-static int run(struct store_retry *r, struct call *c)
+int retry_run(struct store_retry *r, struct retry_call *c)
 {
 	struct effort e = { 0 };
 	enum patience_advice advice = patience_begin(&r->patience, &e);
@@ -156,28 +115,28 @@ static int run(struct store_retry *r, struct call *c)
 
 /* --- Reading ------------------------------------------------------------------------------------------------------ */
 
-static int ask_get(struct store *lower, struct call *c)
+static int ask_get(struct store *lower, struct retry_call *c)
 {
 	return store_get(lower, c->name, c->off, c->len, c->into);
 }
 
 static int retry_get(struct store *s, const char *name, uint64_t off, size_t len, void *out)
 {
-	struct call c = { .ask = ask_get, .operation = "get", .name = name, .off = off, .len = len, .into = out };
+	struct retry_call c = { .ask = ask_get, .operation = "get", .name = name, .off = off, .len = len, .into = out };
 
-	return run(retry_of(s), &c);
+	return retry_run(retry_of(s), &c);
 }
 
-static int ask_get_all(struct store *lower, struct call *c)
+static int ask_get_all(struct store *lower, struct retry_call *c)
 {
 	return store_get_all(lower, c->name, c->len, c->append);
 }
 
-static int retry_get_all(struct store *s, const char *name, size_t max, struct buf *out)
+int retry_get_all(struct store *s, const char *name, size_t max, struct buf *out)
 {
-	struct call c = { .ask = ask_get_all, .operation = "get", .name = name, .len = max, .append = out };
+	struct retry_call c = { .ask = ask_get_all, .operation = "get", .name = name, .len = max, .append = out };
 
-	return run(retry_of(s), &c);
+	return retry_run(retry_of(s), &c);
 }
 
 /* What came over a network may have been damaged on the way: it is worth another try, whoever gave it. */
@@ -188,35 +147,35 @@ static int retry_distrust(struct store *s, const char *name, uint64_t off, uint6
 	return rc == -ENOENT ? 0 : rc;
 }
 
-static int ask_stat(struct store *lower, struct call *c)
+static int ask_stat(struct store *lower, struct retry_call *c)
 {
 	return store_stat(lower, c->name, c->size);
 }
 
 static int retry_stat(struct store *s, const char *name, uint64_t *size)
 {
-	struct call c = { .ask = ask_stat, .operation = "stat", .name = name, .size = size };
+	struct retry_call c = { .ask = ask_stat, .operation = "stat", .name = name, .size = size };
 
-	return run(retry_of(s), &c);
+	return retry_run(retry_of(s), &c);
 }
 
-static int ask_info(struct store *lower, struct call *c)
+static int ask_info(struct store *lower, struct retry_call *c)
 {
 	return store_info(lower, c->info);
 }
 
 static int retry_info(struct store *s, struct store_info *out)
 {
-	struct call c = { .ask = ask_info, .operation = "info", .name = "", .info = out, .once = true };
+	struct retry_call c = { .ask = ask_info, .operation = "info", .name = "", .info = out, .once = true };
 
-	return run(retry_of(s), &c);
+	return retry_run(retry_of(s), &c);
 }
 
 /* --- Listing ------------------------------------------------------------------------------------------------------ */
 
 static int pass_on(void *arg, const char *name, uint64_t size)
 {
-	struct call *c = arg;
+	struct retry_call *c = arg;
 	int rc = seen_add(&c->seen, name);
 
 	if (rc == 1)
@@ -225,14 +184,14 @@ static int pass_on(void *arg, const char *name, uint64_t size)
 	return rc;
 }
 
-static int ask_list(struct store *lower, struct call *c)
+static int ask_list(struct store *lower, struct retry_call *c)
 {
 	return c->names_only ? store_list_names(lower, c->name, pass_on, c) : store_list(lower, c->name, pass_on, c);
 }
 
 static int list(struct store *s, const char *prefix, bool names_only, store_list_fn *fn, void *arg)
 {
-	struct call c = {
+	struct retry_call c = {
 		.ask = ask_list,
 		.operation = "list",
 		.name = prefix,
@@ -240,7 +199,7 @@ static int list(struct store *s, const char *prefix, bool names_only, store_list
 		.arg = arg,
 		.names_only = names_only,
 	};
-	int rc = run(retry_of(s), &c);
+	int rc = retry_run(retry_of(s), &c);
 
 	seen_free(&c.seen);
 	return rc;
@@ -258,40 +217,40 @@ static int retry_list_names(struct store *s, const char *prefix, store_list_fn *
 
 /* --- Classes and locks -------------------------------------------------------------------------------------------- */
 
-static int ask_thaw(struct store *lower, struct call *c)
+static int ask_thaw(struct store *lower, struct retry_call *c)
 {
 	return store_thaw(lower, c->name, c->days);
 }
 
 static int retry_thaw(struct store *s, const char *name, unsigned days)
 {
-	struct call c = { .ask = ask_thaw, .operation = "thaw", .name = name, .days = days };
+	struct retry_call c = { .ask = ask_thaw, .operation = "thaw", .name = name, .days = days };
 
-	return run(retry_of(s), &c);
+	return retry_run(retry_of(s), &c);
 }
 
-static int ask_thaw_state(struct store *lower, struct call *c)
+static int ask_thaw_state(struct store *lower, struct retry_call *c)
 {
 	return store_thaw_state(lower, c->name, c->state);
 }
 
 static int retry_thaw_state(struct store *s, const char *name, enum store_class *out)
 {
-	struct call c = { .ask = ask_thaw_state, .operation = "thaw", .name = name, .state = out };
+	struct retry_call c = { .ask = ask_thaw_state, .operation = "thaw", .name = name, .state = out };
 
-	return run(retry_of(s), &c);
+	return retry_run(retry_of(s), &c);
 }
 
-static int ask_retain(struct store *lower, struct call *c)
+static int ask_retain(struct store *lower, struct retry_call *c)
 {
 	return store_retain(lower, c->name, c->until);
 }
 
 static int retry_retain(struct store *s, const char *name, int64_t until)
 {
-	struct call c = { .ask = ask_retain, .operation = "retain", .name = name, .until = until };
+	struct retry_call c = { .ask = ask_retain, .operation = "retain", .name = name, .until = until };
 
-	return run(retry_of(s), &c);
+	return retry_run(retry_of(s), &c);
 }
 
 static unsigned retry_retain_days(const struct store *s)
@@ -301,99 +260,16 @@ static unsigned retry_retain_days(const struct store *s)
 
 /* --- Writing ------------------------------------------------------------------------------------------------------ */
 
-static int ask_delete(struct store *lower, struct call *c)
+static int ask_delete(struct store *lower, struct retry_call *c)
 {
 	return store_delete(lower, c->name);
 }
 
 static int retry_delete(struct store *s, const char *name)
 {
-	struct call c = { .ask = ask_delete, .operation = "delete", .name = name };
+	struct retry_call c = { .ask = ask_delete, .operation = "delete", .name = name };
 
-	return run(retry_of(s), &c);
-}
-
-static void put_free(struct retry_put *p)
-{
-	store_put_abort(p->lower);
-	buf_free(&p->head);
-	free(p);
-}
-
-static int retry_put_begin(struct store *s, struct store_put **out)
-{
-	struct retry_put *p = calloc(1, sizeof(*p));
-	int rc;
-
-	if (p == NULL) {
-		log_error(s->log, "%s: put: out of memory", s->url);
-		return -ENOMEM;
-	}
-	p->base.store = s;
-	rc = store_put_begin(retry_of(s)->lower, &p->lower);
-	if (rc < 0) {
-		free(p);
-		return rc;
-	}
-	*out = &p->base;
-	return 0;
-}
-
-static int retry_put_append(struct store_put *base, const void *data, size_t len)
-{
-	struct retry_put *p = (struct retry_put *)base;
-	size_t room = RETRY_EXCL_MAX + 1 - p->head.len;
-
-	if (buf_append(&p->head, data, len < room ? len : room) < 0) {
-		log_error(base->store->log, "%s: put: out of memory", base->store->url);
-		return -ENOMEM;
-	}
-	return store_put_append(p->lower, data, len);
-}
-
-static int ask_commit(struct store *lower, struct call *c)
-{
-	int rc = store_put_commit(c->put, c->name, c->flags);
-
-	(void)lower;
-	if (rc != -EAGAIN)
-		c->put = NULL;
-	return rc;
-}
-
-/* A second try found the name taken.  Return 0 if it holds what was put, else -EEXIST, or why nobody knows. */
-static int whose_is_it(struct store_retry *r, const char *name, const struct buf *mine)
-{
-	struct buf theirs = BUF_INIT;
-	int rc = -EEXIST;
-
-	if (mine->len <= RETRY_EXCL_MAX)
-		rc = retry_get_all(&r->base, name, RETRY_EXCL_MAX, &theirs);
-	if (rc == -ENOENT || rc == -EBADMSG)
-		rc = -EEXIST;
-	if (rc == 0 && (theirs.len != mine->len || memcmp(theirs.data, mine->data, mine->len) != 0))
-		rc = -EEXIST;
-	buf_free(&theirs);
-	return rc;
-}
-
-static int retry_put_commit(struct store_put *base, const char *name, unsigned flags)
-{
-	struct retry_put *p = (struct retry_put *)base;
-	struct store_retry *r = retry_of(base->store);
-	struct call c = { .ask = ask_commit, .operation = "put", .name = name, .put = p->lower, .flags = flags };
-	int rc = run(r, &c);
-
-	if (rc == -EEXIST && c.tries > 0)
-		rc = whose_is_it(r, name, &p->head);
-	p->lower = c.put;
-	put_free(p);
-	return rc;
-}
-
-static void retry_put_abort(struct store_put *base)
-{
-	put_free((struct retry_put *)base);
+	return retry_run(retry_of(s), &c);
 }
 
 static void retry_close(struct store *s)
