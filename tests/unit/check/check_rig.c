@@ -3,12 +3,14 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "repo/check/repair.h"
 #include "tests/unit/check/check_rig.h"
 
 static void on_found(void *arg, const struct check_finding *f)
@@ -153,4 +155,50 @@ unsigned check_rig_lines(const struct check_rig *k, const char *begin)
 		n++;
 	}
 	return n;
+}
+
+struct fixture *check_rig_fixture(struct check_rig *k)
+{
+	return &k->g->f;
+}
+
+static int take_size(void *arg, const char *name, uint64_t size)
+{
+	struct check_rig_sizes *l = arg;
+	unsigned at = l->n++;
+
+	assert_true(l->n <= 16);
+	for (; at > 0 && l->of[at - 1].size < size; at--)
+		l->of[at] = l->of[at - 1];
+	snprintf(l->of[at].name, sizeof(l->of[at].name), "%s", name);
+	l->of[at].size = size;
+	return 0;
+}
+
+const char *check_rig_largest(struct check_rig *k, const char *prefix, struct check_rig_sizes *l)
+{
+	l->n = 0;
+	assert_int_equal(store_list(check_rig_fixture(k)->store, prefix, take_size, l), 0);
+	assert_true(l->n > 0);
+	return l->of[0].name;
+}
+
+void check_rig_flip(struct check_rig *k, const char *name, int64_t at)
+{
+	struct buf b = BUF_INIT;
+
+	assert_int_equal(store_get_all(check_rig_fixture(k)->store, name, 1 << 28, &b), 0);
+	b.data[at < 0 ? (int64_t)b.len + at : at] ^= 0x10;
+	assert_int_equal(store_mem_replace(check_rig_fixture(k)->store, name, b.data, b.len), 0);
+	buf_free(&b);
+}
+
+void check_rig_cut(struct check_rig *k, const char *name, uint64_t len)
+{
+	struct buf b = BUF_INIT;
+
+	assert_int_equal(store_get_all(check_rig_fixture(k)->store, name, 1 << 28, &b), 0);
+	assert_true(len < b.len);
+	assert_int_equal(store_mem_replace(check_rig_fixture(k)->store, name, b.data, (size_t)len), 0);
+	buf_free(&b);
 }

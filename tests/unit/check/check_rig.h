@@ -49,4 +49,25 @@ bool check_rig_told(const struct check_rig *k, const char *begin, const char *pa
 /* How many lines begin with ${begin}? */
 unsigned check_rig_lines(const struct check_rig *k, const char *begin);
 
+/* The repository below it. */
+struct fixture *check_rig_fixture(struct check_rig *k);
+
+/* Names of objects by size, the largest first. */
+struct check_rig_sizes {
+	struct {
+		char name[STORE_NAME_MAX + 1];
+		uint64_t size;
+	} of[16];
+	unsigned n;
+};
+
+/* The largest object below ${prefix}; all of them in ${l}. */
+const char *check_rig_largest(struct check_rig *k, const char *prefix, struct check_rig_sizes *l);
+
+/* Invert a bit of the byte at ${at}, from the end if it is negative; twice is as before. */
+void check_rig_flip(struct check_rig *k, const char *name, int64_t at);
+
+/* Leave the first ${len} bytes of it. */
+void check_rig_cut(struct check_rig *k, const char *name, uint64_t len);
+
 #endif
