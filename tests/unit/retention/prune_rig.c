@@ -3,6 +3,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,4 +133,12 @@ void prune_rig_fill_partly(struct pruning *p)
 	}
 	assert_int_equal(rig_backup(p->g, "src", NULL), 0);
 	prune_rig_forget_oldest(p);
+}
+
+void prune_rig_fault(struct pruning *p, unsigned ops, const char *prefix, uint64_t skip, int err)
+{
+	const struct store_fault_rule rule = { .fault = STORE_FAULT_ERROR, .ops = ops, .prefix = prefix, .skip = skip,
+		.err = err };
+
+	store_mem_set_faults(p->g->f.store, &rule, err != 0);
 }

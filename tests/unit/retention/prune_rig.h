@@ -49,4 +49,7 @@ void prune_rig_check(struct pruning *p);
 
 unsigned prune_rig_packs(struct pruning *p);
 
+/* Let operations ${ops} on ${prefix} fail with ${err} from the ${skip}th on; 0: none any more. */
+void prune_rig_fault(struct pruning *p, unsigned ops, const char *prefix, uint64_t skip, int err);
+
 #endif
