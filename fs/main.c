@@ -13,6 +13,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "fs/kernel/last.h"
 #include "fs/kernel/ops.h"
 #include "fs/kernel/refresh.h"
 #include "fs/mountpoint.h"
@@ -200,9 +201,24 @@ static int start_pusher(struct mount *m)
 
 /* --- Running ------------------------------------------------------------------------------------------------------ */
 
+/* What speaks to the kernel by itself. */
+struct helpers {
+	struct refresher *refresher;
+	struct pusher *pusher;
+};
+
+static void stop_helpers(void *arg)
+{
+	struct helpers *h = arg;
+
+	refresher_stop(h->refresher);
+	pusher_stop(h->pusher);
+}
+
 static int serve(struct mount *m)
 {
 	struct fuse_loop_config *cfg = fuse_loop_cfg_create();
+	struct helpers helpers;
 	int rc;
 
 	if (cfg == NULL)
@@ -221,8 +237,9 @@ static int serve(struct mount *m)
 		rc = rc > 0 ? 0 : rc;
 	}
 	atomic_store(&m->ended, 1);
-	refresher_stop(m->refresher);
-	pusher_stop(m->ops.pusher);
+	helpers = (struct helpers){ m->refresher, m->ops.pusher };
+	m->ops.pusher = NULL;
+	last_requests(m->session, stop_helpers, &helpers);
 	fuse_loop_cfg_destroy(cfg);
 	return rc;
 }

@@ -106,3 +106,35 @@ for _ in $(seq 100); do
 done
 [ ! -e "/proc/$pid" ] || die "the daemon does not end"
 ! mountpoint -q "$mnt" || umount_varve "$mnt"
+
+# The daemon is told to end while it pushes a file: the push waits for a page that somebody has just asked for.  It comes late
+# here, so that it is so.
+if [ -z "${SANITIZE:-}" ]; then
+	mkdir "$WORK/even" "$WORK/mnt3"
+	for i in $(seq 100 160); do head -c 20000 /dev/urandom >"$WORK/even/$i"; done
+	new_repo "$WORK/third"
+	cd "$WORK/even"
+	expect_status 0 "$VARVE" backup .
+	scenario_mounts+=("$WORK/mnt3")
+	LD_PRELOAD=${TOOLS%tools}preload/late.so LATE_MS=5000 "$VARVEFS" "$VARVE_REPOSITORY" "$WORK/mnt3"
+	daemon=$(pgrep -f "varvefs.*$WORK/mnt3" | head -n 1)
+	dir=$WORK/mnt3/latest
+	ls -l "$dir/" >/dev/null
+	for i in $(seq 100 104); do cat "$dir/$i" >/dev/null; done
+	sleep 0.5
+	kill -TERM "$daemon"
+	sleep 0.3
+	for i in $(seq 105 160); do timeout -s KILL 30 cat "$dir/$i" >/dev/null 2>&1 & done
+	for _ in $(seq 300); do
+		[ -d "/proc/$daemon" ] || break
+		sleep 0.1
+	done
+	[ ! -d "/proc/$daemon" ] || {
+		umount -f "$WORK/mnt3"
+		kill -KILL "$daemon"
+		die "a daemon that was told to end waits for ever"
+	}
+	! mountpoint -q "$WORK/mnt3" || die "still mounted after SIGTERM"
+	wait
+	ok "ended while a push waits"
+fi
