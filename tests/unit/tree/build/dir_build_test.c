@@ -11,7 +11,7 @@
 
 #include "repo/crypt/crypt.h"
 #include "repo/tree/dir_build.h"
-#include "tests/unit/tree/pages.h"
+#include "tests/unit/tree/build/pages.h"
 
 /* A directory of ${n} files "f0000000" and on, with number ${without} left out. */
 static int build(struct pages *p, uint32_t n, uint32_t without, struct id *root)

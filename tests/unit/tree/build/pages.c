@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "repo/crypt/crypt.h"
-#include "tests/unit/tree/pages.h"
+#include "tests/unit/tree/build/pages.h"
 
 int pages_take(void *arg, const void *data, size_t len, struct id *id)
 {

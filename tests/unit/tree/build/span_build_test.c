@@ -11,7 +11,7 @@
 #include "repo/crypt/crypt.h"
 #include "repo/pack/place.h"
 #include "repo/tree/dir_build.h"
-#include "tests/unit/tree/pages.h"
+#include "tests/unit/tree/build/pages.h"
 
 static struct span span_at(uint64_t i)
 {
