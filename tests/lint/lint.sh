@@ -61,6 +61,7 @@ step_manuals() {
 step_paths() {
 	local f bad=0
 
+	# shellcheck disable=SC2016 # backquotes as in the text
 	while IFS= read -r f; do
 		[ -e "$f" ] || { echo "named in README.md or docs/, and not there: $f"; bad=1; }
 	done < <(grep -ohE '`(repo|fs|tools|tests|docs|packaging)/[A-Za-z0-9_./-]*[A-Za-z0-9_/]`' README.md docs/*.md | tr -d '`' | sort -u)
