@@ -329,7 +329,7 @@ static int run(struct mount *m)
 	if (rc == 0 && m->options.rw)
 		log_warn(&m->log, "%s: snapshots cannot be written to, mounted read-only", m->options.mountpoint);
 	if (rc == 0)
-		rc = fs_sandbox_enter(&m->sandbox, m->repo, &m->store, m->options.mountpoint);
+		rc = fs_sandbox_enter(&m->sandbox, m->repo, &m->store, m->session, m->options.mountpoint);
 	if (rc == 0)
 		rc = serve(m);
 	close_all(m);

@@ -137,4 +137,32 @@ if [ -z "${SANITIZE:-}" ]; then
 	! mountpoint -q "$WORK/mnt3" || die "still mounted after SIGTERM"
 	wait
 	ok "ended while a push waits"
+
+	# And it is killed, when the push waits for a page that was asked for by somebody who had to wait himself.
+	mkdir "$WORK/mnt4"
+	scenario_mounts+=("$WORK/mnt4")
+	LD_PRELOAD=${TOOLS%tools}preload/late.so LATE_MS=4000 LATE_WHEN=$WORK/now "$VARVEFS" "$VARVE_REPOSITORY" "$WORK/mnt4"
+	daemon=$(pgrep -f "varvefs.*$WORK/mnt4" | head -n 1)
+	dir=$WORK/mnt4/latest
+	ls -l "$dir/" >/dev/null
+	for i in $(seq 100 104); do cat "$dir/$i" >/dev/null; done
+	touch "$WORK/now"
+	for i in $(seq 130 160); do timeout -s KILL 30 cat "$dir/$i" >/dev/null 2>&1 & done
+	sleep 1
+	for i in $(seq 105 129); do timeout -s KILL 30 cat "$dir/$i" >/dev/null 2>&1 & done
+	for _ in $(seq 100); do
+		! grep -qs filemap "/proc/$daemon/task"/*/wchan || break
+		sleep 0.1
+	done
+	kill -KILL "$daemon"
+	for _ in $(seq 100); do
+		[ -d "/proc/$daemon" ] || break
+		sleep 0.1
+	done
+	[ ! -d "/proc/$daemon" ] || {
+		umount -f "$WORK/mnt4"
+		die "a daemon that was killed waits for ever"
+	}
+	wait
+	ok "killed while a push waits"
 fi

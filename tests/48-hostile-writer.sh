@@ -74,7 +74,7 @@ mnt=$WORK/mnt
 mount_varve "$mnt"
 # Of its two processes, the one that serves.
 pid=$(pgrep -f "varvefs .* $mnt( |\$)" | while read -r p; do
-	[ -z "$(find "/proc/$p/fd" -lname /dev/fuse)" ] || echo "$p"
+	[ "$(cat "/proc/$p/comm")" = varvefs-keeper ] || echo "$p"
 done)
 timeout 60 ls -la "$mnt/snapshots" "$mnt/hosts" "$mnt/tags" "$mnt/ids" >/dev/null
 timeout 60 find "$mnt/hosts" "$mnt/tags" "$mnt/ids" -printf '%P\n' >/dev/null

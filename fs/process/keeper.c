@@ -1,22 +1,29 @@
 /*
  * The keeper.  See keeper.h.
  *
- * Messages, over a pair of sockets that keep their bounds: the mountpoint; then one byte that asks to unmount, answered
- * by one byte, 0 or 1.
+ * Messages, over a pair of sockets that keep their bounds: the mountpoint, with the device's descriptor; then one byte
+ * that asks to unmount, answered by one byte, 0 or 1.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fuse.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fs/process/keeper.h"
+
+#define REQUEST_MAX ((size_t)2 << 20) /* the kernel wants room for the largest that there may be */
+#define QUIET_MS 1000                 /* where there are no pidfds (before Linux 5.3): nothing was asked for so long */
 
 /* --- The keeper's side -------------------------------------------------------------------------------------------- */
 
@@ -68,22 +75,76 @@ static ssize_t receive(int fd, void *p, size_t size)
 	return n;
 }
 
-static void keep(int fd)
+/* A message with a descriptor, or -1 if there is none with it. */
+static ssize_t receive_device(int fd, void *p, size_t size, int *device)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec v = { .iov_base = p, .iov_len = size };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do {
+		n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	*device = -1;
+	if (c != NULL && c->cmsg_type == SCM_RIGHTS)
+		memcpy(device, CMSG_DATA(c), sizeof(*device));
+	return n;
+}
+
+/* False if there is nobody who asks any more.  To requests that want no answer the kernel takes none. */
+static bool refuse_one(int device, void *request)
+{
+	const struct fuse_in_header *in = request;
+	struct fuse_out_header out = { .len = sizeof(out), .error = -ENOTCONN };
+	ssize_t n = read(device, request, REQUEST_MAX);
+
+	if (n < (ssize_t)sizeof(*in))
+		return n < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT);
+	out.unique = in->unique;
+	return write(device, &out, sizeof(out)) == sizeof(out) || errno != ENODEV;
+}
+
+/* Until the daemon has gone, and the connection with it when this process ends. */
+static void refuse(int device, int daemon)
+{
+	struct pollfd p[2] = { { .fd = device, .events = POLLIN }, { .fd = daemon, .events = POLLIN } };
+	void *request = malloc(REQUEST_MAX);
+	int n = request != NULL ? 1 : 0;
+
+	while (n > 0 && p[1].revents == 0 && (p[0].revents & (POLLERR | POLLHUP | POLLNVAL)) == 0) {
+		n = poll(p, 2, daemon < 0 ? QUIET_MS : -1);
+		if (n > 0 && (p[0].revents & POLLIN) != 0 && !refuse_one(device, request))
+			n = 0;
+	}
+	free(request);
+}
+
+static void keep(int fd, int daemon)
 {
 	char dir[PATH_MAX];
 	uint8_t byte;
-	ssize_t n = receive(fd, dir, sizeof(dir) - 1);
+	int device;
+	ssize_t n = receive_device(fd, dir, sizeof(dir) - 1, &device);
 
 	if (n <= 0)
 		return;
 	dir[n] = '\0';
-	if (receive(fd, &byte, 1) != 1)
-		return;
-	byte = unmount(dir) != 0;
-	send(fd, &byte, 1, MSG_NOSIGNAL);
+	if (receive(fd, &byte, 1) == 1) {
+		byte = unmount(dir) != 0;
+		send(fd, &byte, 1, MSG_NOSIGNAL);
+	} else if (device >= 0) {
+		refuse(device, daemon);
+	}
 }
 
-static void run(int fd, bool messages)
+static void run(int fd, pid_t daemon, bool messages)
 {
 	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE };
 
@@ -93,21 +154,21 @@ static void run(int fd, bool messages)
 	setsid();
 	prctl(PR_SET_NAME, "varvefs-keeper");
 	let_go(fd, messages);
-	keep(fd);
+	keep(fd, (int)syscall(SYS_pidfd_open, daemon, 0));
 }
 
 /* --- The daemon's side -------------------------------------------------------------------------------------------- */
 
 int keeper_start(bool messages, struct keeper *out)
 {
+	pid_t child, self = getpid();
 	int fds[2];
-	pid_t child;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
 		return -errno;
 	child = fork();
 	if (child == 0) {
-		run(fds[1], messages);
+		run(fds[1], self, messages);
 		_exit(0);
 	}
 	close(fds[1]);
@@ -129,11 +190,28 @@ static int tell(const struct keeper *k, const void *p, size_t len)
 	return n == (ssize_t)len ? 0 : -EIO;
 }
 
-int keeper_remember(const struct keeper *k, const char *mountpoint)
+int keeper_remember(const struct keeper *k, const char *mountpoint, int device)
 {
-	size_t len = strlen(mountpoint);
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { .bytes = { 0 } };
+	struct iovec v = { .iov_base = (void *)(uintptr_t)mountpoint, .iov_len = strlen(mountpoint) };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	ssize_t n;
 
-	return len == 0 || len >= PATH_MAX ? -ENAMETOOLONG : tell(k, mountpoint, len);
+	if (v.iov_len == 0 || v.iov_len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &device, sizeof(device));
+	do {
+		n = sendmsg(k->fd, &m, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n == (ssize_t)v.iov_len ? 0 : -EIO;
 }
 
 int keeper_unmount(const struct keeper *k)

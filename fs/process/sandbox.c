@@ -2,9 +2,12 @@
  * The sandbox of a mount.  See sandbox.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "fs/process/device.h"
 #include "fs/process/sandbox.h"
 #include "fs/process/syscalls.h"
 #include "repo/confine.h"
@@ -21,28 +24,36 @@ int fs_sandbox_prepare(struct fs_sandbox *s, bool wanted, bool foreground, const
 {
 	int rc;
 
-	if (!wanted || !sandbox_wanted())
-		return 0;
 	rc = keeper_start(foreground, &s->keeper);
 	if (rc != 0)
-		log_error(log, "sandbox: the process that unmounts cannot be started: %s", strerror(-rc));
-	s->on = rc == 0;
+		log_error(log, "the process that unmounts cannot be started: %s", strerror(-rc));
+	s->on = rc == 0 && wanted && sandbox_wanted();
+	return rc;
+}
+
+static int tell_keeper(const struct fs_sandbox *s, int session_fd, const char *mountpoint)
+{
+	int device = device_clone(session_fd, O_NONBLOCK);
+	int rc = device < 0 ? device : keeper_remember(&s->keeper, mountpoint, device);
+
+	if (device >= 0)
+		close(device);
 	return rc;
 }
 
 int fs_sandbox_enter(struct fs_sandbox *s, const struct repo *repo, const struct store_options *store,
-    const char *mountpoint)
+    struct fuse_session *session, const char *mountpoint)
 {
 	struct confine_options co = { .repo = repo, .store = store, .places = places, .target_fd = -1 };
 	int rc;
 
-	if (!s->on)
-		return 0;
-	rc = keeper_remember(&s->keeper, mountpoint);
+	rc = tell_keeper(s, fuse_session_fd(session), mountpoint);
 	if (rc != 0) {
-		log_error(repo->log, "sandbox: the process that unmounts: %s", strerror(-rc));
+		log_error(repo->log, "the process that unmounts: %s", strerror(-rc));
 		return rc;
 	}
+	if (!s->on)
+		return 0;
 	s->entered = true;
 	rc = confine(&co);
 	return rc == 0 ? syscalls_limit(!confine_is_local(store), repo->log) : rc;

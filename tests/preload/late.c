@@ -1,9 +1,10 @@
 /*
- * late: a filesystem's daemon whose pushes reach the kernel late.
+ * late: a filesystem's daemon whose pushes reach the kernel late, and its answers.
  *
- *   LATE_MS   how much later, in milliseconds
+ *   LATE_MS     how much later pushes are, in milliseconds
+ *   LATE_WHEN   a file: when it is there, answers of more than 4 KiB are later by a minute
  *
- * So that what is requested meanwhile is certain to be under way when they do.
+ * So that what is requested meanwhile is certain to be under way, or to be waiting.
  */
 #include <linux/fuse.h>
 #include <stdlib.h>
@@ -12,16 +13,22 @@
 #include <time.h>
 #include <unistd.h>
 
+/* In milliseconds, for what begins with this header. */
+static long lateness(const struct fuse_out_header *h)
+{
+	const char *late = getenv("LATE_MS"), *when = getenv("LATE_WHEN");
+
+	if (h->unique == 0)
+		return late != NULL && h->error == FUSE_NOTIFY_STORE ? atol(late) : 0;
+	return when != NULL && h->len > 4096 && access(when, F_OK) == 0 ? 60000 : 0;
+}
+
 ssize_t writev(int fd, const struct iovec *v, int n)
 {
-	const struct fuse_out_header *h = v->iov_base;
-	const char *late = getenv("LATE_MS");
-	struct timespec pause = { 0 };
+	long late = v->iov_len == sizeof(struct fuse_out_header) ? lateness(v->iov_base) : 0;
+	struct timespec pause = { .tv_sec = late / 1000, .tv_nsec = late % 1000 * 1000000L };
 
-	if (late != NULL && v->iov_len == sizeof(*h) && h->unique == 0 && h->error == FUSE_NOTIFY_STORE) {
-		pause.tv_sec = atoi(late) / 1000;
-		pause.tv_nsec = atoi(late) % 1000 * 1000000L;
+	if (late != 0)
 		nanosleep(&pause, NULL);
-	}
 	return syscall(SYS_writev, fd, v, n);
 }

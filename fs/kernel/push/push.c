@@ -7,6 +7,7 @@
  * it is answered: nobody who answers reads may wait for the sender, and nobody does.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #include "fs/kernel/push/ahead.h"
 #include "fs/kernel/push/push.h"
 #include "fs/kernel/push/readahead.h"
+#include "fs/process/device.h"
 
 #define EVENTS 64u
 #define TASKS 4096u
@@ -298,13 +300,19 @@ static void send_batch(struct pusher *p, struct batch *b, unsigned *patience)
 }
 
 /*
- * Its own table of descriptors, with nothing but the session's: were the process killed while a notification waits for
- * a page, this thread must not keep those of the others open, or the read that holds the page would never be ended.
+ * Its own table of descriptors, with nothing but one of the connection in the place of the session's: were the process
+ * killed while a notification waits for a page, this thread must not keep those of the others open, or the read that
+ * holds the page would not be ended.  (If nobody had taken that up yet, the keeper does: fs/process/keeper.h.)
  */
 static void unshare_descriptors(int keep)
 {
+	int own;
+
 	if (unshare(CLONE_FILES) != 0)
 		return;
+	own = device_clone(keep, 0);
+	if (own >= 0)
+		dup3(own, keep, O_CLOEXEC);
 	if (keep > 3)
 		close_range(3, (unsigned)keep - 1, 0);
 	close_range((unsigned)keep + 1, ~0u, 0);
