@@ -23,7 +23,7 @@ static void mix_key(const struct hash_key *mix, const struct aead_key *raw, stru
  */
 static void data_mix(const struct secrets *s, const struct generation_secrets *g, struct hash_key *out)
 {
-	struct hash_key old;
+	struct hash_key old = { { 0 } };
 	uint8_t fresh[32];
 	struct id mixed;
 

@@ -19,6 +19,7 @@ EXTENTS = 1000
 # What caches may take when they are full, and what a lookup costs that has to go to the disk.
 BACKUP_MB, MOUNT_MB, LOAD_MB, DISK_US, NEVER_SEEN_MS = 100, 110, 64, 2000, 200
 COLD_READS, WARM_READS = 200, 200000
+RUN_OBJECTS = 2000 * 1000  # of an index run, as merging leaves them (128 MiB)
 
 
 class Group:
@@ -260,7 +261,7 @@ def chunks(s, n):
         f.write("something\n")
     s.varve.reset()
     s.backup(source)
-    s.tool("scale", "runs", str(n))
+    s.tool("scale", "runs", str(n), str(RUN_OBJECTS))
     note("runs in the store, a chunk", tree_size(os.path.join(s.varve.repo, "index")) / n, "bytes", FLAT)
     note_never_seen(s, note)
     drop_caches()
@@ -299,7 +300,7 @@ def chunks(s, n):
 
 def prune(s, n):
     s.varve.reset()
-    s.tool("scale", "runs", str(n))
+    s.tool("scale", "runs", str(n), str(RUN_OBJECTS))
     s.tool("scale", "load")
     s.tool("scale", "tree", str(n))
     drop_caches()

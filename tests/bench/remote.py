@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+from growth import RUN_OBJECTS
 from measure import Failed, Runner, describe_machine, drop_caches, may_drop_caches, tree_size
 from programs import Restic, Varve
 from remote_net import Server
@@ -26,7 +27,6 @@ from remote_table import Table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 READS = 40
-RUN_OBJECTS = 2000 * 1000  # of an index run; those of backups have up to 130,000, and are merged into such of 128 MiB
 TAR_SECONDS = 300
 BLOCK = 4096
 FIND = "find . -printf '%p %s %m %t\\n' >/dev/null"

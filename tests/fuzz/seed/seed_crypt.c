@@ -115,21 +115,21 @@ static void put_generations(const char *dir, struct secrets *s)
 	crypt_sign_public(&s->signing, &members[0].signing);
 	for (size_t i = 0; i < 2; i++) {
 		buf_clear(&b);
-		need(grant_sign(&members[i], s->repo_id, &s->owner, &b));
-		put(dir, "grant", role_name(members[i].role), b.data, b.len);
+		seed_need(grant_sign(&members[i], s->repo_id, &s->owner, &b));
+		seed_put(dir, "grant", role_name(members[i].role), b.data, b.len);
 	}
 	members[0].role = ROLE_OWNER;
-	need(grant_sign(&members[0], s->repo_id, &s->owner, &s->grant));
+	seed_need(grant_sign(&members[0], s->repo_id, &s->owner, &s->grant));
 	buf_clear(&b);
-	need(generation_new(s, members, 2, NOW, &b, &id));
-	put(dir, "generation", "object", b.data, b.len);
-	put(dir, "generation", "fields", b.data + 16, b.len - 16 - sizeof(struct signature));
-	need(generation_open(b.data, b.len, s, &g));
-	need(generation_secrets(&g, s, &id, &fresh));
-	need(secrets_add_generation(s, &fresh));
+	seed_need(generation_new(s, members, 2, NOW, &b, &id));
+	seed_put(dir, "generation", "object", b.data, b.len);
+	seed_put(dir, "generation", "fields", b.data + 16, b.len - 16 - sizeof(struct signature));
+	seed_need(generation_open(b.data, b.len, s, &g));
+	seed_need(generation_secrets(&g, s, &id, &fresh));
+	seed_need(secrets_add_generation(s, &fresh));
 	buf_clear(&b);
-	need(secrets_encode(s, &b));
-	put(dir, "bundle", "two-generations", b.data, b.len);
+	seed_need(secrets_encode(s, &b));
+	seed_put(dir, "bundle", "two-generations", b.data, b.len);
 	buf_free(&b);
 }
 
