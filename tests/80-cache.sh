@@ -80,7 +80,9 @@ cmp "$WORK/4k" <(dd if="$WORK/src/large/0" bs=4k skip=100 count=1 status=none)
 proxy net zero
 dd if="$mnt/latest/large/3" bs=4k skip=300 count=1 of="$WORK/4k" status=none
 cmp "$WORK/4k" <(dd if="$WORK/src/large/3" bs=4k skip=300 count=1 status=none)
-expect_equal "requests for 4 KiB somewhere" "$(counted requests)" 1
+# On a slow machine the list of snapshots is asked for again in between.
+expect_equal "ranges for 4 KiB somewhere" "$(counted ranges)" 1
+[ "$(counted requests)" -le 2 ] || die "4 KiB somewhere cost $(counted requests) requests"
 [ "$(counted range_bytes)" -le $((300 * 1024)) ] || die "4 KiB cost $(counted range_bytes) bytes"
 ok "4 KiB somewhere: one request, $(counted range_bytes) bytes"
 
