@@ -98,7 +98,7 @@ int index_find(struct index *x, const struct id *id, struct place *out);
  *
  * What is not loaded is asked for by one thread at a time; index_find() does not wait for that.
  */
-#define INDEX_LOAD_REMOTE_BYTES (4u * 1024 * 1024)
+#define INDEX_LOAD_REMOTE_BYTES (8u * 1024 * 1024)
 #define INDEX_LOAD_REMOTE_RUNS 16
 #define INDEX_LOAD_LOCAL_BYTES (64u * 1024 * 1024)
 int index_resolve(struct index *x, enum pack_kind kind, const struct id *id, struct place *out);

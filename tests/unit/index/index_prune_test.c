@@ -15,7 +15,7 @@
 #include "repo/store/mem/store_mem.h"
 #include "tests/unit/index/indexes.h"
 
-#define LARGE 100000 /* objects of a run that is not loaded for a reader */
+#define LARGE 200000 /* objects of a run that is not loaded for a reader */
 #define REAL 1000000 /* the first number of objects that are in a real pack */
 #define NREAL 3000
 

@@ -14,7 +14,7 @@
 #include "repo/util/bytes/le.h"
 #include "tests/unit/index/indexes.h"
 
-#define LARGE 100000 /* objects of a large run: more than what is loaded for one object */
+#define LARGE 200000 /* objects of a large run: more than what is loaded for one object */
 #define REAL 1000000 /* the first number of objects that are in a real pack */
 #define NREAL 3000
 
